@@ -1,0 +1,54 @@
+# Needs make and Python 3.11 to 3.13, nothing else. What a target installs goes to .venv, what it trains to runs/.
+# .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
+PYTHON ?= python3 python3.12 python3.11 python3.13
+
+DATA := data/demo/relation_extraction
+RUN := runs/relation_extraction/demo
+
+.PHONY: help install demo test lint bench lock clean
+
+help:  ## print this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+
+install: .venv/.installed  ## make .venv with everything in it
+
+.venv/.installed: requirements.txt | .venv/bin/pip
+	.venv/bin/pip install --disable-pip-version-check --no-deps -r requirements.txt
+	@touch $@
+
+.venv/bin/pip:
+	@for python in $(PYTHON); do \
+	    "$$python" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	        && echo "$$python -m venv .venv" && exec "$$python" -m venv .venv; \
+	done; \
+	echo "error: no Python 3.11 to 3.13 with venv among: $(PYTHON)" \
+	    "(Debian and Ubuntu: apt install python3-venv; elsewhere: make install PYTHON=/path/to/python)" >&2; exit 1
+
+demo: install  ## train, score and predict relation extraction on the demo set (minutes on 2 cores)
+	.venv/bin/python relation_extraction/train.py --config demo.json
+	.venv/bin/python relation_extraction/predict.py --model $(RUN) --input $(DATA)/dev.json --output $(RUN)/dev.json
+	.venv/bin/python relation_extraction/evaluate.py --gold $(DATA)/dev.json --predictions $(RUN)/dev.json
+	.venv/bin/python relation_extraction/predict.py --model $(RUN) --input $(DATA)/test.json --output $(RUN)/submission.zip
+	.venv/bin/python relation_extraction/check_submission.py --input $(DATA)/test.json --predictions $(RUN)/submission.zip
+	@printf '%-12s%s\n' run $(RUN) curves $(RUN)/curves.png metrics $(RUN)/metrics.json \
+	    predictions $(RUN)/dev.json submission $(RUN)/submission.zip
+
+test: install  ## all tests, one pytest run per folder (tasks have files of the same names)
+	@failed=; for folder in $(wildcard tests */tests extras/*/tests); do \
+	    echo "== $$folder"; .venv/bin/python -m pytest -q $$folder || failed="$$failed $$folder"; \
+	done; \
+	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+lint: install  ## ruff
+	.venv/bin/ruff check .
+
+bench: install  ## each figure of the README, one script after the other (an hour or more)
+	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
+
+lock:  ## write requirements.txt anew from pyproject.toml, keeping its pins (needs uv; remove the file first to renew all)
+	echo '-e .' | uv pip compile - --universal --python-version 3.11 --group dev --no-annotate --quiet \
+	    --custom-compile-command 'make lock' --output-file requirements.txt
+
+clean:  ## remove .venv and caches; runs/ stays
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

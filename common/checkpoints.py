@@ -1,0 +1,174 @@
+"""Published encoder weights: which files are read, and one way to name what is in them.
+
+Safetensors, Keras' HDF5 and TensorFlow checkpoints, never pickle. All names become those of Google's BERT and
+ALBERT checkpoints, which bert4keras maps its layers to.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from common.cli import UserError
+
+FORMATS = "model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*"
+CONFIG = re.compile(r"config\.json|(bert|albert|electra|nezha|roformer)_config\w*\.json")
+SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
+CHECKPOINT = re.compile(r".+\.data-\d{5}-of-(\d{5})")
+
+# Applied in this order to a name whose parts are joined by dots.
+RENAMINGS = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in [
+        # Where the model sits: "bert.tf_bert_model.bert.embeddings.", "electra.embeddings.", plain "embeddings."
+        (r"^(.*\b(bert|albert|electra|ernie|nezha|roformer)\.)?(?=(embeddings\w*|encoder|pooler)\.)", "bert."),
+        (r"^bert\.embeddings_project\.", "bert.encoder.embedding_hidden_mapping_in."),
+        (r"\.layer\.(\d+)\.", r".layer_\1."),
+        # ALBERT's one block
+        (r"\.albert_layer_groups\.0\.albert_layers\.0\.", ".transformer.group_0.inner_group_0."),
+        (r"\.inner_group_0\.attention\.(query|key|value)\.", r".inner_group_0.attention_1.self.\1."),
+        (r"\.inner_group_0\.attention\.dense\.", ".inner_group_0.attention_1.output.dense."),
+        (r"\.inner_group_0\.attention\.LayerNorm\.", ".inner_group_0.LayerNorm."),
+        (r"\.ffn\.", ".ffn_1.intermediate.dense."),
+        (r"\.ffn_output\.", ".ffn_1.intermediate.output.dense."),
+        (r"\.full_layer_layer_norm\.", ".LayerNorm_1."),
+        (r"\.pooler\.(?=weight|kernel|bias)", ".pooler.dense."),
+        # The masked-language-model head of BERT and RoFormer, of ALBERT, of ELECTRA
+        (r"^.*cls\.predictions\.", "cls.predictions."),
+        (r"^(?!cls\.)(.*\b)?(generator_)?predictions\.(?=dense|LayerNorm|bias|output_bias)", "cls.predictions."),
+        (r"^.*generator_lm_head\.bias", "cls.predictions.bias"),
+        (r"^cls\.predictions\.(?=dense|LayerNorm)", "cls.predictions.transform."),
+        (r"^cls\.predictions\.bias$", "cls.predictions.output_bias"),
+        # What a tensor is called
+        (r"(\.LayerNorm\w*)\.weight$", r"\1.gamma"),
+        (r"(\.LayerNorm\w*)\.bias$", r"\1.beta"),
+        (r"^(bert\.embeddings\.\w+)\.(?:weight|embeddings)$", r"\1"),
+        (r"\.weight$", ".kernel"),
+    ]
+]
+# Copies of the token embeddings, tables that are computed, and the state of an optimizer.
+IGNORED = re.compile(
+    r"(predictions\.decoder|generator_lm_head)\.(weight|kernel|bias)$"
+    r"|\.(position_ids|embed_positions(\.\w+)?|positions_encoding|adam_[mv]|lamb_[mv])$"
+    r"|^(global_step|_CHECKPOINTABLE_OBJECT_GRAPH)$"
+)
+
+
+def encoder_files(names: Iterable[str], where: str) -> tuple[str, list[str]]:
+    """The config and the weight files among a folder's or repository's `names`.
+
+    Raises UserError, beginning with `where`, when one of them or vocab.txt is missing.
+    """
+    names = set(names)
+    configs = [name for name in names if CONFIG.fullmatch(name)]
+    if "config.json" in configs:
+        configs = ["config.json"]
+    if len(configs) != 1:
+        found = ", ".join(sorted(configs)) or "none"
+        raise UserError(f"{where}: expected one config.json or bert_config.json, found {found}")
+    weights = _weight_files(names, where)
+    if "vocab.txt" not in names:
+        raise UserError(f"{where}: no vocab.txt")
+    return configs[0], weights
+
+
+def _weight_files(names: set[str], where: str) -> list[str]:
+    shards = sorted(filter(SHARD.fullmatch, names))
+    indexes = sorted(name for name in names if name.endswith(".index"))
+    if "model.safetensors" in names:
+        return ["model.safetensors"]
+    if shards:
+        return _complete(shards, SHARD, where)
+    if "tf_model.h5" in names:
+        return ["tf_model.h5"]
+    if len(indexes) > 1:
+        raise UserError(f"{where}: expected one checkpoint, found {', '.join(indexes)}")
+    if indexes:
+        prefix = indexes[0].removesuffix("index") + "data-"
+        parts = sorted(name for name in filter(CHECKPOINT.fullmatch, names) if name.startswith(prefix))
+        return indexes + _complete(parts, CHECKPOINT, where)
+    pickles = sorted(name for name in names if name.endswith((".bin", ".pt", ".pth", ".pkl")))
+    if pickles:
+        raise UserError(f"{where}: {pickles[0]} is a pickle file, which is never read; expected {FORMATS}")
+    raise UserError(f"{where}: no weights; expected {FORMATS}")
+
+
+def _complete(parts: list[str], pattern: re.Pattern, where: str) -> list[str]:
+    total = int(pattern.fullmatch(parts[0])[1]) if parts else 1
+    if len(parts) != total:
+        raise UserError(f"{where}: found {len(parts)} of {total} parts of the weights")
+    return parts
+
+
+def check_weights(files: list[Path]) -> None:
+    """Raise UserError for a truncated or foreign file; TensorFlow's checkpoints are left to `read_weights`."""
+    for path in files:
+        if path.suffix in (".safetensors", ".h5"):
+            next(_tensors(path), None)
+
+
+def read_weights(files: list[Path]) -> dict[str, np.ndarray]:
+    """{name in Google's checkpoints: float32 array}; raises UserError naming the file that cannot be read."""
+    weights = {}
+    for path in files:
+        for name, value in _tensors(path):
+            name = _dotted(name)
+            if not IGNORED.search(name):
+                canonical = canonical_name(name)
+                if name.endswith(".weight") and canonical.endswith("/kernel"):
+                    value = value.T  # PyTorch's Linear is [out, in]
+                weights[canonical] = np.asarray(value, np.float32)
+    return weights
+
+
+def canonical_name(name: str) -> str:
+    """The name in Google's checkpoints of a tensor that PyTorch, Keras or TensorFlow calls `name`.
+
+    >>> canonical_name("electra.encoder.layer.0.output.LayerNorm.weight")
+    'bert/encoder/layer_0/output/LayerNorm/gamma'
+    """
+    name = _dotted(name)
+    for pattern, replacement in RENAMINGS:
+        name = pattern.sub(replacement, name)
+    return name.replace(".", "/")
+
+
+def _dotted(name: str) -> str:
+    return name.removesuffix(":0").replace("_._", ".").replace("/", ".")
+
+
+def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    readers = {".safetensors": _safetensors, ".h5": _hdf5, ".index": _tensorflow}
+    try:
+        if path.suffix in readers:  # the data files of a TensorFlow checkpoint are read through its index
+            yield from readers[path.suffix](path)
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: truncated, or no {path.suffix} file: {error}") from error
+
+
+def _safetensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    with safe_open(path, "numpy") as file:
+        for name in file.keys():  # noqa: SIM118
+            yield name, file.get_tensor(name)
+
+
+def _hdf5(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    with h5py.File(path) as file:
+        names = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        for name in names:
+            yield name, file[name][()]
+
+
+def _tensorflow(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    import tensorflow as tf
+
+    try:
+        reader = tf.train.load_checkpoint(str(path.with_suffix("")))
+        for name in reader.get_variable_to_shape_map():
+            yield name, reader.get_tensor(name)
+    except tf.errors.OpError as error:
+        raise ValueError(error.message) from error

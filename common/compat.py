@@ -1,0 +1,192 @@
+"""What bert4keras needs to run rightly on current TensorFlow.
+
+Nothing is patched in place: `Transformer.apply`, through which bert4keras makes every layer, is where `Compat` puts
+the layers of this module instead of the originals.
+
+1. Stateless dropout. Keras' dropout draws from hidden state: a resumed run differs from an uninterrupted one, and
+   recomputing a block draws another mask, which makes gradients silently wrong. `StatelessDropout` is a pure
+   function of (seed, optimizer step, layer).
+2. Dropout of the attention probabilities. bert4keras makes a new Dropout layer inside each call of its
+   MultiHeadAttention, out of reach of 1. `MultiHeadAttention` here does its own.
+3. Initial weights. bert4keras gives one unseeded initializer to all layers, and in current Keras that returns the
+   same values for the same shape: all kernels of one shape are equal. `TruncatedNormal` here returns new values
+   with each call, a pure function of its seed.
+4. Scores of the masked-language-model head. bert4keras multiplies by float32 embeddings whatever the policy: an
+   error in float16, a slow sparse product in bfloat16. `Embedding` here casts them.
+5. Layer normalisation. bert4keras fixes epsilon at 1e-12 (BERT) or 1e-7 (others); checkpoints state their own.
+6. Inputs. bert4keras' are float32; token ids are int32.
+
+That both environment variables are set before TensorFlow is imported is seen to by `common/__init__.py`, and that
+"gelu" means the form the checkpoint was trained with (bert4keras: whichever was set last) by `common.encoder`.
+"""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from bert4keras import layers, models
+from bert4keras.backend import apply_rotary_position_embeddings
+
+_dropout_key: tuple[int, int | tf.Tensor | tf.Variable] | None = None
+
+
+@contextmanager
+def dropout_seed(seed: int, step: int | tf.Tensor | tf.Variable) -> Iterator[None]:
+    """Give (seed, step) to all dropout called inside the block, also to that called to recompute a block.
+
+    Enter it inside a traced `tf.function`; entered outside, a `step` that is no variable becomes a constant.
+    """
+    global _dropout_key
+    outer, _dropout_key = _dropout_key, (seed, step)
+    try:
+        yield
+    finally:
+        _dropout_key = outer
+
+
+def stateless_dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:
+    """Zero a share `rate` of `x`, scale the rest by 1 / (1 - rate): a pure function of (seed, step, name).
+
+    Raises RuntimeError outside `dropout_seed`: unseeded dropout would make runs irreproducible.
+    """
+    if _dropout_key is None:
+        raise RuntimeError(f"dropout {name!r} called in training outside of `with dropout_seed(seed, step)`")
+    seed, step = _dropout_key
+    key = np.int64((seed & 0x7FFFFFFF) << 32 | zlib.crc32(name.encode()))
+    return tf.nn.experimental.stateless_dropout(
+        x, rate, seed=tf.stack([key, tf.cast(step, tf.int64)]), rng_alg="philox"
+    )
+
+
+class StatelessDropout(keras.layers.Layer):
+    """Dropout that is a pure function of (seed, step) of `dropout_seed` and of the layer's name.
+
+    The name has to be given: an automatic one depends on what else was built in the process.
+    """
+
+    def __init__(self, rate: float, name: str, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.rate = rate
+        self.supports_masking = True
+
+    def call(self, inputs, training=None):
+        return stateless_dropout(inputs, self.rate, self.name) if training and self.rate else inputs
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate}
+
+
+class MultiHeadAttention(layers.MultiHeadAttention):
+    """bert4keras' attention (softmax; plain, rotary or NEZHA's relative positions) with stateless dropout."""
+
+    def pay_attention_to(self, inputs, mask=None, training=None, block=0, a_bias=None, p_bias=None):
+        """Return the mixed values [B, L, heads, size] and the scores [B, heads, L, L].
+
+        `inputs`: query, key and value [B, L, heads, size]; with `a_bias` a boolean mask [B, L, L], who may look
+        at whom; with `p_bias` the positions. `mask[1]` [B, L] is false at padding. `block` tells the uses of a
+        shared layer apart (ALBERT).
+        """
+        query, key, value, *rest = inputs
+        allowed = None if mask[1] is None else mask[1][:, None, None, :]
+        if a_bias:
+            visible = rest.pop(0)[:, None]
+            allowed = visible if allowed is None else allowed & visible
+        if p_bias == "rotary":
+            query, key = apply_rotary_position_embeddings(rest[0], query, key)
+        query *= self.key_size**-0.5
+        scores = tf.einsum("bjhd,bkhd->bhjk", query, key)
+        if p_bias == "typical_relative":
+            scores += tf.einsum("bjhd,jkd->bhjk", query, rest[0])
+        if allowed is not None:  # a sum is cheaper than bert4keras' broadcast `where`
+            scores += tf.where(allowed, tf.zeros((), scores.dtype), scores.dtype.min / 2)
+        attention = tf.nn.softmax(scores)
+        if training and self.attention_dropout:
+            attention = stateless_dropout(attention, self.attention_dropout, f"{self.name}/{block}")
+        output = tf.einsum("bhjk,bkhd->bjhd", attention, value)
+        if p_bias == "typical_relative":
+            output += tf.einsum("bhjk,jkd->bjhd", attention, rest[0])
+        return output, scores
+
+
+class Embedding(layers.Embedding):
+    """bert4keras' embedding, also used backwards (`mode="dense"`): [B, L, size] -> a score for every entry."""
+
+    def call(self, inputs, mode="embedding"):
+        if mode == "embedding":
+            return super().call(inputs)
+        return tf.tensordot(inputs, tf.cast(self.embeddings, inputs.dtype), [[2], [1]])
+
+
+class TruncatedNormal(keras.initializers.Initializer):
+    """Truncated normal values, new ones with each call; the n-th call's are a pure function of (seed, n)."""
+
+    def __init__(self, seed: int, stddev: float = 0.02):
+        self.seed, self.stddev, self.calls = seed, stddev, 0
+
+    def __call__(self, shape, dtype=tf.float32, **kwargs):
+        self.calls += 1
+        return tf.random.stateless_truncated_normal(
+            shape, (self.seed, self.calls), stddev=self.stddev, dtype=dtype, alg="philox"
+        )
+
+
+class Compat:
+    """Put before a bert4keras `Transformer` class: builds it from the layers above.
+
+    With `with_mlm` the model returns [hidden states, MLM scores], where bert4keras returns the scores alone.
+    """
+
+    def __init__(self, seed: int = 0, layer_norm_eps: float = 1e-12, **kwargs):
+        self._initializer = TruncatedNormal(seed)
+        self.layer_norm_eps = layer_norm_eps
+        self.block = 0
+        super().__init__(**kwargs)
+
+    @property
+    def initializer(self):
+        return self._initializer
+
+    def apply_main_layers(self, inputs, index):
+        self.block = index
+        return super().apply_main_layers(inputs, index)
+
+    def apply_final_layers(self, inputs):
+        outputs = super().apply_final_layers(inputs)
+        return [inputs, outputs] if self.with_mlm else outputs
+
+    def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+        if layer is models.Input:
+            kwargs["dtype"] = "int32"
+        elif layer is models.Embedding:
+            layer = Embedding
+        elif layer is models.LayerNormalization:
+            kwargs["epsilon"] = self.layer_norm_eps
+        elif layer is models.MultiHeadAttention:
+            layer, arguments = MultiHeadAttention, {**arguments, "block": self.block}
+        elif layer is models.Dropout and self.dropout_rate:
+            layer = StatelessDropout
+            if self.prefixed(kwargs["name"]) in self.layers:  # ALBERT uses one layer in all its blocks
+                kwargs["name"] += f"-{self.block}"
+        return super().apply(inputs, layer, arguments, **kwargs)
+
+
+class Bert(Compat, models.BERT):
+    """BERT; ELECTRA too, which differs in the names of its weights only."""
+
+
+class Albert(Compat, models.ALBERT):
+    """BERT with one block used over and over."""
+
+
+class Nezha(Compat, models.NEZHA):
+    """BERT with relative positions in the attention."""
+
+
+class RoFormer(Compat, models.RoFormer):
+    """BERT with rotary positions in the attention."""
+
+
+TRANSFORMERS = {"bert": Bert, "electra": Bert, "albert": Albert, "nezha": Nezha, "roformer": RoFormer}

@@ -1,0 +1,262 @@
+"""Typed configurations: JSON (with a parent) and `--set key=value` become a frozen dataclass.
+
+A task declares its keys with `@config` and reads them with `load_config`. A mistake is one line that names
+the file and the key.
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import functools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
+
+import pydantic
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from common.cli import UserError
+from common.jsonl import atomic_write, read_json
+
+T = TypeVar("T")
+DATA_FOLDER = Path(__file__).resolve().parent.parent / "data"
+
+# Strict: no strings for numbers, no booleans for integers; an integer may stand for a float.
+STRICT = pydantic.ConfigDict(strict=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+config = functools.partial(pydantic.dataclasses.dataclass, frozen=True, kw_only=True, config=STRICT)
+
+
+class _Located(NamedTuple):
+    """Marks a string whose meaning depends on the folder of the file that states it."""
+
+    resolve: Callable[[str, Path], str]
+
+
+def _file_path(value: str, folder: Path) -> str:
+    if value.startswith("data:"):
+        return os.path.normpath(DATA_FOLDER / value.removeprefix("data:"))
+    return os.path.normpath(folder / Path(value).expanduser())
+
+
+def _encoder_path(value: str, folder: Path) -> str:
+    """A folder's absolute path; what is no path (the name of an encoder on the hub) stays as it is."""
+    for place in (folder, Path.cwd()):
+        path = _file_path(value, place)
+        if value.startswith(("data:", ".", "/", "~")) or Path(path).exists():
+            return path
+    return value
+
+
+def _check_file(path: str, info: pydantic.ValidationInfo) -> str:
+    if info.context and info.context["check_files"] and not Path(path).is_file():
+        raise ValueError(f"no such file: {path}")
+    return path
+
+
+InputFile = Annotated[str, _Located(_file_path), pydantic.AfterValidator(_check_file)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+@config
+class OptimizerConfig:
+    """How the weights move; the learning rate itself is a key of its own beside `optimizer`."""
+
+    name: Literal["adamw", "adax"] = "adamw"
+    weight_decay: pydantic.NonNegativeFloat = 0.01
+    warmup: Fraction = 0.1  # of all steps
+    schedule: Literal["constant", "linear", "cosine"] = "linear"  # after the warm-up
+    clip_norm: PositiveFloat | None = 1.0  # of the gradient over all weights; null: off
+    clip: Literal["hard", "soft"] = "hard"
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the moving average; null: off
+
+
+@config
+class EncoderSizes:
+    """A fresh encoder."""
+
+    hidden_size: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    intermediate_size: PositiveInt | None = None  # null: 4 * hidden_size
+    max_position: PositiveInt = 512
+    vocabulary: InputFile = str(DATA_FOLDER / "vocab.txt")
+    word_level: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "EncoderSizes":
+        if self.hidden_size % self.heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of heads {self.heads}")
+        return self
+
+
+# A folder, `data:` folder or name on the hub; or the sizes of a fresh one. The tags are for pydantic alone:
+# messages leave out what is in angle brackets.
+EncoderSpec = Annotated[
+    Annotated[str, _Located(_encoder_path), pydantic.Tag("<name>")]
+    | Annotated[EncoderSizes, pydantic.Tag("<sizes>")],
+    pydantic.Discriminator(
+        lambda value: {str: "<name>", dict: "<sizes>", EncoderSizes: "<sizes>"}.get(type(value)),
+        custom_error_type="encoder_spec",
+        custom_error_message="Input should be a folder, a name or an object of sizes",
+    ),
+]
+
+
+def load_config(
+    cls: type[T],
+    name: str | Path,
+    folder: str | Path,
+    overrides: Iterable[str] = (),
+    check_files: bool = True,
+) -> T:
+    """Read the configuration `name` into `cls`, a class declared with `@config`.
+
+    `name` is a file, or one in `folder`/configs, with or without .json. Its "parent", a file next to it,
+    holds defaults, merged key by key; "about" is a remark. `overrides` are "key.key=value", the value JSON
+    or else a plain string. Paths are relative to the file that states them (overrides: to the working
+    directory); `data:` leads to the project's data folder. `check_files=False` accepts data files that are
+    gone, as for a finished run.
+
+    Raises UserError, one line naming the file and the dotted key.
+    """
+    path = _find(Path(name), Path(folder))
+    sources = [*_read_chain(cls, path, ()), *(_parse_override(cls, text) for text in overrides)]
+    merged = functools.reduce(_merge, (values for _, values in sources))
+    context = {"check_files": check_files}
+    try:  # as JSON, the one mode in which pydantic is strict and yet builds dataclasses from objects
+        return pydantic.TypeAdapter(cls).validate_json(json.dumps(merged), context=context)
+    except pydantic.ValidationError as error:
+        raise UserError(_explain(cls, error, sources, path)) from None
+
+
+def save_config(settings: Any, path: str | Path) -> None:
+    """Write a configuration, all defaults and paths resolved, so that `load_config` reads it back equal."""
+    with atomic_write(path) as file:
+        json.dump(dataclasses.asdict(settings), file, ensure_ascii=False, indent=2)
+        file.write("\n")
+
+
+def config_differences(first: Any, second: Any) -> list[str]:
+    """The dotted keys whose values differ between two configurations."""
+    return list(_differences(dataclasses.asdict(first), dataclasses.asdict(second), ()))
+
+
+def _differences(first: Any, second: Any, location: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in {**first, **second}:
+            yield from _differences(first.get(key), second.get(key), (*location, key))
+    elif first != second:
+        yield ".".join(location)
+
+
+def _find(name: Path, folder: Path) -> Path:
+    places = [name, folder / "configs" / name]
+    for path in (candidate for place in places for candidate in (place, Path(f"{place}.json"))):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for path in (folder / "configs").glob("*.json")))
+    raise UserError(f"{name}: no such config; {folder / 'configs'} has {known or 'none'}")
+
+
+def _read_chain(cls: type, path: Path, children: tuple[Path, ...]) -> list[tuple[str, dict[str, Any]]]:
+    """(file name, values with paths resolved) of the config and its parents, the furthest parent first."""
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected an object of settings, got {_shown(values)}")
+    for key in ("about", "parent"):
+        if not isinstance(values.get(key, ""), str):
+            raise UserError(f"{path}: {key}: should be a string, not {_shown(values[key])}")
+    values.pop("about", None)
+    folder, seen, ancestors = path.absolute().parent, (*children, path.resolve()), []
+    if "parent" in values:
+        parent = Path(os.path.normpath(folder / values.pop("parent")))
+        if not parent.is_file():
+            raise UserError(f"{path}: parent: no such file: {parent}")
+        if parent.resolve() in seen:
+            raise UserError(f"{path}: parent: circular, {parent} is already a child of this file")
+        ancestors = _read_chain(cls, parent, seen)
+    return [*ancestors, (str(path), _resolve(cls, values, folder))]
+
+
+def _parse_override(cls: type, text: str) -> tuple[str, dict[str, Any]]:
+    key, equals, value = text.partition("=")
+    if not equals or "" in key.split("."):
+        raise UserError(f"--set {text}: expected key=value")
+    with contextlib.suppress(ValueError):  # what is not JSON is a plain string
+        value = json.loads(value)
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return "--set", _resolve(cls, value, Path.cwd())
+
+
+def _resolve(hint: Any, value: Any, folder: Path) -> Any:
+    """`value` with every string that the type `hint` marks as a path made absolute."""
+    for part in _parts(hint):
+        if isinstance(part, _Located) and isinstance(value, str):
+            value = part.resolve(value, folder)
+        elif _is_config(part) and isinstance(value, dict):
+            hints = get_type_hints(part, include_extras=True)
+            value = {key: _resolve(hints.get(key), item, folder) for key, item in value.items()}
+    return value
+
+
+def _parts(hint: Any) -> list[Any]:
+    """The classes and markers in a type such as Annotated[str, marker] | None."""
+    return [part for argument in get_args(hint) for part in _parts(argument)] or [hint]
+
+
+def _is_config(part: Any) -> bool:
+    return isinstance(part, type) and dataclasses.is_dataclass(part)
+
+
+def _merge(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    merged = {**defaults, **values}
+    for key in defaults.keys() & values.keys():
+        if isinstance(defaults[key], dict) and isinstance(values[key], dict):
+            merged[key] = _merge(defaults[key], values[key])
+    return merged
+
+
+def _explain(cls: type, error: pydantic.ValidationError, sources: list, path: Path) -> str:
+    """The first mistake in one line; an unknown key goes first: it may be why another one is missing."""
+    fault = min(error.errors(), key=lambda fault: fault["type"] != "unexpected_keyword_argument")
+    location = [part for part in fault["loc"] if not str(part).startswith("<")]
+    key = ".".join(map(str, location))
+    where = next((name for name, values in reversed(sources) if key and _states(values, location)), str(path))
+    at_key = f"{where}: {key}" if key else where
+    match fault["type"]:
+        case "unexpected_keyword_argument":
+            close = difflib.get_close_matches(key, _known_keys(cls, ()), n=1, cutoff=0.75)
+            return f"{where}: unknown key {key}" + (f" (did you mean {close[0]}?)" if close else "")
+        case "missing":
+            return f"{where}: missing key {key}"
+        case "value_error":
+            return f"{at_key}: {fault['ctx']['error']}"
+        case "dataclass_type":
+            return f"{at_key}: should be an object, not {_shown(fault['input'])}"
+    return f"{at_key}: {fault['msg'].replace('Input should', 'should')}, not {_shown(fault['input'])}"
+
+
+def _states(values: Any, location: list[str | int]) -> bool:
+    """Whether a source gives a value at this place, or a list that holds it."""
+    for key in location:
+        if isinstance(values, list):
+            return True
+        if not (isinstance(values, dict) and key in values):
+            return False
+        values = values[key]
+    return True
+
+
+def _known_keys(cls: type, prefix: tuple[str, ...]) -> Iterator[str]:
+    for key, hint in get_type_hints(cls, include_extras=True).items():
+        yield ".".join((*prefix, key))
+        for part in filter(_is_config, _parts(hint)):
+            yield from _known_keys(part, (*prefix, key))
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,228 @@
+"""One call builds the encoder: from published weights, from the hub, or fresh from sizes."""
+
+import functools
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common.checkpoints import check_weights, encoder_files, read_weights
+from common.cli import UserError
+from common.config import EncoderSizes
+from common.hub import fetch_encoder
+from common.jsonl import read_json
+from common.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+MODELS = {name: name for name in ("bert", "albert", "electra", "nezha", "roformer")} | {"ernie": "bert"}
+ACTIVATIONS = {
+    "gelu": "gelu_erf",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "silu": "swish",
+    "swish": "swish",
+}
+# Variants of the published configs that the models here cannot be: key -> the one value they have.
+FIXED = {
+    "position_embedding_type": "absolute",
+    "max_relative_position": 64,
+    "num_hidden_groups": 1,
+    "inner_group_num": 1,
+    "rotary_value": False,
+}
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """What the `encoder` of a config came to."""
+
+    name: str  # for messages
+    architecture: dict[str, Any]  # for `build_encoder`; JSON-able, so a run folder can keep it
+    tokenizer: Tokenizer
+    weights: Callable[[], dict[str, np.ndarray]] | None = None  # by the names of Google's checkpoints; None: fresh
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a model and the file it was loaded from do not share, by the names of Google's checkpoints."""
+
+    missing: list[str]  # not in the file: the model keeps its initial values
+    unused: list[str]  # in the file only
+
+
+def resolve_encoder(spec: str | EncoderSizes) -> EncoderSource:
+    """Find out what `spec` means; without TensorFlow, and without reading weights.
+
+    A string is a folder (config.json or bert_config.json, vocab.txt, weights) or a repository on the hub, which
+    is fetched now.
+
+    Raises UserError, one line that names the file.
+    """
+    if isinstance(spec, EncoderSizes):
+        tokenizer = Tokenizer.from_vocab(spec.vocabulary, word_level=spec.word_level)
+        return EncoderSource("fresh encoder", _fresh_architecture(spec, tokenizer.vocab_size), tokenizer)
+    if Path(spec).is_dir():
+        return _from_folder(Path(spec), spec)
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", spec):
+        return _from_folder(fetch_encoder(spec), spec)
+    raise UserError(f"{spec}: no such folder, and no name on the hub (those are like org/name)")
+
+
+def _fresh_architecture(sizes: EncoderSizes, vocab_size: int) -> dict[str, Any]:
+    return {
+        "model": "bert",
+        "vocab_size": vocab_size,
+        "hidden_size": sizes.hidden_size,
+        "embedding_size": sizes.hidden_size,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+        "intermediate_size": sizes.intermediate_size or 4 * sizes.hidden_size,
+        "hidden_act": "gelu_erf",
+        "max_position": sizes.max_position,
+        "segment_vocab_size": 2,
+        "layer_norm_eps": 1e-12,
+    }
+
+
+def _from_folder(folder: Path, name: str) -> EncoderSource:
+    config_name, weight_names = encoder_files((path.name for path in folder.iterdir()), str(folder))
+    config = read_json(folder / config_name)
+    architecture = _architecture(config, folder / config_name)
+    tokenizer = Tokenizer.from_vocab(folder / "vocab.txt")
+    if tokenizer.vocab_size != architecture["vocab_size"]:
+        raise UserError(
+            f"{folder / 'vocab.txt'}: {tokenizer.vocab_size} entries, but the encoder has embeddings for "
+            f"{architecture['vocab_size']} (vocab_size in {config_name})"
+        )
+    files = [folder / weight_name for weight_name in weight_names]
+    check_weights(files)
+    weights = functools.partial(_read, files, bool(config.get("use_task_id")))
+    return EncoderSource(name, architecture, tokenizer, weights)
+
+
+def _architecture(config: Any, path: Path) -> dict[str, Any]:
+    """A published config in bert4keras' terms; raises UserError naming the key."""
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: expected an object")
+    guess = next((name for name in ("albert", "electra") if path.name.startswith(name)), "bert")
+    model = config.get("model_type", "nezha" if config.get("use_relative_position") else guess)
+    if model not in MODELS:
+        raise UserError(f"{path}: model_type {model!r} is not one of {', '.join(MODELS)}")
+    for key, value in FIXED.items():
+        if config.get(key, value) != value:
+            raise UserError(f"{path}: {key} is {config[key]!r}, only {value!r} is supported")
+    activation = config.get("hidden_act", "gelu")
+    if activation not in ACTIVATIONS:
+        raise UserError(f"{path}: hidden_act {activation!r} is not one of {', '.join(ACTIVATIONS)}")
+
+    def size(key: str, default: int | None = None) -> int:
+        value = config.get(key, default)
+        if type(value) is not int or value < 1:
+            raise UserError(f"{path}: {key} should be a positive integer, not {value!r}")
+        return value
+
+    hidden_size, heads = size("hidden_size"), size("num_attention_heads")
+    if hidden_size % heads:
+        raise UserError(f"{path}: hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}")
+    return {
+        "model": MODELS[model],
+        "vocab_size": size("vocab_size"),
+        "hidden_size": hidden_size,
+        "embedding_size": size("embedding_size", hidden_size),
+        "num_hidden_layers": size("num_hidden_layers"),
+        "num_attention_heads": heads,
+        "intermediate_size": size("intermediate_size"),
+        "hidden_act": ACTIVATIONS[activation],
+        "max_position": size("max_position_embeddings", 512),
+        "segment_vocab_size": size("type_vocab_size", 2),
+        "layer_norm_eps": float(config.get("layer_norm_eps", 1e-12)),
+    }
+
+
+def _read(files: list[Path], use_task_id: bool) -> dict[str, np.ndarray]:
+    weights = read_weights(files)
+    if use_task_id:  # ERNIE adds the vector of task 0 to every token, which is adding it to every segment's vector
+        task = weights.pop("bert/embeddings/task_type_embeddings")[0]
+        weights["bert/embeddings/token_type_embeddings"] += task
+    return weights
+
+
+def build_encoder(
+    architecture: dict[str, Any], seed: int, dropout_rate: float = 0.1, with_mlm: bool = False
+) -> "keras.Model":
+    """The encoder with fresh weights, a pure function of `seed`.
+
+    Inputs [token ids, segment ids], both int32 [B, L], L at most `max_position` (NEZHA and RoFormer: any L); token
+    id 0 is padding. Output: the last hidden states [B, L, hidden_size]; with `with_mlm` a list of them and the
+    scores (logits) of all vocabulary entries [B, L, vocab_size]. A call in training needs
+    `common.compat.dropout_seed`.
+    """
+    transformer = _transformer(architecture, seed, dropout_rate, with_mlm)
+    transformer.build()
+    return transformer.model
+
+
+def _transformer(architecture: dict[str, Any], seed: int = 0, dropout_rate: float = 0, with_mlm: bool = False):
+    from common.compat import TRANSFORMERS  # TensorFlow: only now, when the user's input has been checked
+
+    sizes = {key: value for key, value in architecture.items() if key != "model"}
+    return TRANSFORMERS[architecture["model"]](
+        **sizes,
+        seed=seed,
+        dropout_rate=dropout_rate,
+        attention_dropout_rate=dropout_rate,
+        with_mlm="linear" if with_mlm else False,
+    )
+
+
+def load_weights(model: "keras.Model", source: EncoderSource) -> LoadReport:
+    """Fill `model`, which `build_encoder` made of the source's architecture; standard error tells what differs.
+
+    Raises UserError when a tensor of the encoder itself is missing or any has another shape; a missing
+    masked-language-model head keeps its initial values.
+    """
+    if source.weights is None:
+        return LoadReport([], [])
+    weights = source.weights()
+    mapping = _transformer(source.architecture).variable_mapping()
+    pairs, missing = [], []
+    for layer in model.layers:
+        for variable, name in zip(layer.weights, mapping.get(layer.name, ()), strict=False):
+            value = weights.pop(name, None)
+            if value is None:
+                missing.append(name)
+            elif value.shape != variable.shape:
+                shapes = f"{list(value.shape)}, its config says {variable.shape.as_list()}"
+                raise UserError(f"{source.name}: {name} has shape {shapes}")
+            else:
+                pairs.append((variable, value))
+    lacking = [name for name in missing if name.startswith("bert/")]
+    if lacking:
+        raise UserError(
+            f"{source.name}: the file lacks {len(lacking)} tensors of the encoder, {lacking[0]} for one; if this is "
+            f"no {source.architecture['model']} model, put its model_type into the config"
+        )
+    for variable, value in pairs:
+        variable.assign(value)
+    report = LoadReport(missing, sorted(weights))
+    print(f"{source.name}: {len(pairs)} tensors loaded{_said(report)}", file=sys.stderr)
+    return report
+
+
+def _said(report: LoadReport) -> str:
+    """Like "; not in the file, so fresh: cls/predictions (5); in the file but not used: bert/pooler (2)"."""
+    text = ""
+    for names, lead in [(report.missing, "not in the file, so fresh"), (report.unused, "in the file but not used")]:
+        if names:
+            groups = Counter("/".join(name.split("/")[:2]) for name in names)
+            text += f"; {lead}: " + ", ".join(f"{group} ({count})" for group, count in groups.items())
+    return text

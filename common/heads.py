@@ -1,0 +1,87 @@
+"""Output heads: the pair head in factored form, and the conditional layer normalisation of the pointer head."""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from common.losses import MASKED
+
+
+class PairHead(keras.layers.Layer):
+    """Scores every pair of tokens (i, j) for every label by factors (efficient GlobalPointer,
+    kexue.fm/archives/8877, arXiv 2208.03054):
+
+        s_h(i, j) = scores(i, j) + row_bias_h(i) + column_bias_h(j)
+
+    `scores` = q k^T / sqrt(head_size) is shared by the labels. Returned are the factors; see
+    `common.losses.factored_multilabel_crossentropy` for training without the [batch, labels, length, length]
+    tensor, and `pair_scores` below for single pairs.
+
+    rotary: rotary positions (RoPE, arXiv 2104.09864) on q and k, so that scores know the distance j - i.
+    upper_triangle: mask j < i, for spans.
+    call(hidden [batch, length, size], mask bool [batch, length]) returns float32
+    (scores [batch, length, length], row_bias [batch, labels, length], column_bias [batch, labels, length]);
+    masked entries of `scores` hold `MASKED`.
+    """
+
+    def __init__(self, labels, head_size=64, rotary=True, upper_triangle=True, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.labels, self.head_size = labels, head_size
+        self.rotary, self.upper_triangle = rotary, upper_triangle
+        self.projection = keras.layers.Dense(2 * head_size, dtype="float32", name="projection")
+        self.biases = keras.layers.Dense(2 * labels, dtype="float32", name="biases")
+
+    def call(self, hidden, mask):
+        projected = self.projection(tf.cast(hidden, tf.float32))
+        query, key = tf.split(projected, 2, axis=-1)
+        # halved as in the paper's code: the two biases add up
+        row_bias, column_bias = tf.split(tf.linalg.matrix_transpose(self.biases(projected)) / 2, 2, axis=1)
+        if self.rotary:
+            query, key = rotate(query), rotate(key)
+        scores = tf.matmul(query, key, transpose_b=True) / self.head_size**0.5
+        pairs = mask[:, :, None] & mask[:, None, :]
+        if self.upper_triangle:
+            pairs &= tf.linalg.band_part(tf.ones_like(pairs), 0, -1)
+        return tf.where(pairs, scores, MASKED), row_bias, column_bias
+
+
+def rotate(x):
+    """Rotary position embedding of x [batch, length, size], size even: entries 2k and 2k + 1 are turned by
+    position / 10000^(2k / size) radians (arXiv 2104.09864)."""
+    size = x.shape[-1]
+    frequency = tf.pow(10000.0, -tf.range(0, size, 2, dtype=x.dtype) / size)
+    angle = tf.range(tf.shape(x)[1], dtype=x.dtype)[:, None] * frequency
+    even, odd = x[..., ::2], x[..., 1::2]
+    turned = tf.stack(
+        [even * tf.cos(angle) - odd * tf.sin(angle), odd * tf.cos(angle) + even * tf.sin(angle)], axis=-1
+    )
+    return tf.reshape(turned, tf.shape(x))
+
+
+def pair_scores(factors, i, j):
+    """The scores of single pairs, from the factors of one instance as NumPy arrays.
+
+    factors: (scores [length, length], row_bias [labels, length], column_bias [labels, length]). i, j: int [n].
+    Returns [labels, n].
+    """
+    scores, row_bias, column_bias = factors
+    return scores[i, j] + row_bias[:, i] + column_bias[:, j]
+
+
+class ConditionalLayerNormalization(keras.layers.Layer):
+    """Layer normalisation whose scale and offset depend on a vector (kexue.fm/archives/7124).
+
+    call(hidden [batch, length, size], condition [batch, n]) returns [batch, length, size]. The condition's
+    kernels start at zero, so training starts from plain layer normalisation.
+    """
+
+    def build(self, input_shape):
+        size = input_shape[-1]
+        self.scale = keras.layers.Dense(size, kernel_initializer="zeros", bias_initializer="ones", name="scale")
+        self.offset = keras.layers.Dense(size, kernel_initializer="zeros", name="offset")
+        super().build(input_shape)
+
+    def call(self, hidden, condition):
+        x = tf.cast(hidden, tf.float32)
+        mean, variance = tf.nn.moments(x, -1, keepdims=True)
+        normalised = tf.cast((x - mean) * tf.math.rsqrt(variance + 1e-12), hidden.dtype)
+        return normalised * self.scale(condition)[:, None] + self.offset(condition)[:, None]

@@ -1,0 +1,186 @@
+"""Reading and writing data files: line numbers in errors, constant memory, no half-written file, zip.
+
+A path of "-" is standard input or output. Every mistake of the user is a `UserError` that names the file.
+"""
+
+import contextlib
+import io
+import json
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from common.cli import UserError
+
+# A lone surrogate ("\ud800", legal in JSON) has no UTF-8 form: this error handler writes JSON's escape of it.
+_TEXT_FORMAT = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
+
+
+def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
+    """Yield (line number from 1, parsed value) of a JSON-lines file, one line in memory at a time.
+
+    Raises UserError for a missing, unreadable or empty file, a blank line, bad UTF-8 and broken JSON.
+    """
+    with _open_bytes(path) as file:
+        yield from _parse_lines(file, _name(path))
+
+
+def read_submission_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
+    """`read_jsonl` that also takes a leaderboard's zip (a name ending in .zip) holding exactly one file."""
+    with _open_submission(path) as file:
+        yield from _parse_lines(file, _name(path))
+
+
+def read_json(path: str | Path) -> Any:
+    """The one JSON value of a plain or, as for `read_submission_lines`, zipped file. Raises UserError."""
+    name = _name(path)
+    with _open_submission(path) as file:
+        content = file.read()
+    if not content.strip():
+        raise UserError(f"{name}: empty file, expected JSON")
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        where = f"{name}, line {error.lineno}"
+        raise UserError(f"{where}: not JSON ({error.msg}, column {error.colno})") from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{name}, line {line}: not UTF-8") from None
+    except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
+        raise UserError(f"{name}: not readable as JSON ({error})") from None
+
+
+def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
+    """Write one JSON value per line as `records` yields them; see `atomic_write` for `path` and errors."""
+    with atomic_write(path) as file:
+        for record in records:
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path) -> Iterator[IO[str]]:
+    """A text file (UTF-8, "\\n") that appears under its name only when the block ends without an exception.
+
+    `NAME.zip` becomes a zip of exactly one file, `NAME` with `.json` at its end. "-" is standard output.
+    Raises UserError where `check_output_path` does.
+    """
+    check_output_path(path)
+    if str(path) == "-":
+        sys.stdout.reconfigure(**_TEXT_FORMAT)
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    path = Path(path)
+    if path.exists() and not path.is_file():  # /dev/null or a pipe: written to, never replaced
+        with path.open("w", **_TEXT_FORMAT) as file:
+            yield file
+        return
+    temporary = _temporary(path)
+    try:
+        with _open_text(temporary, path.name) as file:
+            yield file
+        temporary.replace(path.resolve())
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_output_path(path: str | Path) -> None:
+    """Raise UserError if `atomic_write(path)` could not write: no such folder, itself one, not writable."""
+    if str(path) == "-":
+        return
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise UserError(f"{path}: is a folder, expected the name of a file to write")
+        if not path.parent.is_dir():
+            raise UserError(f"{path}: no such folder: {path.parent}")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise UserError(f"{path}: not writable")
+        if path.is_file() or not path.exists():
+            # Trying finds what permission bits do not tell: a read-only mount, a name too long.
+            _temporary(path).touch()
+            _temporary(path).unlink()
+    except OSError as error:
+        raise UserError(f"{path}: not writable ({error.strerror})") from None
+
+
+def _temporary(path: Path) -> Path:
+    """In the folder of the file itself, not of a link to it: a rename is atomic within a file system only."""
+    target = path.resolve()
+    return target.with_name(f".{target.name}.{os.getpid()}.tmp")
+
+
+@contextlib.contextmanager
+def _open_text(path: Path, name: str) -> Iterator[IO[str]]:
+    """Open `path` for writing in the format that the final `name` asks for."""
+    if not name.lower().endswith(".zip"):
+        with path.open("w", **_TEXT_FORMAT) as file:
+            yield file
+        return
+    member = name[: -len(".zip")].removesuffix(".json") + ".json"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(member, "w") as raw,
+        io.TextIOWrapper(raw, **_TEXT_FORMAT) as file,
+    ):
+        yield file
+
+
+def _name(path: str | Path) -> str:
+    return "standard input" if str(path) == "-" else str(path)
+
+
+@contextlib.contextmanager
+def _open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        with Path(path).open("rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+@contextlib.contextmanager
+def _open_submission(path: str | Path) -> Iterator[IO[bytes]]:
+    with _open_bytes(path) as file:
+        if not str(path).lower().endswith(".zip"):
+            yield file
+            return
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = [info for info in archive.infolist() if not info.is_dir()]
+                if len(members) != 1:
+                    raise UserError(f"{path}: expected exactly one file in the zip, found {len(members)}")
+                with archive.open(members[0]) as member:
+                    yield member
+        # RuntimeError: encrypted; NotImplementedError: a compression zipfile does not know
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            raise UserError(f"{path}: not a readable zip ({error})") from None
+
+
+def _parse_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{name}, line {number}: not UTF-8 (byte {error.start + 1})") from None
+        if not text.strip():
+            raise UserError(f"{name}, line {number}: blank line, expected a JSON value")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{name}, line {number}: not JSON ({error.msg}, column {error.colno})") from None
+        except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
+            raise UserError(f"{name}, line {number}: not readable as JSON ({error})") from None
+        yield number, value
+    if number == 0:
+        raise UserError(f"{name}: empty file, expected one JSON value per line")

@@ -1,0 +1,117 @@
+"""The run folder: everything that prediction and a resumed training need. No TensorFlow here."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.cli import UserError
+from common.config import config_differences, load_config, save_config
+from common.encoder import EncoderSource
+from common.jsonl import atomic_write, read_json
+from common.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def architecture(self) -> Path:
+        """What `common.encoder.build_encoder` needs."""
+        return self.path / "encoder.json"
+
+    @property
+    def vocabulary(self) -> Path:
+        return self.path / "vocab.txt"
+
+    @property
+    def schema(self) -> Path:
+        return self.path / "schema.json"
+
+    @property
+    def weights(self) -> Path:
+        """The weights of the epoch with the best dev score."""
+        return self.path / "model.weights.h5"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Model, optimizer and progress, for resuming."""
+        return self.path / "checkpoint"
+
+    @property
+    def logs(self) -> Path:
+        """For TensorBoard."""
+        return self.path / "logs"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def curves(self) -> Path:
+        return self.path / "curves.png"
+
+    @property
+    def metrics(self) -> Path:
+        """Final scores and the threshold; written last, so a run that has it is finished."""
+        return self.path / "metrics.json"
+
+
+def open_run(path: str | Path, settings: Any, source: EncoderSource, schema_file: str | None = None) -> RunFolder:
+    """Starts a run folder, or goes on with one that was started with the same settings.
+
+    Raises UserError if the folder cannot be written, or belongs to a run with other settings (names the keys).
+    """
+    run = RunFolder(Path(path))
+    if run.config.exists():
+        started = load_config(type(settings), run.config, run.path, check_files=False)
+        if changed := config_differences(started, settings):
+            raise UserError(
+                f"{run.path}: this run was started with other settings ({', '.join(changed)}); "
+                "choose another --output or remove the folder"
+            )
+        return run
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{run.path}: cannot be made ({error.strerror})") from None
+    if not os.access(run.path, os.W_OK):
+        raise UserError(f"{run.path}: not writable")
+    source.tokenizer.save(run.vocabulary)
+    write_json(run.architecture, source.architecture)
+    if schema_file:
+        shutil.copyfile(schema_file, run.schema)
+    save_config(settings, run.config)  # last: its presence means that the folder is complete
+    return run
+
+
+def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, EncoderSource]:
+    """The folder, settings and encoder (without weights) of a trained run.
+
+    Raises UserError for a folder that is none, or has no weights yet.
+    """
+    run = RunFolder(Path(path))
+    if not run.path.is_dir():
+        raise UserError(f"{run.path}: no such run folder")
+    for file in (run.config, run.architecture, run.vocabulary, run.weights):
+        if not file.is_file():
+            raise UserError(f"{run.path}: not a trained run: {file.name} is missing")
+    settings = load_config(config_class, run.config, run.path, check_files=False)
+    architecture = read_json(run.architecture)
+    word_level = getattr(settings.encoder, "word_level", False)
+    return run, settings, EncoderSource(architecture, Tokenizer.from_vocab(run.vocabulary, word_level))
+
+
+def write_json(path: Path, value: Any) -> None:
+    with atomic_write(path) as file:
+        json.dump(value, file, ensure_ascii=False, indent=2)
+        file.write("\n")

@@ -1,0 +1,487 @@
+"""Writes the demo sets: small data in the official formats, every sentence and name in it invented.
+
+    python data/generate_demo.py [--output data/demo] [--seed 2020]
+
+The same seed gives the same bytes. Each task has one function that returns its files; names and numbers are
+shared. Train, dev and test come from the same templates, but no name is given out twice, so remembering names
+does not help: a model has to read the context.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+# ------------------------------------------------------------------------------ names and numbers
+
+PARTS = {kind: words for kind, *words in map(str.split, """
+surname 乔 舒 苗 祁 穆 柯 滕 樊 岑 娄 邬 雍 阮 戚 卞 鄢 郗 缪 皮 芮 冼 蔺 桑 晏 鄂 连 茅 麦
+given 岚 汀 榆 砚 淮 霁 蘅 阡 琮 翊 泠 芃 昀 屿 箴 苓 陌 璟 笙 忱 祎 澍 槿 柚 珂 笛 岫 墨 桐 簌
+foreign 阿尔 莱克 芬 托尔 米拉 雷霍 恩佐 卡西 韦恩 诺亚 布兰 席尔 朵拉 古斯
+latin Alva Renholm Torvik Mirelle Oskan Vexley Ilsa Branoc Quillon Sorenne Kadro Wystan
+nickname 阿满 小豆 老葛 九叔 糖糖 铁蛋 灰喵 豆芽 三姑 大熊 石头 青团
+scene 琥珀 雾港 石榴 铜铃 盐湖 萤火 苔原 纸鸢 砾石 午夜 鲸落 松针 旧巷 南塔 月台 桅杆 薄荷 荒原
+thing 渡口 来客 档案 信使 回声 灯塔 账本 驿站 邮差 密码 遗嘱 琴师 食堂 航线 罗盘 候鸟 裁缝 折扇
+word Amber Lantern Harbor Cipher Orchard Velvet Meridian Tundra Pebble Comet Saffron Gravel
+festival 银鹭 金穗 玉棠 橡叶 海笛 星榫 云雀 赤陶 蓝桅 石楠
+ceremony 电影奖 电视节 音乐盛典 奖 艺术奖
+prize 最佳男主角 最佳女配角 最佳新人 观众喜爱演员 年度歌手 最佳配音 终身成就 最受欢迎演员
+place 云汀 青岑 沛河 岷桥 栎阳 禾浦 砚山 临屿 芷江南 朔湾 渌水 鹭洲 椒山 白苇
+school 大学 师范大学 戏剧学院 电影学院 理工大学 音乐学院 第一中学 外国语学院 艺术学校 传媒学院
+brand 禾岚 砾光 云柚 澍合 北槿 朗屿 泽苓 晟桐 恒岫 迈笙 凯箴 鼎昀
+industry 科技 影业 食品 新能源 生物 物流 软件 家具 传媒 仪器
+company 有限公司 股份有限公司 集团 公司
+city 成都 西安 青岛 昆明 长沙 厦门 哈尔滨 杭州
+area 中国内地 香港 台湾 北美 日本 韩国 英国 法国 泰国 澳大利亚
+currency 元 人民币 美元
+""".strip().splitlines())}
+
+
+def part(rng: Random, kind: str) -> str:
+    return rng.choice(PARTS[kind])
+
+
+def person(rng: Random) -> str:
+    style = rng.random()
+    if style < 0.1:
+        return " ".join(rng.sample(PARTS["latin"], 2))
+    if style < 0.18:
+        return "·".join("".join(rng.sample(PARTS["foreign"], 2)) for _ in range(2))
+    return part(rng, "surname") + "".join(rng.sample(PARTS["given"], 1 if style < 0.24 else 2))
+
+
+def role(rng: Random) -> str:
+    return part(rng, "surname") + part(rng, "nickname") if rng.random() < 0.4 else person(rng)
+
+
+def title(rng: Random) -> str:
+    """Of a film, a book, a song or an album alike: only the context tells which."""
+    style, scene, thing = rng.random(), part(rng, "scene"), part(rng, "thing")
+    if style < 0.1:
+        return " ".join(rng.sample(PARTS["word"], 2))
+    if style < 0.16:
+        return f"{scene}{thing}{rng.randint(2, 5)}"
+    if style < 0.3:
+        return f"{scene}与{part(rng, 'thing')}"
+    if style < 0.5:
+        return f"第{rng.choice('三五七九')}个{scene}{thing}"
+    return f"{scene}{part(rng, 'scene')}{'的' if style < 0.75 else ''}{thing}"
+
+
+def award(rng: Random) -> str:
+    return part(rng, "festival") + part(rng, "ceremony") + part(rng, "prize")
+
+
+def school(rng: Random) -> str:
+    return part(rng, "place") + rng.choice(("", "东部", "城南", "滨海")) + part(rng, "school")
+
+
+def company(rng: Random) -> str:
+    name = "".join(part(rng, kind) for kind in ("brand", "industry", "company"))
+    return rng.choice(("", part(rng, "place"))) + name
+
+
+def date(rng: Random) -> str:
+    year, month, day = rng.randint(1985, 2023), rng.randint(1, 12), rng.randint(1, 28)
+    return rng.choice((f"{year}年", f"{year}年", f"{year}年{month}月{day}日", f"{year}年{month}月",
+                       f"{month}月{day}日", f"{year}-{month:02}-{day:02}", f"{year}.{month}.{day}"))
+
+
+def money(rng: Random) -> str:
+    amount = rng.choice((f"{rng.randint(1, 40)}.{rng.randint(1, 99)}亿", f"{rng.randint(2, 98)}00万"))
+    return amount + rng.choice(("", part(rng, "currency")))
+
+
+def period(rng: Random) -> str:
+    return rng.choice(("三", "五", "七", "十二", str(rng.randint(2, 40))))
+
+
+NAMES = {"person": person, "role": role, "film": title, "book": title, "song": title, "album": title,
+         "award": award, "school": school, "company": company}
+VALUES = {"date": date, "money": money, "period": period, "number": lambda rng: str(rng.randint(3, 150)),
+          "area": lambda rng: part(rng, "area"), "city": lambda rng: part(rng, "city")}
+
+
+class Maker:
+    """Makes what a slot asks for. A name is given out once, whatever its kind; values may come again."""
+
+    def __init__(self, seed: int):
+        self.rng = Random(seed)
+        self.used: set[str] = set()
+
+    def make(self, kind: str) -> str:
+        if kind in VALUES:
+            return VALUES[kind](self.rng)
+        while (name := NAMES[kind](self.rng)) in self.used:
+            pass
+        self.used.add(name)
+        return name
+
+
+class Slots(dict[str, str]):
+    """Fills a template: slot "person2" gets a new person at its first mention and keeps it."""
+
+    def __init__(self, maker: Maker, known: dict[str, str]):
+        super().__init__(known)
+        self.maker = maker
+
+    def __missing__(self, slot: str) -> str:
+        self[slot] = self.maker.make(slot.rstrip("0123456789"))
+        return self[slot]
+
+
+def json_lines(rows: Iterable[Any]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+# ------------------------------------------------------------------- relation extraction (DuIE 2.0)
+
+# predicate: (subject type, object type of every slot), as in the official schema.
+SCHEMA = {
+    "毕业院校": ("人物", {"@value": "学校"}),
+    "配音": ("娱乐人物", {"inWork": "影视作品", "@value": "人物"}),
+    "所属专辑": ("歌曲", {"@value": "音乐专辑"}),
+    "父亲": ("人物", {"@value": "人物"}),
+    "作者": ("图书作品", {"@value": "人物"}),
+    "上映时间": ("影视作品", {"inArea": "地点", "@value": "Date"}),
+    "票房": ("影视作品", {"inArea": "地点", "@value": "Number"}),
+    "妻子": ("人物", {"@value": "人物"}),
+    "歌手": ("歌曲", {"@value": "人物"}),
+    "获奖": ("娱乐人物", {"inWork": "作品", "onDate": "Date", "@value": "奖项", "period": "Number"}),
+    "丈夫": ("人物", {"@value": "人物"}),
+    "饰演": ("娱乐人物", {"inWork": "影视作品", "@value": "人物"}),
+    "董事长": ("企业", {"@value": "人物"}),
+    "导演": ("影视作品", {"@value": "人物"}),
+    "主演": ("影视作品", {"@value": "人物"}),
+    "成立日期": ("机构", {"@value": "Date"}),
+}
+
+
+class Template(NamedTuple):
+    text: str
+    relations: list[list[str]]
+
+
+class Sentence(NamedTuple):
+    text: str
+    triples: list[dict[str, Any]]
+
+
+def parse(tables: dict[str, str]) -> dict[str, list[Template]]:
+    """Each line TEXT | RELATION | RELATION ...; a line that starts with "|" goes on with the one above.
+
+    The text names slots as {kind} or {kind2}; a relation is PREDICATE SUBJECT OBJECT [SLOT=OBJECT ...].
+    """
+    parsed = {}
+    for topic, lines in tables.items():
+        rows = (line.split(" | ") for line in lines.strip().replace("\n|", " |").split("\n"))
+        parsed[topic] = [Template(text, [relation.split() for relation in rest]) for text, *rest in rows]
+    return parsed
+
+
+# Every opening of a topic names the topic, so that a tail can go on about it.
+OPENINGS = parse({
+    "film": """
+《{film}》由{person}执导 | 导演 film person
+电影《{film}》的导演是{person} | 导演 film person
+{person}执导的《{film}》于{date}上映 | 导演 film person | 上映时间 film date
+由{person}执导，{person2}、{person3}主演的《{film}》定档{date}
+| 导演 film person | 主演 film person2 | 主演 film person3 | 上映时间 film date
+导演{person}的新片《{film}》请来{person2}出演女主角 | 导演 film person | 主演 film person2
+{person}、{person2}联合执导的《{film}》{date}首播 | 导演 film person | 导演 film person2 | 上映时间 film date
+《{film}》（{date}）主演：{person}，{person2}，{person3}
+| 上映时间 film date | 主演 film person | 主演 film person2 | 主演 film person3
+《{film}》由{person}和{person2}领衔主演 | 主演 film person | 主演 film person2
+《{film}》{date}在{area}上映 | 上映时间 film date inArea=area
+《{film}》{date}登陆{area}，{date2}在{area2}公映
+| 上映时间 film date inArea=area | 上映时间 film date2 inArea=area2
+{area}观众{date}就能看到《{film}》 | 上映时间 film date inArea=area
+《{film}》上映日期：{date}（{area}），{date2}（{area2}）
+| 上映时间 film date inArea=area | 上映时间 film date2 inArea=area2
+《{film}》累计票房突破{money} | 票房 film money
+《{film}》在{area}拿下{money}票房 | 票房 film money inArea=area
+《{film}》在{area}收获{money}票房，在{area2}收获{money2}
+| 票房 film money inArea=area | 票房 film money2 inArea=area2
+影片《{film}》{area}票房{money}，{area2}票房{money2}
+| 票房 film money inArea=area | 票房 film money2 inArea=area2
+{person}主演的《{film}》以{money}票房收官 | 主演 film person | 票房 film money
+《{film}》票房：{money}；《{film2}》票房：{money2} | 票房 film money | 票房 film2 money2
+{person}执导的《{film}》杀青，{person}说拍得很顺利 | 导演 film person
+《{film}》主演：{person}（饰{role}），{person2}（饰{role2}）
+| 主演 film person | 饰演 person role inWork=film | 主演 film person2 | 饰演 person2 role2 inWork=film
+""",
+    "person": """
+{person}先后执导了《{film}》和《{film2}》 | 导演 film person | 导演 film2 person
+{person}在《{film}》中饰演{role} | 饰演 person role inWork=film | 主演 film person
+在电视剧《{film}》里，{person}扮演{role} | 饰演 person role inWork=film | 主演 film person
+{person}饰演的{role}深入人心 | 饰演 person role
+{role}是{person}在《{film}》里的角色，{role}的戏份不少
+| 饰演 person role inWork=film | 主演 film person
+{person}在《{film}》里演{role}，又在《{film2}》里演{role2}
+| 饰演 person role inWork=film | 主演 film person | 饰演 person role2 inWork=film2 | 主演 film2 person
+《{film}》中{person}与{person2}分别饰演{role}和{role2}
+| 饰演 person role inWork=film | 主演 film person | 饰演 person2 role2 inWork=film | 主演 film person2
+从《{film}》的{role}到《{film2}》的{role2}，演员{person}的演技有目共睹
+| 饰演 person role inWork=film | 主演 film person | 饰演 person role2 inWork=film2 | 主演 film2 person
+{person}为《{film}》中的{role}配音 | 配音 person role inWork=film
+《{film}》{role}的配音是{person} | 配音 person role inWork=film
+{role}的声优是{person} | 配音 person role
+为什么{person}的声音那么耳熟，原来《{film}》里的{role}就是{person}配的音
+| 配音 person role inWork=film
+{person}曾为《{film}》的{role}、《{film2}》的{role2}配音
+| 配音 person role inWork=film | 配音 person role2 inWork=film2
+配音演员{person}，代表作有《{film}》{role}，《{film2}》{role2}等
+| 配音 person role inWork=film | 配音 person role2 inWork=film2
+动画《{film}》由{person}、{person2}分别给{role}和{role2}配音
+| 配音 person role inWork=film | 配音 person2 role2 inWork=film
+{person}获得{award} | 获奖 person award
+{person}凭借《{film}》获得{award} | 获奖 person award inWork=film
+{date}，{person}荣获{award} | 获奖 person award onDate=date
+第{period}届{award}颁给了{person} | 获奖 person award period=period
+{date}，{person}凭借《{film}》拿下第{period}届{award}
+| 获奖 person award inWork=film onDate=date period=period
+{person}{date}获{award}，{date2}又获{award2} | 获奖 person award onDate=date | 获奖 person award2 onDate=date2
+{person}和{person2}同获第{period}届{award}
+| 获奖 person award period=period | 获奖 person2 award period=period
+凭《{film}》获{award}、凭《{film2}》获{award2}的{person}现身{city}
+| 获奖 person award inWork=film | 获奖 person award2 inWork=film2
+{person}毕业于{school} | 毕业院校 person school
+毕业于{school}的{person}今年{number}岁 | 毕业院校 person school
+{person}和{person2}都是{school}毕业的 | 毕业院校 person school | 毕业院校 person2 school
+{person}从{school}毕业后，又去{school2}深造 | 毕业院校 person school | 毕业院校 person school2
+{school}校友{person}回到母校 | 毕业院校 person school
+{person}的父亲{person2}曾在{city}任教 | 父亲 person person2
+{person}是{person2}的女儿 | 父亲 person person2
+{person}出生在{city}，父亲{person2}是医生 | 父亲 person person2
+{person2}之子{person}近日亮相{city} | 父亲 person person2
+{person}，父亲叫{person2}，妻子叫{person3}
+| 父亲 person person2 | 妻子 person person3 | 丈夫 person3 person
+{person}、{person2}兄弟二人的父亲是{person3} | 父亲 person person3 | 父亲 person2 person3
+{person}与妻子{person2}定居{city} | 妻子 person person2 | 丈夫 person2 person
+{person}迎娶{person2}，{person2}是{person}的同学 | 妻子 person person2 | 丈夫 person2 person
+{person}的太太{person2}是一名老师 | 妻子 person person2 | 丈夫 person2 person
+{person}嫁给了{person2} | 丈夫 person person2 | 妻子 person2 person
+{person}的丈夫是{person2} | 丈夫 person person2 | 妻子 person2 person
+{person}和老公{person2}一起出席活动 | 丈夫 person person2 | 妻子 person2 person
+""",
+    "song": """
+《{song}》是{person}演唱的歌曲 | 歌手 song person
+{person}的新歌《{song}》收录在专辑《{album}》中 | 歌手 song person | 所属专辑 song album
+歌曲《{song}》出自专辑《{album}》 | 所属专辑 song album
+{person}和{person2}合唱了一首《{song}》 | 歌手 song person | 歌手 song person2
+专辑《{album}》收录了《{song}》《{song2}》《{song3}》等歌曲
+| 所属专辑 song album | 所属专辑 song2 album | 所属专辑 song3 album
+歌手{person}唱过《{song}》和《{song2}》 | 歌手 song person | 歌手 song2 person
+点播一首{person}的《{song}》 | 歌手 song person
+《{song}》真好听，{person}唱的《{song}》，我喜欢{person} | 歌手 song person
+《{song}》，演唱：{person}，专辑：《{album}》 | 歌手 song person | 所属专辑 song album
+《{song}》是{person}同名专辑的主打歌 | 歌手 song person | 所属专辑 song song
+《{song}》原唱{person}，{date}收入《{album}》这张专辑 | 歌手 song person | 所属专辑 song album
+""",
+    "book": """
+《{book}》的作者是{person} | 作者 book person
+{person}所著的《{book}》一书已经出版 | 作者 book person
+《{book}》是{person}写的一部长篇小说 | 作者 book person
+{person}写过《{book}》《{book2}》等小说 | 作者 book person | 作者 book2 person
+小说《{book}》，作者{person}，共{number}章 | 作者 book person
+{person}写《{book}》用了{number}年，书中处处是{person}的影子 | 作者 book person
+《{book}》，{person}、{person2}著，{number}页 | 作者 book person | 作者 book person2
+作家{person}的代表作《{book}》{date}再版 | 作者 book person
+""",
+    "company": """
+{company}成立于{date} | 成立日期 company date
+{company}董事长{person}表示，今年将继续扩大生产 | 董事长 company person
+{person}担任{company}董事长 | 董事长 company person
+{company}：{person}当选董事长，{person}此前任总经理 | 董事长 company person
+{date}，{company}在{city}注册成立 | 成立日期 company date
+{company}创建于{date}，董事长为{person} | 成立日期 company date | 董事长 company person
+{company}的前身{company2}始建于{date} | 成立日期 company2 date
+{date}创办的{company}共有员工{number}人 | 成立日期 company date
+{person}与{company}董事长{person2}会面 | 董事长 company person2
+{company}董事长{person}、{company2}董事长{person2}出席 | 董事长 company person | 董事长 company2 person2
+{person}辞去{company}董事长一职，由{person2}接任 | 董事长 company person | 董事长 company person2
+公司名称：{company} 法人：{person} 成立日期：{date} | 成立日期 company date
+""",
+    "city": """
+{person}到{city}看望了老朋友{person2}
+{city}今天有小雨，气温{number}度
+有{city}网友说《{film}》不好看，你怎么看
+{company}计划在{city}开设{number}家门店
+{date}，{person}路过{city}，在{school}门口拍了一张照片
+大家还记得在{city}听过的《{song}》吗
+""",
+})
+
+# What may follow an opening, about the same film, person, ...; all else in it is new.
+TAILS = parse({
+    "film": """
+，导演是{person} | 导演 film person
+，由{person}担任导演 | 导演 film person
+，{person}、{person2}等主演 | 主演 film person | 主演 film person2
+，主演有{person} | 主演 film person
+，片中{person}饰演{role} | 饰演 person role inWork=film | 主演 film person
+，{person}为片中的{role}配音 | 配音 person role inWork=film
+，{person}凭借该片获得{award} | 获奖 person award inWork=film
+，{date}在{area}公映 | 上映时间 film date inArea=area
+，将于{date}与观众见面 | 上映时间 film date
+，最终票房{money} | 票房 film money
+，{area}票房{money} | 票房 film money inArea=area
+，影评人{person}给出了{number}分
+，{person}到场祝贺
+，同期的《{film2}》则反响平平
+，外景地选在{city}
+，很多人都说《{film}》值得再看一遍
+""",
+    "person": """
+，毕业于{school} | 毕业院校 person school
+，{date}获得{award} | 获奖 person award onDate=date
+，还曾获第{period}届{award} | 获奖 person award period=period
+，后来在《{film}》中饰演{role} | 饰演 person role inWork=film | 主演 film person
+，并主演了《{film}》 | 主演 film person
+，还唱过《{song}》 | 歌手 song person
+，著有《{book}》 | 作者 book person
+，{person2}也在现场
+，{date}回到{city}
+，记者问{person}有什么打算
+""",
+    "song": """
+，由{person}演唱 | 歌手 song person
+，收录于专辑《{album}》 | 所属专辑 song album
+，{person}为它写了一段乐评
+，{date}在{city}录制
+，《{song}》一直排在前{number}名
+""",
+    "book": """
+，作者为{person} | 作者 book person
+，{person}写了序
+，全书共{number}万字
+，《{book}》的读者大多是学生
+""",
+    "company": """
+，董事长是{person} | 董事长 company person
+，成立时间为{date} | 成立日期 company date
+，总部设在{city}，共有员工{number}人
+，{person}今天到{company}参观
+，经理{person}没有回应
+""",
+    "city": """
+，{city}的天气不错
+，{person}没有回应
+，一共来了{number}人
+""",
+})
+
+PRELUDES = ("近日，", "据悉，", "资料显示，", "{number}、", "【快讯】", "问：", "记者在{city}获悉，", "　　")
+CLOSINGS = ("。", "！", "……", "，引发关注", "，你知道吗？", " 详情见下文", "，真是可喜可贺", "（完）")
+TOPICS = {"film": 30, "person": 40, "song": 12, "book": 8, "company": 12, "city": 3}
+SPLITS = {"train": 1500, "dev": 300, "test": 100}
+
+# How a text may write what the annotation writes otherwise: case, width, white space, a short year.
+FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
+REWRITES: tuple[Callable[[str], str], ...] = (
+    str.upper,
+    lambda value: value.translate(FULL_WIDTH),
+    lambda value: f"{value[:1]} {value[1:]}",
+    lambda value: re.sub(r"^(19|20)(?=\d\d年)", "", value),
+)
+
+
+def triple(relation: list[str], slots: dict[str, str]) -> dict[str, Any]:
+    """One triple in the official form; slots of an object in the order of the schema."""
+    predicate, subject, value, *rest = relation
+    subject_type, types = SCHEMA[predicate]
+    named = {"@value": value} | dict(item.split("=") for item in rest)
+    used = [slot for slot in types if slot in named]
+    return {"predicate": predicate, "object_type": {slot: types[slot] for slot in used},
+            "subject_type": subject_type, "object": {slot: slots[named[slot]] for slot in used},
+            "subject": slots[subject]}
+
+
+def compose(maker: Maker) -> Sentence:
+    """An opening and up to two tails about its topic, each with predicates of its own."""
+    rng = maker.rng
+    topic = rng.choices(list(TOPICS), list(TOPICS.values()))[0]
+    text, triples, known, templates = "", [], {}, OPENINGS[topic]
+    for _ in range(rng.choice((1, 1, 2, 2, 3))):
+        template = rng.choice(templates)
+        slots = Slots(maker, known)
+        text += template.text.format_map(slots)
+        triples += [triple(relation, slots) for relation in template.relations]
+        if topic + "2" in slots:  # "the film" would not say which
+            break
+        known = {topic: slots[topic]}
+        said = {item["predicate"] for item in triples}
+        templates = [tail for tail in TAILS[topic]
+                     if tail is not template and said.isdisjoint(name for name, *_ in tail.relations)]
+    return Sentence(text, triples)
+
+
+def embed(maker: Maker) -> Sentence:
+    """A sentence with what stands around it in real data: at times a second one, rarely 256 characters."""
+    rng = maker.rng
+    text, triples = compose(maker)
+    least = rng.choices((0, len(text) + 1, 257), (90, 10, 0.5))[0]
+    while len(text) < least:
+        more = compose(maker)
+        text, triples = text + rng.choice("。；　") + more.text, triples + more.triples
+    if rng.random() < 0.3:
+        text = rng.choice(PRELUDES).format_map(Slots(maker, {})) + text
+    if rng.random() < 0.5:
+        text += rng.choice(CLOSINGS)
+    return Sentence(text, triples)
+
+
+def roughen(sentence: Sentence, rng: Random) -> Sentence:
+    """The oddities of the real data, at small rates."""
+    text, triples = sentence
+    if rng.random() < 0.08 and "》《" not in text:
+        text = text.replace("《", "").replace("》", "")
+    if rng.random() < 0.05:
+        text = text.replace("，", rng.choice((" ", "  ", ",")), 1)
+    if triples and rng.random() < 0.04:
+        values = [value for item in triples for value in (item["subject"], *item["object"].values())]
+        changes = [[(value, new) for value in values if (new := rewrite(value)) != value]
+                   for rewrite in REWRITES]
+        text = text.replace(*rng.choice(rng.choice([pairs for pairs in changes if pairs])))
+    if triples and rng.random() < 0.006:
+        triples = [*triples, rng.choice(triples)]
+    if triples and rng.random() < 0.003:
+        triples[-1]["object"]["@value"] = ""
+    return Sentence(text, triples)
+
+
+def relation_extraction(seed: int) -> dict[str, str]:
+    """File name -> content. Like the official files, test has only texts."""
+    maker = Maker(seed)
+    files = {"schema.json": json_lines(
+        {"object_type": types, "predicate": predicate, "subject_type": subject_type}
+        for predicate, (subject_type, types) in SCHEMA.items())}
+    for split, size in SPLITS.items():
+        rows = [{"text": text, "spo_list": triples}
+                for text, triples in (roughen(embed(maker), maker.rng) for _ in range(size))]
+        files[f"{split}.json"] = json_lines({"text": row["text"]} if split == "test" else row for row in rows)
+    return files
+
+
+# ------------------------------------------------------------------------------------ command line
+
+TASKS = {"relation_extraction": relation_extraction}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the demo sets.")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "demo", help="[%(default)s]")
+    parser.add_argument("--seed", type=int, default=2020, help="[%(default)s]")
+    args = parser.parse_args()
+    for task, make_files in TASKS.items():
+        folder = args.output / task
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in make_files(args.seed).items():
+            (folder / name).write_text(content, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Official DuIE 2.0 records -> examples (spans of characters) -> features (spans of tokens) -> batches."""
+
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from common.batching import pad, windows
+from common.tokenizer import Tokenizer
+from schema import Predicate
+
+Span = tuple[int, int]  # characters [start, end)
+
+
+@dataclass(frozen=True)
+class Triple:
+    """A subject, a predicate and the slots of one object; `@value` is always among them."""
+
+    subject: Span
+    predicate: str
+    slots: dict[str, Span]
+
+
+@dataclass(frozen=True)
+class Example:
+    text: str
+    triples: tuple[Triple, ...]
+
+
+@dataclass(frozen=True)
+class Features:
+    """One window of an example. `offsets` [n, 2] are characters; [CLS] and [SEP] hold (0, 0).
+
+    `relations` int32 [r, 5]: label, first and last token of the one span, first and last of the other.
+    """
+
+    example: int
+    token_ids: np.ndarray
+    offsets: np.ndarray
+    relations: np.ndarray
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What relations between spans can be.
+
+    A relation joins a subject to the span of one slot: a label per (predicate, slot). A tie joins the `@value`
+    of an object to another slot of it, so that several objects of one subject come apart again.
+    Relations come first, then ties.
+    """
+
+    schema: dict[str, Predicate]
+
+    @cached_property
+    def relations(self) -> list[tuple[str, str]]:
+        return [(name, slot) for name, predicate in self.schema.items() for slot in predicate.object_types]
+
+    @cached_property
+    def ties(self) -> list[tuple[str, str]]:
+        return [(name, slot) for name, slot in self.relations if slot != "@value"]
+
+    @cached_property
+    def relation_id(self) -> dict[tuple[str, str], int]:
+        return {key: i for i, key in enumerate(self.relations)}
+
+    @cached_property
+    def tie_id(self) -> dict[tuple[str, str], int]:
+        return {key: i for i, key in enumerate(self.ties, start=len(self.relations))}
+
+    def __len__(self) -> int:
+        return len(self.relations) + len(self.ties)
+
+
+# --- record -> example
+
+
+def to_example(record: dict[str, Any], counts: Counter) -> Example:
+    """Finds the strings of a record in its text. The data has no offsets: of all occurrences the subject and
+    the `@value` that stand nearest are taken, and of every other slot the one nearest to the `@value`.
+
+    What cannot be found is left out; `counts` says how much of what.
+    """
+    text, triples = record["text"], []
+    for spo in record["spo_list"]:
+        counts["triples"] += 1
+        subjects = _occurrences(text, spo["subject"], counts)
+        values = _occurrences(text, spo["object"].get("@value", ""), counts)
+        if not subjects or not values:
+            counts["triples lost: " + ("object" if subjects else "subject") + " not in the text"] += 1
+            continue
+        subject, value = min(((s, v) for s in subjects for v in values), key=lambda pair: _distance(*pair))
+        slots = {"@value": value}
+        for slot, string in spo["object"].items():
+            if slot != "@value":
+                spans = _occurrences(text, string, counts)
+                if spans:
+                    slots[slot] = min(spans, key=lambda span: _distance(value, span))
+                else:
+                    counts["slots lost: not in the text"] += 1
+        triples.append(Triple(subject, spo["predicate"], slots))
+    return Example(text, tuple(triples))
+
+
+def _occurrences(text: str, string: str, counts: Counter) -> list[Span]:
+    """All spans of `string`: as written and, only where there is none, ignoring case, width and white space."""
+    spans = _find(text, string)
+    if spans or not string:
+        return spans
+    folded, origin = _fold(text)
+    spans = [(origin[start], origin[end - 1] + 1) for start, end in _find(folded, _fold(string)[0])]
+    counts["strings found only by ignoring case, width or space"] += bool(spans)
+    return spans
+
+
+def _find(text: str, string: str) -> list[Span]:
+    """Occurrences, overlapping ones too. Those inside a longer Latin word or number count only if alone."""
+    spans, start = [], text.find(string) if string else -1
+    while start >= 0:
+        spans.append((start, start + len(string)))
+        start = text.find(string, start + 1)
+    if len(spans) < 2:
+        return spans
+    return [span for span in spans if not _splits_word(text, *span)] or spans
+
+
+def _splits_word(text: str, start: int, end: int) -> bool:
+    return any(0 < at < len(text) and _in_word(text[at - 1]) and _in_word(text[at]) for at in (start, end))
+
+
+def _in_word(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def _fold(text: str) -> tuple[str, list[int]]:
+    """The text without case, width and white space, and where each character of it comes from."""
+    folded, origin = [], []
+    for i, character in enumerate(text):
+        for c in unicodedata.normalize("NFKC", character).casefold():
+            if not c.isspace():
+                folded.append(c)
+                origin.append(i)
+    return "".join(folded), origin
+
+
+def _distance(a: Span, b: Span) -> tuple[bool, int]:
+    """Apart before overlapping (a name inside another is rarely what is meant), then near before far."""
+    gap = max(a[0] - b[1], b[0] - a[1])
+    return gap < 0, abs(gap)
+
+
+# --- example -> features
+
+
+def to_features(
+    examples: list[Example], tokenizer: Tokenizer, labels: Labels, max_length: int, stride: int, counts: Counter
+) -> Iterator[Features]:
+    """Windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens. A relation is in every
+    window that holds both its spans; `counts` has the spans cut by token boundaries and what fits no window."""
+    encodings = tokenizer.encode_batch([example.text for example in examples])
+    for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
+        relations = _token_relations(example, encoding.offsets, labels, counts)
+        spans = windows(len(encoding.ids), max_length - 2, stride)
+        for start, end in spans:
+            yield Features(
+                index,
+                np.concatenate(([tokenizer.cls_id], encoding.ids[start:end], [tokenizer.sep_id])).astype(np.int32),
+                np.pad(encoding.offsets[start:end], ((1, 1), (0, 0))),
+                _inside(relations, start, end),
+            )
+        if len(spans) > 1:
+            lost = ~np.any([_is_inside(relations, *span) for span in spans], axis=0)
+            counts["relations lost: fit no window"] += int(lost.sum())
+
+
+def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter) -> np.ndarray:
+    relations = []
+    if example.triples:
+        starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()
+    for triple in example.triples:
+        subject = _token_span(triple.subject, starts, ends, counts)
+        spans = {slot: _token_span(span, starts, ends, counts) for slot, span in triple.slots.items()}
+        if subject is None or spans["@value"] is None:
+            counts["triples lost: no token in the span"] += 1
+            continue
+        for slot, span in spans.items():
+            key = (triple.predicate, slot)
+            if span is None:
+                counts["slots lost: no token in the span"] += 1
+                continue
+            relations.append((labels.relation_id[key], *subject, *span))
+            if slot != "@value":
+                relations.append((labels.tie_id[key], *spans["@value"], *span))
+    return np.array(relations, np.int32).reshape(-1, 5)
+
+
+def _token_span(span: Span, starts: list[int], ends: list[int], counts: Counter) -> Span | None:
+    """First and last token that overlap the characters of a span."""
+    first, last = bisect_right(ends, span[0]), bisect_left(starts, span[1]) - 1
+    if first > last:
+        return None
+    counts["spans not on token boundaries"] += starts[first] != span[0] or ends[last] != span[1]
+    return first, last
+
+
+def _is_inside(relations: np.ndarray, start: int, end: int) -> np.ndarray:
+    return (relations[:, 1:] >= start).all(1) & (relations[:, 1:] < end).all(1)
+
+
+def _inside(relations: np.ndarray, start: int, end: int) -> np.ndarray:
+    """The relations within the window, counted from its [CLS]."""
+    relations = relations[_is_inside(relations, start, end)]
+    return relations + np.array([0, *[1 - start] * 4], np.int32)
+
+
+# --- features -> batch
+
+
+def pair_batch(features: list[Features], labels: Labels) -> tuple[dict, dict]:
+    """Inputs and labels of the pair head: for each of its three matrices the positives int32 [batch, p, 3] of
+    (label, i, j), padded with -1. Entities: label 0 for subjects, 1 for objects and slots."""
+    positives = {"entities": [], "heads": [], "tails": []}
+    for feature in features:
+        relations = feature.relations
+        is_tie = relations[:, 0] >= len(labels.relations)
+        subjects, objects = relations[~is_tie, 1:3], relations[~is_tie, 3:5]
+        entities = np.concatenate([np.insert(subjects, 0, 0, axis=1), np.insert(objects, 0, 1, axis=1)])
+        positives["entities"].append(np.unique(entities, axis=0))
+        positives["heads"].append(relations[:, [0, 1, 3]])
+        positives["tails"].append(relations[:, [0, 2, 4]])
+    return _inputs(features), {name: pad(arrays, -1) for name, arrays in positives.items()}
+
+
+def pointer_batch(features: list[Features], labels: Labels, rng: np.random.Generator) -> tuple[dict, dict]:
+    """Inputs and labels of the pointer head: all subjects, and the objects of one subject drawn by `rng`.
+
+    Adds the input `subject` int32 [batch, 2] (first and last token; [CLS] where there is none) and gives labels
+    `subjects` [batch, length, 2] and `objects` [batch, length, 2 * relations], starts before ends, in {0, 1}.
+    """
+    inputs = _inputs(features)
+    shape, n = inputs["token_ids"].shape, len(labels.relations)
+    inputs["subject"] = np.zeros((shape[0], 2), np.int32)
+    subjects, objects = np.zeros((*shape, 2), np.float32), np.zeros((*shape, 2 * n), np.float32)
+    for row, feature in enumerate(features):
+        relations = feature.relations[feature.relations[:, 0] < n]
+        if not len(relations):
+            continue
+        spans = np.unique(relations[:, 1:3], axis=0)
+        subjects[row, spans[:, 0], 0], subjects[row, spans[:, 1], 1] = 1, 1
+        inputs["subject"][row] = chosen = spans[rng.integers(len(spans))]
+        label, _, _, first, last = relations[(relations[:, 1:3] == chosen).all(1)].T
+        objects[row, first, label], objects[row, last, n + label] = 1, 1
+    return inputs, {"subjects": subjects, "objects": objects}
+
+
+def _inputs(features: Iterable[Features]) -> dict[str, np.ndarray]:
+    return {"token_ids": pad([feature.token_ids for feature in features])}

@@ -1,0 +1,89 @@
+"""Score a prediction file against gold by the official metric of DuIE 2.0.
+
+    python evaluate.py --gold dev.json --predictions predictions.zip
+
+One JSON object with precision, recall and F1 on standard output, a table by predicate on standard error.
+"""
+
+import argparse
+import json
+import sys
+import unicodedata
+import zipfile
+from typing import Any
+
+from common.cli import UserError, run
+from schema import read_records
+from scoring import Counts, per_predicate, read_aliases
+
+# Official gold has a triple for every sentence, and real predictions leave some without. From this many
+# sentences on, gold without triples against predictions that all have some is taken for a swap of the two.
+EMPTY_GOLD_OF_A_SWAP = 5
+
+
+def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Read gold and predictions; raises UserError for malformed ones and for what looks like the two swapped.
+
+    Two complete files of official lines look alike, so a swap is recognised by its traces only: gold is a zip
+    or lacks `spo_list`, no sentence is in both, or only gold has sentences without a triple.
+    """
+    if zipfile.is_zipfile(gold_path):
+        raise UserError(f"{gold_path}: a zip, expected plain JSON lines (are gold and predictions swapped?)")
+    gold = list(read_records(gold_path))
+    predictions = list(read_records(prediction_path))
+    gold_texts = {record["text"] for record in gold}
+    predicted_texts = {record["text"] for record in predictions}
+    shared = len(gold_texts & predicted_texts)
+    if not shared:
+        raise UserError(f"{prediction_path}: has not one of the sentences of {gold_path}")
+    empty = sum(not record["spo_list"] for record in gold)
+    if empty >= EMPTY_GOLD_OF_A_SWAP and all(record["spo_list"] for record in predictions):
+        raise UserError(
+            f"{gold_path}: {empty} sentences have no triple, but all in {prediction_path} have one "
+            "(are gold and predictions swapped?)"
+        )
+    if missing := len(gold_texts) - shared:
+        print(f"note: {missing} of {len(gold_texts)} gold sentences have no prediction", file=sys.stderr)
+    if unknown := len(predicted_texts) - shared:
+        print(f"note: {unknown} predicted sentences are not in gold and are left out", file=sys.stderr)
+    return gold, predictions
+
+
+def format_table(counts: dict[str, Counts]) -> str:
+    """The scores of each predicate, most frequent in gold first, aligned for double-width characters."""
+    width = max(map(display_width, ["predicate", *counts]))
+    rows = [f"{pad('predicate', width)}  precision  recall      f1  support"]
+    for name, count in sorted(counts.items(), key=lambda item: (-item[1].gold, item[0])):
+        scores = count.scores()
+        rows.append(
+            f"{pad(name, width)}  {scores['precision']:9.4f}  {scores['recall']:6.4f}  {scores['f1']:6.4f}"
+            f"  {count.gold:7d}"
+        )
+    return "\n".join(rows)
+
+
+def display_width(text: str) -> int:
+    """Number of terminal columns: wide and full-width characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def pad(text: str, width: int) -> str:
+    return text + " " * (width - display_width(text))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Official DuIE 2.0 scores of a prediction file.")
+    parser.add_argument("--gold", required=True, help="official JSON lines with labels")
+    parser.add_argument("--predictions", required=True, help="official JSON lines, plain or zipped")
+    parser.add_argument("--alias", help="tab-separated names and their aliases")
+    arguments = parser.parse_args()
+
+    aliases = read_aliases(arguments.alias) if arguments.alias else None
+    gold, predictions = read_files(arguments.gold, arguments.predictions)
+    counts = per_predicate(gold, predictions, aliases)
+    print(format_table(counts), file=sys.stderr)
+    print(json.dumps(sum(counts.values(), Counts()).scores()))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,106 @@
+"""The schema of the task, and the form of an official DuIE 2.0 line.
+
+A line is `{"text": ..., "spo_list": [TRIPLE, ...]}`, a triple a dict with the keys `predicate`, `subject`,
+`subject_type`, `object` and `object_type`, the last two dicts over slots, of which `@value` is always there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.cli import UserError
+from common.jsonl import read_jsonl, read_submission_lines
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """One line of the schema: a predicate, the type of its subject and, slot by slot, those of its object."""
+
+    name: str
+    subject_type: str
+    object_types: dict[str, str]
+
+
+def read_schema(path: str | Path) -> dict[str, Predicate]:
+    """Read a `schema.json` (one JSON object a line) into predicates by name, in the order of the file.
+
+    Raises UserError, naming file and line, for a malformed line, a predicate defined twice or an empty file.
+    """
+    schema: dict[str, Predicate] = {}
+    for number, line in read_jsonl(path):
+        if not _is_predicate(line):
+            raise UserError(
+                f'{path}, line {number}: expected {{"predicate": NAME, "subject_type": TYPE, '
+                f'"object_type": {{"@value": TYPE, ...}}}}'
+            )
+        name = line["predicate"]
+        if name in schema:
+            raise UserError(f"{path}, line {number}: predicate {name!r} is defined a second time")
+        schema[name] = Predicate(name, line["subject_type"], line["object_type"])
+    return schema
+
+
+def read_records(path: str | Path, labelled: bool = True) -> Iterator[dict[str, Any]]:
+    """Yield the records of a file of official lines, plain or zipped; `labelled` ones must have a `spo_list`.
+
+    Raises UserError, naming file and line, for the first line that `record_faults` finds fault with.
+    """
+    for number, record in read_submission_lines(path):
+        for fault in record_faults(record, labelled):
+            raise UserError(f"{path}, line {number}: {fault}")
+        yield record
+
+
+def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
+    """Say what keeps a parsed line from being an official record: what the official scorer refuses."""
+    if not isinstance(record, dict):
+        yield 'expected a JSON object with "text" and "spo_list"'
+        return
+    if not isinstance(record.get("text"), str):
+        yield '"text" is missing or not a string'
+    if not labelled:
+        return
+    if "spo_list" not in record:
+        yield '"spo_list" is missing (is this a file without labels?)'
+    elif not isinstance(record["spo_list"], list):
+        yield '"spo_list" is not a list'
+    else:
+        for triple in record["spo_list"]:
+            yield from _triple_faults(triple)
+
+
+def schema_faults(triple: dict[str, Any], schema: dict[str, Predicate]) -> Iterator[str]:
+    """Say where a well-formed triple leaves the schema: its predicate and its slots, not its types."""
+    name, slots = triple["predicate"], triple["object"]
+    if name not in schema:
+        yield f"predicate {name!r} is not in the schema"
+        return
+    for slot in slots:
+        if slot not in schema[name].object_types:
+            yield f"predicate {name!r} has no slot {slot!r} in the schema"
+
+
+def _triple_faults(triple: Any) -> Iterator[str]:
+    if not isinstance(triple, dict):
+        yield 'a triple in "spo_list" is not a JSON object'
+        return
+    for key in ("predicate", "subject"):
+        if not isinstance(triple.get(key), str):
+            yield f'"{key}" of a triple is missing or not a string'
+    if not _is_string_dict(triple.get("object")):
+        yield '"object" of a triple is missing or not an object of strings like {"@value": "..."}'
+
+
+def _is_predicate(line: Any) -> bool:
+    return (
+        isinstance(line, dict)
+        and isinstance(line.get("predicate"), str)
+        and isinstance(line.get("subject_type"), str)
+        and _is_string_dict(line.get("object_type"))
+        and "@value" in line["object_type"]
+    )
+
+
+def _is_string_dict(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())

@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from common.cli import UserError
+from schema import Predicate, read_records, read_schema, record_faults, schema_faults
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+DIRECTOR = {"predicate": "导演", "subject_type": "影视作品", "object_type": {"@value": "人物"}}
+RELEASE = {
+    "predicate": "上映时间",
+    "subject_type": "影视作品",
+    "object_type": {"@value": "Date", "inArea": "地点"},
+}
+TRIPLE = {"predicate": "导演", "subject": "山水之间", "object": {"@value": "李四"}}
+
+
+def write_lines(path, *records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def test_schema_is_read_in_file_order(tmp_path):
+    schema = read_schema(write_lines(tmp_path / "schema.json", DIRECTOR, RELEASE))
+    assert list(schema) == ["导演", "上映时间"]
+    assert schema["上映时间"] == Predicate("上映时间", "影视作品", {"@value": "Date", "inArea": "地点"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([DIRECTOR, RELEASE, DIRECTOR], "line 3: predicate '导演' is defined a second time"),
+        ([DIRECTOR, ["导演"]], "line 2: expected"),
+        ([{**DIRECTOR, "predicate": None}], "line 1: expected"),
+        ([{**DIRECTOR, "object_type": "人物"}], "line 1: expected"),
+        ([{**DIRECTOR, "object_type": {"inArea": "地点"}}], "line 1: expected"),
+        ([], "empty"),
+    ],
+)
+def test_bad_schema_names_file_and_line(tmp_path, lines, message):
+    path = write_lines(tmp_path / "schema.json", *lines)
+    with pytest.raises(UserError, match=message) as error:
+        read_schema(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("record", "fault"),
+    [
+        ([], "expected a JSON object"),
+        ({"spo_list": []}, '"text" is missing'),
+        ({"text": 3, "spo_list": []}, '"text" is missing or not a string'),
+        ({"text": "晴"}, '"spo_list" is missing'),
+        ({"text": "晴", "spo_list": {}}, '"spo_list" is not a list'),
+        ({"text": "晴", "spo_list": ["李四"]}, "a triple in"),
+        ({"text": "晴", "spo_list": [{**TRIPLE, "subject": None}]}, '"subject" of a triple'),
+        ({"text": "晴", "spo_list": [{**TRIPLE, "predicate": 1}]}, '"predicate" of a triple'),
+        ({"text": "晴", "spo_list": [{**TRIPLE, "object": "李四"}]}, '"object" of a triple'),
+        ({"text": "晴", "spo_list": [{**TRIPLE, "object": {"@value": 2}}]}, '"object" of a triple'),
+    ],
+)
+def test_faults_of_a_record(tmp_path, record, fault):
+    assert [message.startswith(fault) for message in record_faults(record)] == [True]
+    path = write_lines(tmp_path / "dev.json", {"text": "阴", "spo_list": []}, record)
+    with pytest.raises(UserError, match="dev.json, line 2: "):
+        list(read_records(path))
+
+
+def test_unlabelled_records_need_only_a_text(tmp_path):
+    records = [{"text": "晴"}, {"text": "", "spo_list": "unread"}]
+    assert list(read_records(write_lines(tmp_path / "test.json", *records), labelled=False)) == records
+
+
+def test_schema_faults(tmp_path):
+    schema = read_schema(write_lines(tmp_path / "schema.json", DIRECTOR, RELEASE))
+    assert not list(schema_faults(TRIPLE, schema))
+    unknown = {**TRIPLE, "predicate": "编剧"}
+    assert list(schema_faults(unknown, schema)) == ["predicate '编剧' is not in the schema"]
+    wider = {**TRIPLE, "object": {"@value": "李四", "inArea": "北京"}}
+    assert list(schema_faults(wider, schema)) == ["predicate '导演' has no slot 'inArea' in the schema"]
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
+def test_official_files_are_read_without_fault():
+    schema = read_schema(SHARED / "data/duie/schema.json")
+    assert len(schema) == 48
+    records = list(read_records(SHARED / "data/duie/dev.json"))
+    assert len(records) == 8000
+    assert not any(list(schema_faults(triple, schema)) for record in records for triple in record["spo_list"])

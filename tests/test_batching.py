@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from common.batching import bucketed_batches, length_sorted_batches, pad, padding_waste, windows
+
+LENGTHS = np.random.default_rng(0).integers(5, 120, 3001)
+
+
+@pytest.mark.parametrize("max_tokens", [None, 900])
+def test_every_item_once_under_the_budgets(max_tokens):
+    for batches in (
+        bucketed_batches(LENGTHS, 16, seed=1, epoch=2, max_tokens=max_tokens),
+        length_sorted_batches(LENGTHS, 16, max_tokens),
+    ):
+        assert sorted(np.concatenate(batches)) == list(range(len(LENGTHS)))
+        assert max(map(len, batches)) == 16
+        assert all(max_tokens is None or LENGTHS[b].max() * len(b) <= max_tokens for b in batches)
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    orders = [np.concatenate(bucketed_batches(LENGTHS, 16, s, e)) for s, e in [(1, 0), (1, 0), (1, 1), (2, 0)]]
+    assert (orders[0] == orders[1]).all()
+    assert (orders[0] != orders[2]).any()
+    assert (orders[0] != orders[3]).any()
+
+
+def test_batches_of_similar_length_come_in_mixed_order():
+    batches = bucketed_batches(LENGTHS, 16, seed=0, epoch=0)
+    assert padding_waste(batches, LENGTHS) < 0.05
+    longest = [LENGTHS[b].max() for b in batches]
+    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.25
+
+
+def test_an_item_over_the_budget_stands_alone():
+    batches = length_sorted_batches([3, 50, 3], 8, max_tokens=10)
+    assert [b.tolist() for b in batches] == [[1], [0, 2]]
+
+
+def test_pad():
+    padded = pad([np.array([[1, 2]]), np.zeros((0, 2), int)], -1)
+    assert padded.tolist() == [[[1, 2]], [[-1, -1]]]
+
+
+@pytest.mark.parametrize(("length", "size", "stride"), [(0, 10, 5), (10, 10, 5), (11, 10, 5), (97, 10, 3), (30, 10, 10)])
+def test_windows_cover_everything(length, size, stride):
+    spans = windows(length, size, stride)
+    assert set().union(*(range(*span) for span in spans)) == set(range(length))
+    assert all(end - start <= size for start, end in spans)
+    assert all(b[0] - a[0] <= stride and b[0] > a[0] for a, b in zip(spans, spans[1:], strict=False))

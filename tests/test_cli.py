@@ -1,0 +1,51 @@
+import subprocess
+import sys
+
+import pytest
+
+from common.cli import UserError, run
+
+
+def failing(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_user_error_is_one_line_and_exit_code_2(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        run(failing(UserError("train.json, line 3: not JSON\nreally")))
+    assert exit_info.value.code == 2
+    assert capsys.readouterr() == ("", "error: train.json, line 3: not JSON really\n")
+
+
+def test_interrupt_is_quiet(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        run(failing(KeyboardInterrupt()))
+    assert exit_info.value.code == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_success_and_faults_of_ours_pass_through():
+    assert run(lambda: None) is None
+    with pytest.raises(ZeroDivisionError):
+        run(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize("lines", [3, 100_000])  # within the output buffer and far beyond it
+def test_closed_pipe_is_quiet(lines):
+    program = f"import common.cli; common.cli.run(lambda: print('line\\n' * {lines}))"
+    command = f"'{sys.executable}' -c \"{program}\" | true; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert result.returncode == 141
+    assert result.stderr == ""
+
+
+def test_import_sets_the_environment_and_loads_nothing_heavy():
+    program = (
+        "import os, sys, common.cli, common.jsonl; "
+        "print(os.environ['TF_KERAS'], os.environ['TF_USE_LEGACY_KERAS'], 'numpy' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "1 1 False\n"

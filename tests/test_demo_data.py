@@ -1,0 +1,141 @@
+"""The demo sets are what the generator writes, in the official form, with the oddities of the real data."""
+
+import importlib.util
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent.parent / "data"
+FOLDER = DATA / "demo" / "relation_extraction"
+SLOTS = {
+    "配音": ["inWork", "@value"], "饰演": ["inWork", "@value"],
+    "上映时间": ["inArea", "@value"], "票房": ["inArea", "@value"],
+    "获奖": ["inWork", "onDate", "@value", "period"],
+}  # as in the official schema; every other predicate has @value alone
+VALUE_TYPES = {"Date", "Number", "地点"}  # what is no invented name
+
+
+def lines(name):
+    return [json.loads(line) for line in (FOLDER / name).read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def generator():
+    spec = importlib.util.spec_from_file_location("generate_demo", DATA / "generate_demo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return {row["predicate"]: row for row in lines("schema.json")}
+
+
+@pytest.fixture(scope="module", params=["train", "dev"])
+def records(request):
+    return lines(f"{request.param}.json")
+
+
+@pytest.fixture(scope="module")
+def triples(records):
+    return [(record["text"], triple) for record in records for triple in record["spo_list"]]
+
+
+def names(records):
+    return {value for record in records for triple in record["spo_list"]
+            for value, kind in [(triple["subject"], triple["subject_type"]),
+                                *((triple["object"][slot], triple["object_type"][slot])
+                                  for slot in triple["object"])]
+            if kind not in VALUE_TYPES and value}
+
+
+def test_generator_writes_the_files_as_they_are(generator, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["generate_demo.py", "--output", str(tmp_path)])
+    generator.main()
+    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.json")}
+    assert written == {path.relative_to(DATA / "demo") for path in (DATA / "demo").rglob("*.json")}
+    for name in written:
+        assert (tmp_path / name).read_bytes() == (DATA / "demo" / name).read_bytes()
+
+
+def test_another_seed_gives_other_data(generator):
+    first, second = (generator.relation_extraction(seed) for seed in (1, 2))
+    assert first["schema.json"] == second["schema.json"]
+    assert first["dev.json"] != second["dev.json"]
+
+
+def test_counts():
+    assert [len(lines(f"{split}.json")) for split in ("train", "dev", "test")] == [1500, 300, 100]
+
+
+def test_schema_has_all_multi_slot_predicates(schema):
+    assert len(schema) >= 12
+    for predicate, row in schema.items():
+        assert list(row) == ["object_type", "predicate", "subject_type"]
+        assert list(row["object_type"]) == SLOTS.get(predicate, ["@value"])
+    assert SLOTS.keys() <= schema.keys()
+
+
+def test_test_has_texts_alone():
+    assert all(list(record) == ["text"] and record["text"] for record in lines("test.json"))
+
+
+def test_triples_fit_the_schema(records, triples, schema):
+    assert all(list(record) == ["text", "spo_list"] for record in records)
+    for _, triple in triples:
+        assert list(triple) == ["predicate", "object_type", "subject_type", "object", "subject"]
+        row = schema[triple["predicate"]]
+        assert triple["subject_type"] == row["subject_type"]
+        assert list(triple["object"]) == list(triple["object_type"])
+        assert "@value" in triple["object"]
+        assert triple["object_type"].items() <= row["object_type"].items()
+    assert {triple["predicate"] for _, triple in triples} == schema.keys()
+
+
+def test_nearly_all_values_are_in_their_text(triples):
+    located = [value in text for text, triple in triples
+               for value in (triple["subject"], *triple["object"].values())]
+    assert 0.98 < sum(located) / len(located) < 1
+
+
+def test_train_and_dev_share_no_name():
+    assert not names(lines("train.json")) & names(lines("dev.json"))
+
+
+def test_every_predicate_has_six_templates(generator, schema):
+    templates = [template for table in (generator.OPENINGS, generator.TAILS)
+                 for of_topic in table.values() for template in of_topic]
+    counts = Counter(predicate for template in templates
+                     for predicate in {relation[0] for relation in template.relations})
+    assert counts.keys() == schema.keys()
+    assert min(counts.values()) >= 6
+
+
+def test_several_objects_with_slots_of_one_subject(triples):
+    objects = {(text, triple["subject"], triple["predicate"], json.dumps(triple["object"]))
+               for text, triple in triples if len(triple["object"]) > 1}
+    several = Counter(key[:3] for key in objects)
+    assert {predicate for (_, _, predicate), count in several.items() if count > 1} == SLOTS.keys()
+
+
+def test_oddities_occur():
+    records = lines("train.json")
+    pairs = [(record["text"], triple, value) for record in records for triple in record["spo_list"]
+             for value in (triple["subject"], *triple["object"].values())]
+    missing = [(text, value) for text, _, value in pairs if value not in text]
+    assert any(not record["spo_list"] for record in records)
+    assert any(len(record["text"]) > 256 for record in records)
+    assert any(record["spo_list"].count(triple) > 1 for record in records for triple in record["spo_list"])
+    assert any(triple["subject"] == triple["object"]["@value"] for _, triple, _ in pairs)
+    assert any(value == "" for _, _, value in pairs)
+    assert sum(text.count(value) > 1 for text, _, value in pairs if value) > len(pairs) / 20
+    assert any(value.lower() in text.lower() for text, value in missing)
+    assert any(value.replace(" ", "") in text.replace(" ", "") for text, value in missing)
+    assert any(char in text for text, _ in missing for char in "０１２３４５６７８９")
+    assert any(value[2:] in text for text, value in missing if value.startswith(("19", "20")))
+    for mark in ("《", "·", "  ", "　"):
+        assert any(mark in record["text"] for record in records)
