@@ -14,8 +14,9 @@ from safetensors import SafetensorError, safe_open
 
 from common.cli import UserError
 
+MODEL_TYPES = ("bert", "albert", "electra", "ernie", "nezha", "roformer")
 FORMATS = "model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*"
-CONFIG = re.compile(r"config\.json|(bert|albert|electra|nezha|roformer)_config\w*\.json")
+CONFIG = re.compile(rf"config\.json|({'|'.join(MODEL_TYPES)})_config\w*\.json")
 SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
 CHECKPOINT = re.compile(r".+\.data-\d{5}-of-(\d{5})")
 
@@ -23,8 +24,8 @@ CHECKPOINT = re.compile(r".+\.data-\d{5}-of-(\d{5})")
 RENAMINGS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
-        # Where the model sits: "bert.tf_bert_model.bert.embeddings.", "electra.embeddings.", plain "embeddings."
-        (r"^(.*\b(bert|albert|electra|ernie|nezha|roformer)\.)?(?=(embeddings\w*|encoder|pooler)\.)", "bert."),
+        # Where the model sits: "bert.tf_bert_model.bert.encoder.", "electra.encoder.", plain "encoder."
+        (rf"^(.*\b({'|'.join(MODEL_TYPES)})\.)?(?=(embeddings\w*|encoder|pooler)\.)", "bert."),
         (r"^bert\.embeddings_project\.", "bert.encoder.embedding_hidden_mapping_in."),
         (r"\.layer\.(\d+)\.", r".layer_\1."),
         # ALBERT's one block
@@ -38,7 +39,7 @@ RENAMINGS = [
         (r"\.pooler\.(?=weight|kernel|bias)", ".pooler.dense."),
         # The masked-language-model head of BERT and RoFormer, of ALBERT, of ELECTRA
         (r"^.*cls\.predictions\.", "cls.predictions."),
-        (r"^(?!cls\.)(.*\b)?(generator_)?predictions\.(?=dense|LayerNorm|bias|output_bias)", "cls.predictions."),
+        (r"^(?!cls\.)(.*\b)?(generator_)?predictions\.(?=dense|LayerNorm|\w*bias)", "cls.predictions."),
         (r"^.*generator_lm_head\.bias", "cls.predictions.bias"),
         (r"^cls\.predictions\.(?=dense|LayerNorm)", "cls.predictions.transform."),
         (r"^cls\.predictions\.bias$", "cls.predictions.output_bias"),
@@ -104,7 +105,7 @@ def _complete(parts: list[str], pattern: re.Pattern, where: str) -> list[str]:
 
 
 def check_weights(files: list[Path]) -> None:
-    """Raise UserError for a truncated or foreign file; TensorFlow's checkpoints are left to `read_weights`."""
+    """Raise UserError for a truncated or foreign file, but leave TensorFlow's to `read_weights`."""
     for path in files:
         if path.suffix in (".safetensors", ".h5"):
             next(_tensors(path), None)

@@ -1,23 +1,25 @@
 """What bert4keras needs to run rightly on current TensorFlow.
 
-Nothing is patched in place: `Transformer.apply`, through which bert4keras makes every layer, is where `Compat` puts
-the layers of this module instead of the originals.
+Nothing is patched in place: `Transformer.apply`, through which bert4keras makes every layer, is where
+`Compat` puts the layers of this module instead of the originals.
 
-1. Stateless dropout. Keras' dropout draws from hidden state: a resumed run differs from an uninterrupted one, and
-   recomputing a block draws another mask, which makes gradients silently wrong. `StatelessDropout` is a pure
-   function of (seed, optimizer step, layer).
+1. Stateless dropout. Keras' dropout draws from hidden state: a resumed run differs from an uninterrupted
+   one, and recomputing a block draws another mask, which makes gradients silently wrong. `StatelessDropout`
+   is a pure function of (seed, optimizer step, layer).
 2. Dropout of the attention probabilities. bert4keras makes a new Dropout layer inside each call of its
    MultiHeadAttention, out of reach of 1. `MultiHeadAttention` here does its own.
-3. Initial weights. bert4keras gives one unseeded initializer to all layers, and in current Keras that returns the
-   same values for the same shape: all kernels of one shape are equal. `TruncatedNormal` here returns new values
-   with each call, a pure function of its seed.
-4. Scores of the masked-language-model head. bert4keras multiplies by float32 embeddings whatever the policy: an
-   error in float16, a slow sparse product in bfloat16. `Embedding` here casts them.
-5. Layer normalisation. bert4keras fixes epsilon at 1e-12 (BERT) or 1e-7 (others); checkpoints state their own.
+3. Initial weights. bert4keras gives one unseeded initializer to all layers, and in current Keras that
+   returns the same values for the same shape: all kernels of one shape are equal. `TruncatedNormal` here
+   returns new values with each call, a pure function of its seed.
+4. Scores of the masked-language-model head. bert4keras multiplies by float32 embeddings whatever the
+   policy: an error in float16, a slow sparse product in bfloat16. `Embedding` here casts them.
+5. Layer normalisation. bert4keras fixes epsilon at 1e-12 (BERT) or 1e-7 (others); checkpoints state their
+   own.
 6. Inputs. bert4keras' are float32; token ids are int32.
 
-That both environment variables are set before TensorFlow is imported is seen to by `common/__init__.py`, and that
-"gelu" means the form the checkpoint was trained with (bert4keras: whichever was set last) by `common.encoder`.
+That both environment variables are set before TensorFlow is imported is seen to by `common/__init__.py`,
+and that "gelu" means the form the checkpoint was trained with (bert4keras: whichever was set last) by
+`common.encoder`.
 """
 
 import zlib
@@ -85,14 +87,14 @@ class MultiHeadAttention(layers.MultiHeadAttention):
     def pay_attention_to(self, inputs, mask=None, training=None, block=0, a_bias=None, p_bias=None):
         """Return the mixed values [B, L, heads, size] and the scores [B, heads, L, L].
 
-        `inputs`: query, key and value [B, L, heads, size]; with `a_bias` a boolean mask [B, L, L], who may look
-        at whom; with `p_bias` the positions. `mask[1]` [B, L] is false at padding. `block` tells the uses of a
-        shared layer apart (ALBERT).
+        `inputs`: query, key and value [B, L, heads, size]; with `a_bias` a boolean mask [B, L, L] or [L, L],
+        who may look at whom; with `p_bias` the positions. `mask[1]` [B, L] is false at padding. `block` tells
+        the uses of a shared layer apart (ALBERT).
         """
         query, key, value, *rest = inputs
         allowed = None if mask[1] is None else mask[1][:, None, None, :]
         if a_bias:
-            visible = rest.pop(0)[:, None]
+            visible = rest.pop(0)[..., None, :, :]
             allowed = visible if allowed is None else allowed & visible
         if p_bias == "rotary":
             query, key = apply_rotary_position_embeddings(rest[0], query, key)
@@ -112,7 +114,7 @@ class MultiHeadAttention(layers.MultiHeadAttention):
 
 
 class Embedding(layers.Embedding):
-    """bert4keras' embedding, also used backwards (`mode="dense"`): [B, L, size] -> a score for every entry."""
+    """bert4keras' embedding, also used backwards (`mode="dense"`): [B, L, size] -> scores [B, L, entries]."""
 
     def call(self, inputs, mode="embedding"):
         if mode == "embedding":
@@ -174,7 +176,7 @@ class Compat:
 
 
 class Bert(Compat, models.BERT):
-    """BERT; ELECTRA too, which differs in the names of its weights only."""
+    """BERT, and those that differ in their training only."""
 
 
 class Albert(Compat, models.ALBERT):
@@ -189,4 +191,11 @@ class RoFormer(Compat, models.RoFormer):
     """BERT with rotary positions in the attention."""
 
 
-TRANSFORMERS = {"bert": Bert, "electra": Bert, "albert": Albert, "nezha": Nezha, "roformer": RoFormer}
+TRANSFORMERS = {
+    "bert": Bert,
+    "electra": Bert,
+    "ernie": Bert,
+    "albert": Albert,
+    "nezha": Nezha,
+    "roformer": RoFormer,
+}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.checkpoints import check_weights, encoder_files, read_weights
+from common.checkpoints import MODEL_TYPES, check_weights, encoder_files, read_weights
 from common.cli import UserError
 from common.config import EncoderSizes
 from common.hub import fetch_encoder
@@ -21,7 +21,6 @@ from common.tokenizer import Tokenizer
 if TYPE_CHECKING:
     import tf_keras as keras
 
-MODELS = {name: name for name in ("bert", "albert", "electra", "nezha", "roformer")} | {"ernie": "bert"}
 ACTIVATIONS = {
     "gelu": "gelu_erf",
     "gelu_new": "gelu_tanh",
@@ -48,7 +47,7 @@ class EncoderSource:
     name: str  # for messages
     architecture: dict[str, Any]  # for `build_encoder`; JSON-able, so a run folder can keep it
     tokenizer: Tokenizer
-    weights: Callable[[], dict[str, np.ndarray]] | None = None  # by the names of Google's checkpoints; None: fresh
+    weights: Callable[[], dict[str, np.ndarray]] | None = None  # Google's names -> arrays; None: fresh
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ class LoadReport:
 def resolve_encoder(spec: str | EncoderSizes) -> EncoderSource:
     """Find out what `spec` means; without TensorFlow, and without reading weights.
 
-    A string is a folder (config.json or bert_config.json, vocab.txt, weights) or a repository on the hub, which
-    is fetched now.
+    A string is a folder (config.json or bert_config.json, vocab.txt, weights) or a repository on the hub,
+    which is fetched now.
 
     Raises UserError, one line that names the file.
     """
@@ -115,8 +114,8 @@ def _architecture(config: Any, path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected an object")
     guess = next((name for name in ("albert", "electra") if path.name.startswith(name)), "bert")
     model = config.get("model_type", "nezha" if config.get("use_relative_position") else guess)
-    if model not in MODELS:
-        raise UserError(f"{path}: model_type {model!r} is not one of {', '.join(MODELS)}")
+    if model not in MODEL_TYPES:
+        raise UserError(f"{path}: model_type {model!r} is not one of {', '.join(MODEL_TYPES)}")
     for key, value in FIXED.items():
         if config.get(key, value) != value:
             raise UserError(f"{path}: {key} is {config[key]!r}, only {value!r} is supported")
@@ -134,7 +133,7 @@ def _architecture(config: Any, path: Path) -> dict[str, Any]:
     if hidden_size % heads:
         raise UserError(f"{path}: hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}")
     return {
-        "model": MODELS[model],
+        "model": model,
         "vocab_size": size("vocab_size"),
         "hidden_size": hidden_size,
         "embedding_size": size("embedding_size", hidden_size),
@@ -150,7 +149,7 @@ def _architecture(config: Any, path: Path) -> dict[str, Any]:
 
 def _read(files: list[Path], use_task_id: bool) -> dict[str, np.ndarray]:
     weights = read_weights(files)
-    if use_task_id:  # ERNIE adds the vector of task 0 to every token, which is adding it to every segment's vector
+    if use_task_id:  # ERNIE adds task 0's vector to every token: the same as adding it to each segment's
         task = weights.pop("bert/embeddings/task_type_embeddings")[0]
         weights["bert/embeddings/token_type_embeddings"] += task
     return weights
@@ -161,9 +160,9 @@ def build_encoder(
 ) -> "keras.Model":
     """The encoder with fresh weights, a pure function of `seed`.
 
-    Inputs [token ids, segment ids], both int32 [B, L], L at most `max_position` (NEZHA and RoFormer: any L); token
-    id 0 is padding. Output: the last hidden states [B, L, hidden_size]; with `with_mlm` a list of them and the
-    scores (logits) of all vocabulary entries [B, L, vocab_size]. A call in training needs
+    Inputs [token ids, segment ids], both int32 [B, L], L at most `max_position` (NEZHA, RoFormer: any L);
+    token id 0 is padding. Output: the last hidden states [B, L, hidden_size]; with `with_mlm` a list of them
+    and the scores (logits) of all vocabulary entries [B, L, vocab_size]. A call in training needs
     `common.compat.dropout_seed`.
     """
     transformer = _transformer(architecture, seed, dropout_rate, with_mlm)
@@ -171,7 +170,8 @@ def build_encoder(
     return transformer.model
 
 
-def _transformer(architecture: dict[str, Any], seed: int = 0, dropout_rate: float = 0, with_mlm: bool = False):
+def _transformer(architecture: dict[str, Any], seed=0, dropout_rate=0.0, with_mlm=False):
+    """The bert4keras object that builds the model and knows the names of its weights."""
     from common.compat import TRANSFORMERS  # TensorFlow: only now, when the user's input has been checked
 
     sizes = {key: value for key, value in architecture.items() if key != "model"}
@@ -185,7 +185,7 @@ def _transformer(architecture: dict[str, Any], seed: int = 0, dropout_rate: floa
 
 
 def load_weights(model: "keras.Model", source: EncoderSource) -> LoadReport:
-    """Fill `model`, which `build_encoder` made of the source's architecture; standard error tells what differs.
+    """Fill `model`, which `build_encoder` made; say on standard error what the file lacks or has too much.
 
     Raises UserError when a tensor of the encoder itself is missing or any has another shape; a missing
     masked-language-model head keeps its initial values.
@@ -208,8 +208,8 @@ def load_weights(model: "keras.Model", source: EncoderSource) -> LoadReport:
     lacking = [name for name in missing if name.startswith("bert/")]
     if lacking:
         raise UserError(
-            f"{source.name}: the file lacks {len(lacking)} tensors of the encoder, {lacking[0]} for one; if this is "
-            f"no {source.architecture['model']} model, put its model_type into the config"
+            f"{source.name}: the file lacks {len(lacking)} tensors of the encoder, {lacking[0]} for one; "
+            f"if this is no {source.architecture['model']} model, put its model_type into the config"
         )
     for variable, value in pairs:
         variable.assign(value)
@@ -221,7 +221,10 @@ def load_weights(model: "keras.Model", source: EncoderSource) -> LoadReport:
 def _said(report: LoadReport) -> str:
     """Like "; not in the file, so fresh: cls/predictions (5); in the file but not used: bert/pooler (2)"."""
     text = ""
-    for names, lead in [(report.missing, "not in the file, so fresh"), (report.unused, "in the file but not used")]:
+    for names, lead in (
+        (report.missing, "not in the file, so fresh"),
+        (report.unused, "in the file but not used"),
+    ):
         if names:
             groups = Counter("/".join(name.split("/")[:2]) for name in names)
             text += f"; {lead}: " + ", ".join(f"{group} ({count})" for group, count in groups.items())

@@ -1,4 +1,4 @@
-"""Encoders from the Hugging Face hub, through huggingface_hub's cache."""
+"""Encoders from the Hugging Face hub, through huggingface_hub and its cache."""
 
 from pathlib import Path
 
@@ -10,23 +10,27 @@ from common.cli import UserError
 
 
 def fetch_encoder(name: str) -> Path:
-    """The folder in the cache with config, vocab.txt and weights of the repository `name` ("org/name").
+    """The folder in the cache with config.json, vocab.txt and weights of the repository `name` ("org/name").
 
-    What is in the cache already is used without asking the hub. Of the rest only the files that are read are
-    fetched, with progress on standard error. HF_HOME, HF_ENDPOINT and HF_TOKEN work as in huggingface_hub.
+    A repository in the cache is used without asking the hub. Otherwise these files and no others are fetched,
+    with progress on standard error. HF_HOME, HF_ENDPOINT and HF_TOKEN mean what they mean to huggingface_hub.
 
-    Raises UserError.
+    Raises UserError: no such repository, nothing in it that is read, no connection.
     """
     try:
-        folder = Path(huggingface_hub.snapshot_download(name, local_files_only=True))
-        encoder_files((path.name for path in folder.iterdir()), name)
-        return folder
-    except (errors.LocalEntryNotFoundError, UserError):
-        pass  # nothing in the cache, or a part
+        if isinstance(config := huggingface_hub.try_to_load_from_cache(name, "config.json"), str):
+            folder = Path(config).parent
+            encoder_files((path.name for path in folder.iterdir()), name)
+            return folder
+    except UserError:
+        pass  # an earlier download was interrupted
+    except errors.HFValidationError as error:
+        raise UserError(f"{name}: no such folder, and no name on the hub: {error}") from error
     try:
-        config, weights = encoder_files(huggingface_hub.list_repo_files(name), name)
+        files = [file.rfilename for file in huggingface_hub.model_info(name).siblings]
+        config, weights = encoder_files(files, name)
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=[config, "vocab.txt", *weights]))
     except errors.RepositoryNotFoundError as error:
         raise UserError(f"{name}: no such folder, and the hub has no such repository for you") from error
-    except (errors.HfHubHTTPError, OSError) as error:
+    except (errors.HTTPError, errors.XetDownloadError, OSError) as error:
         raise UserError(f"{name}: no such folder, and fetching it from the hub failed: {error}") from error

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from common.batching import length_sorted_batches
 
+if TYPE_CHECKING:
+    import tf_keras as keras
+
 T = TypeVar("T")
 R = TypeVar("R")
-Engine = Callable[[dict[str, np.ndarray]], Any]  # inputs by name -> outputs, nested as the model's
+Run = Callable[[dict[str, np.ndarray]], Any]  # inputs by name -> outputs as the model nests them
 
 # Padded tokens per batch: enough to keep the matrix products busy, little enough to stay in the caches.
 MAX_TOKENS = 4096
@@ -32,3 +35,52 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def select_engine(name: str) -> Callable[["keras.Model"], Run]:
+    """The engine of a name: "tensorflow", "openvino", or "auto", which is OpenVINO unless there is a GPU."""
+    if name == "auto":
+        import tensorflow as tf
+
+        name = "tensorflow" if tf.config.list_physical_devices("GPU") else "openvino"
+    return {"tensorflow": tensorflow_engine, "openvino": openvino_engine}[name]
+
+
+def tensorflow_engine(model: "keras.Model") -> Run:
+    """Runs a model whose inputs are a dict, or named, in one graph for all shapes."""
+    import tensorflow as tf
+
+    forward = _graph(model)
+    return lambda inputs: tf.nest.map_structure(lambda x: x.numpy(), forward(inputs))
+
+
+def openvino_engine(model: "keras.Model") -> Run:
+    """The same in OpenVINO on the CPU, in bfloat16 where the CPU multiplies it in hardware.
+
+    The model must have been built under the float32 policy.
+    """
+    import openvino
+    import tensorflow as tf
+
+    forward = _graph(model).get_concrete_function()
+    converted = openvino.convert_model(forward)
+    compiled = openvino.compile_model(converted, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    structure = forward.structured_outputs
+    names = [port.any_name for port in compiled.inputs]
+
+    def run(inputs: dict[str, np.ndarray]) -> Any:
+        results = compiled([inputs[name] for name in names])
+        return tf.nest.pack_sequence_as(structure, [results[i] for i in range(len(compiled.outputs))])
+
+    return run
+
+
+def _graph(model: "keras.Model"):
+    import tensorflow as tf
+
+    signature = {x.name: tf.TensorSpec(x.shape, x.dtype, x.name) for x in model.inputs}
+
+    def forward(inputs):
+        return model(inputs if isinstance(model.input, dict) else list(inputs.values()), training=False)
+
+    return tf.function(forward, input_signature=[signature])

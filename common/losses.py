@@ -77,7 +77,7 @@ def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):
     positives = tf.cast(positives, tf.int32)
     labels, length = tf.shape(row_bias)[1], tf.shape(scores)[1]
     valid = positives[..., 0] >= 0
-    label, row, column = tf.unstack(tf.maximum(positives, 0), axis=-1)
+    label, row, column = tf.unstack(tf.maximum(positives, 0), num=3, axis=-1)
 
     both = valid[:, :, None] & valid[:, None, :]
     same_row = both & _equal(label) & _equal(row)

@@ -10,7 +10,7 @@ import tf_keras as keras
 from common.config import OptimizerConfig
 
 # Biases, and the scales and offsets of layer norms: decay is for what multiplies the input.
-NOT_DECAYED = r"(^|/)(bias|beta|gamma)\b"
+NOT_DECAYED = r"(^|/)(bias|beta|gamma)(/replica_\d+)?:"
 
 
 @keras.utils.register_keras_serializable("common")
@@ -139,8 +139,13 @@ class AdaX(AdamW):
         weight = self.beta_2 / tf.math.expm1(math.log1p(self.beta_2) * step)  # 0 when the power overflows
         _descend(m, 1 - self.beta_1, m - gradient)
         _descend(v, weight, v - tf.square(gradient))
-        learning_rate = tf.cast(self.learning_rate, variable.dtype)
-        _descend(variable, learning_rate, m * tf.math.rsqrt(v + self.epsilon))
+        direction = m * tf.math.rsqrt(v + self.epsilon)
+        if self._use_weight_decay(variable):
+            direction += self.weight_decay * variable
+        _descend(variable, tf.cast(self.learning_rate, variable.dtype), direction)
+
+    def _apply_weight_decay(self, variables):
+        """Left to `update_step`: on its own the decay of a step is so small that float32 rounds much off."""
 
 
 def _descend(variable: tf.Variable, rate: float | tf.Tensor, direction: tf.Tensor) -> None:

@@ -5,13 +5,17 @@ import csv
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from tqdm import tqdm
 
+from common.cli import UserError
 from common.compat import dropout_seed
 from common.jsonl import atomic_write
 from common.run import RunFolder
@@ -74,73 +78,99 @@ class LossModel(keras.Model):
         return [self.loss_tracker]
 
 
-class Batches(keras.utils.Sequence):
-    """The batches of one epoch, from number `skip` on; `collate(index)` makes batch number `index`."""
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Saves the weights alone; `Model.save_weights` of a compiled model adds the optimizer's."""
+    keras.Model(model.inputs, model.outputs).save_weights(path)
 
-    def __init__(self, collate: Callable[[int], tuple], count: int, skip: int = 0):
-        self.collate, self.count, self.skip = collate, count, skip
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Loads what `save_weights` saved. Raises UserError for a damaged file or one of another model."""
+    try:
+        keras.Model(model.inputs, model.outputs).load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not the weights of this model ({str(error).splitlines()[0]})") from error
+
+
+class Batches(keras.utils.Sequence):
+    """The batches of one epoch, from number `skip` on: a pure function of (seed, epoch).
+
+    order: indices of `items` per batch. collate(items, rng): makes (inputs, labels) of a batch.
+    """
+
+    def __init__(self, items: list, order: list, collate: Callable, seed: int, epoch: int, skip: int = 0):
+        self.items, self.order, self.collate = items, order, collate
+        self.seed, self.epoch, self.skip = seed, epoch, skip
 
     def __len__(self):
-        return self.count - self.skip
+        return len(self.order) - self.skip
 
     def __getitem__(self, index):
-        return self.collate(self.skip + index)
+        number = self.skip + index
+        rng = np.random.default_rng((self.seed, self.epoch, number))
+        return self.collate([self.items[i] for i in self.order[number]], rng)
 
 
-class Progress(tf.train.experimental.PythonState):
-    """Where a run is; saved with the weights, in one atomic checkpoint."""
+@dataclass
+class Progress:
+    """Where a run is: the next epoch and the step in it, the best dev score, and the epochs so far."""
+
+    epoch: int = 0
+    step: int = 0
+    best: float = -1.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class SavedProgress(tf.train.experimental.PythonState):
+    """Puts the progress into the checkpoint of the weights, so that one atomic file holds both."""
 
     def __init__(self):
-        self.epoch, self.step, self.best, self.history = 0, 0, -1.0, []
+        self.now = Progress()
 
     def serialize(self) -> str:
-        return json.dumps(self.__dict__)
+        return json.dumps(asdict(self.now))
 
     def deserialize(self, string: str) -> None:
-        self.__dict__.update(json.loads(string))
+        self.now = Progress(**json.loads(string))
 
 
 class Run(keras.callbacks.Callback):
     """Resumes a run where it was stopped, to the bit, and keeps what it learns.
 
     Every `checkpoint_steps` steps and after every epoch the model, the optimizer and the progress are saved
-    together. The next epoch's number and the step in it are `epoch` and `step`.
+    together.
     """
 
     def __init__(self, folder: RunFolder, model: LossModel, checkpoint_steps: int):
         super().__init__()
         self.folder, self.checkpoint_steps = folder, checkpoint_steps
-        self.progress = Progress()
+        self.saved = SavedProgress()
         model.optimizer.build(model.trainable_variables)
-        checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, progress=self.progress)
+        checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, progress=self.saved)
         self.manager = tf.train.CheckpointManager(checkpoint, str(folder.checkpoints), max_to_keep=1)
         if self.manager.restore_or_initialize():
-            print(f"resuming at epoch {self.epoch + 1}, step {self.step}")
+            print(f"resuming in epoch {self.progress.epoch + 1} after step {self.progress.step}")
         self._loss_so_far = [variable.numpy() for variable in model.loss_tracker.variables]
         self.writer = tf.summary.create_file_writer(str(folder.logs))
 
     @property
-    def epoch(self) -> int:
-        return self.progress.epoch
-
-    @property
-    def step(self) -> int:
-        return self.progress.step
+    def progress(self) -> Progress:
+        return self.saved.now
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.step:  # `fit` has just reset the running loss of the epoch
+        done = self.progress.step
+        if done:  # `fit` has just reset the running loss of the epoch
             for variable, value in zip(self.model.loss_tracker.variables, self._loss_so_far, strict=True):
                 variable.assign(value)
-        total = self.step + self.params["steps"]
-        self.bar = tqdm(desc=f"epoch {epoch + 1}", total=total, initial=self.step, unit="batch")
+        total = done + self.params["steps"]
+        self.bar = tqdm(desc=f"epoch {epoch + 1}", total=total, initial=done, unit="batch")
         self.started = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         self.progress.step += 1
         self.bar.update()
-        if self.step % 20 == 0:
+        if self.progress.step % 20 == 0:
             self.bar.set_postfix(loss=f"{logs['loss']:.4f}")
-        if self.step % self.checkpoint_steps == 0:
+        if self.progress.step % self.checkpoint_steps == 0:
             self.manager.save()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -148,22 +178,25 @@ class Run(keras.callbacks.Callback):
         self.loss = float(logs["loss"])
         self.seconds = time.perf_counter() - self.started
 
-    def end_epoch(self, scores: dict[str, float], key: str) -> None:
-        """Records an epoch's dev scores, and keeps the weights if `key` is the best so far."""
-        progress = self.progress
-        progress.epoch, progress.step = self.epoch + 1, 0
-        progress.history.append({"epoch": self.epoch, "loss": self.loss, **scores, "seconds": round(self.seconds, 1)})
-        if scores[key] > progress.best:
-            progress.best = scores[key]
+    def keep_best(self, score: float) -> None:
+        """Saves the weights the model has now if `score` is the best so far."""
+        if score > self.progress.best:
+            self.progress.best = score
             partial = self.folder.path / "partial.weights.h5"
-            self.model.save_weights(partial)
+            save_weights(self.model, partial)
             partial.replace(self.folder.weights)
+
+    def end_epoch(self, scores: dict[str, float]) -> None:
+        """Records an epoch with its dev scores; the next one starts from here."""
+        progress = self.progress
+        progress.epoch, progress.step = progress.epoch + 1, 0
+        progress.history.append({"epoch": progress.epoch, "loss": self.loss, **scores, "seconds": round(self.seconds, 1)})
+        self.manager.save()
         write_history(self.folder, progress.history)
-        with self.writer.as_default(step=self.epoch):
+        with self.writer.as_default(step=progress.epoch):
             for name, value in progress.history[-1].items():
                 tf.summary.scalar(name, value)
-        self.manager.save()
-        print("  ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in progress.history[-1].items()))
+        print(*(f"{name} {value:.4g}" for name, value in progress.history[-1].items()), sep="  ", flush=True)
 
 
 def write_history(folder: RunFolder, history: list[dict[str, Any]]) -> None:

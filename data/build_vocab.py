@@ -2,19 +2,19 @@
 
     python data/build_vocab.py --input corpus/*.txt --size 8000 --output data/vocab.txt
 
-Answers of information extraction are spans of tokens, so no token may hide the edge of an answer. Chinese is cut
-into characters. Of numbers only years (1900-2029) are one token, and only where a number begins: behind it digits
-go one by one ("20082009" is 2008 ##2 ##0 ##0 ##9). Latin words get pieces as usual, which hold no digit.
+The answers of information extraction are spans of tokens, so no token may hide the edge of an answer. Chinese
+is cut into characters. Of numbers only years (1900-2029) are one token, and only where a number begins; all
+other digits go one by one ("20082009" is 2008 ##2 ##0 ##0 ##9). Latin words get pieces as usual, without digits.
 """
 
 import argparse
 import collections
+import itertools
 import re
 import string
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import tokenizers
 from tqdm import tqdm
 
 from common.cli import UserError, run
@@ -53,49 +53,76 @@ def count_words(paths: Iterable[Path]) -> collections.Counter[str]:
 
 
 def build_vocabulary(word_counts: collections.Counter[str], size: int, min_count: int) -> list[str]:
-    """Exactly the tokens of a `vocab.txt`: special ones, characters, years, then Latin pieces up to `size`.
+    """The lines of `vocab.txt`: special tokens, characters, years, and Latin pieces up to `size`.
 
-    Characters seen at least `min_count` times are in, and those of `basic_characters`, both by frequency.
-    Raises UserError if `size` does not hold them.
+    Characters are in if seen at least `min_count` times or among `basic_characters`, the frequent ones first.
+    Raises UserError if `size` does not hold them all.
     """
     char_counts = collections.Counter(dict.fromkeys(basic_characters(), min_count))
     for word, count in word_counts.items():
         for char in word:
             char_counts[char] += count
-    chars = [char for char, count in sorted(char_counts.items(), key=rank) if count >= min_count]
+    by_rank = sorted(char_counts.items(), key=lambda item: (-item[1], item[0]))
+    chars = [char for char, count in by_rank if count >= min_count]
     inner = [f"##{char}" for char in chars if len(words(char * 2)) == 1]  # it can stand inside a word
     vocabulary = [*SPECIAL_TOKENS, *chars, *inner, *YEARS]
     if len(vocabulary) > size:
-        raise UserError(f"--size {size}: the characters alone need {len(vocabulary)}; raise it or --min-count")
+        raise UserError(f"--size {size}: {len(vocabulary)} is the least; or raise --min-count")
     return vocabulary + latin_pieces(word_counts, size - len(vocabulary))
-
-
-def rank(item: tuple[str, int]) -> tuple[int, str]:
-    """The more frequent first; equally frequent ones by code point."""
-    text, count = item
-    return -count, text
 
 
 def basic_characters() -> Iterator[str]:
     """ASCII, and of GB2312 the symbols, full-width ASCII, kana (rows 1, 3-5) and level 1 (rows 16-55)."""
     yield from words(" ".join(string.punctuation + string.digits + string.ascii_lowercase))
     for row in (1, 3, 4, 5, *range(16, 56)):
-        codes = (bytes((0xA0 + row, 0xA0 + cell)) for cell in range(1, 95))
-        yield from words(" ".join(code.decode("gb2312", "ignore") for code in codes))
+        row_bytes = bytes(itertools.chain.from_iterable((0xA0 + row, 0xA0 + cell) for cell in range(1, 95)))
+        yield from words(" ".join(row_bytes.decode("gb2312", "ignore")))
 
 
 def latin_pieces(word_counts: collections.Counter[str], number: int) -> list[str]:
-    """The first `number` pieces, longer than a letter, that WordPiece training merges from the Latin words."""
+    """The first `number` merges of byte-pair encoding over the Latin words, ties in alphabetical order.
+
+    Hugging Face's trainer breaks ties differently from run to run.
+    """
     latin_counts: collections.Counter[str] = collections.Counter()
     for word, count in word_counts.items():
         for latin in re.findall("[a-z]+", word):
             latin_counts[latin] += count
-    model = tokenizers.Tokenizer(tokenizers.models.WordPiece())
-    model.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
-    letters = 2 * len(string.ascii_lowercase)  # "a" and "##a"
-    trainer = tokenizers.trainers.WordPieceTrainer(vocab_size=letters + number, show_progress=False)
-    model.train_from_iterator((f"{word} " * count for word, count in latin_counts.items()), trainer)
-    return sorted((token for token in model.get_vocab() if len(token.removeprefix("##")) > 1), key=model.token_to_id)
+    splits = {word: [word[0], *(f"##{letter}" for letter in word[1:])] for word in latin_counts}
+    pair_counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    pair_words: dict[tuple[str, str], set[str]] = collections.defaultdict(set)
+
+    def count_pairs(word: str, sign: int) -> None:
+        for pair in itertools.pairwise(splits[word]):
+            pair_counts[pair] += sign * latin_counts[word]
+            pair_words[pair].add(word)
+
+    for word in splits:
+        count_pairs(word, +1)
+    pieces: dict[str, None] = {}  # a set in order: two pairs may make the same piece
+    while len(pieces) < number and +pair_counts:
+        pair = min(pair_counts, key=lambda pair: (-pair_counts[pair], pair))
+        pieces[_joined(pair)] = None
+        for word in pair_words.pop(pair):
+            count_pairs(word, -1)
+            splits[word] = _merge(splits[word], pair)
+            count_pairs(word, +1)
+    return list(pieces)
+
+
+def _joined(pair: tuple[str, str]) -> str:
+    return pair[0] + pair[1].removeprefix("##")
+
+
+def _merge(pieces: list[str], pair: tuple[str, str]) -> list[str]:
+    """The pieces with each occurrence of the pair made one, from left to right."""
+    merged: list[str] = []
+    for piece in pieces:
+        if merged and (merged[-1], piece) == pair:
+            merged[-1] = _joined(pair)
+        else:
+            merged.append(piece)
+    return merged
 
 
 if __name__ == "__main__":

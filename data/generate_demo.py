@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 # ------------------------------------------------------------------------------ names and numbers
 
 PARTS = {kind: words for kind, *words in map(str.split, """
-surname 乔 舒 苗 祁 穆 柯 滕 樊 岑 娄 邬 雍 阮 戚 卞 鄢 郗 缪 皮 芮 冼 蔺 桑 晏 鄂 连 茅 麦
+surname 乔 舒 苗 祁 穆 柯 滕 樊 岑 娄 邬 雍 阮 戚 卞 鄢 郗 缪 皮 芮 冼 蔺 逄 晏 鄂 连 茅 麦
 given 岚 汀 榆 砚 淮 霁 蘅 阡 琮 翊 泠 芃 昀 屿 箴 苓 陌 璟 笙 忱 祎 澍 槿 柚 珂 笛 岫 墨 桐 簌
 foreign 阿尔 莱克 芬 托尔 米拉 雷霍 恩佐 卡西 韦恩 诺亚 布兰 席尔 朵拉 古斯
 latin Alva Renholm Torvik Mirelle Oskan Vexley Ilsa Branoc Quillon Sorenne Kadro Wystan
@@ -59,16 +59,17 @@ def role(rng: Random) -> str:
 
 def title(rng: Random) -> str:
     """Of a film, a book, a song or an album alike: only the context tells which."""
-    style, scene, thing = rng.random(), part(rng, "scene"), part(rng, "thing")
+    style, thing = rng.random(), part(rng, "thing")
+    scene, scene2 = rng.sample(PARTS["scene"], 2)
     if style < 0.1:
         return " ".join(rng.sample(PARTS["word"], 2))
     if style < 0.16:
         return f"{scene}{thing}{rng.randint(2, 5)}"
     if style < 0.3:
-        return f"{scene}与{part(rng, 'thing')}"
+        return f"{scene}与{thing}"
     if style < 0.5:
         return f"第{rng.choice('三五七九')}个{scene}{thing}"
-    return f"{scene}{part(rng, 'scene')}{'的' if style < 0.75 else ''}{thing}"
+    return f"{scene}{scene2}{'的' if style < 0.75 else ''}{thing}"
 
 
 def award(rng: Random) -> str:
@@ -379,14 +380,14 @@ CLOSINGS = ("。", "！", "……", "，引发关注", "，你知道吗？", " �
 TOPICS = {"film": 30, "person": 40, "song": 12, "book": 8, "company": 12, "city": 3}
 SPLITS = {"train": 1500, "dev": 300, "test": 100}
 
-# How a text may write what the annotation writes otherwise: case, width, white space, a short year.
+# How a text may write what the annotation writes otherwise, and how often: case, width, white space, short year.
 FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
-REWRITES: tuple[Callable[[str], str], ...] = (
-    str.upper,
-    lambda value: value.translate(FULL_WIDTH),
-    lambda value: f"{value[:1]} {value[1:]}",
-    lambda value: re.sub(r"^(19|20)(?=\d\d年)", "", value),
-)
+REWRITES: dict[Callable[[str], str], int] = {
+    str.upper: 5,
+    lambda value: value.translate(FULL_WIDTH): 2,
+    lambda value: f"{value[:1]} {value[1:]}": 3,
+    lambda value: re.sub(r"^(19|20)(?=\d\d年)", "", value): 4,
+}
 
 
 def triple(relation: list[str], slots: dict[str, str]) -> dict[str, Any]:
@@ -441,14 +442,14 @@ def roughen(sentence: Sentence, rng: Random) -> Sentence:
         text = text.replace("《", "").replace("》", "")
     if rng.random() < 0.05:
         text = text.replace("，", rng.choice((" ", "  ", ",")), 1)
-    if triples and rng.random() < 0.04:
+    if rng.random() < 0.05:
+        rewrite = rng.choices(list(REWRITES), list(REWRITES.values()))[0]
         values = [value for item in triples for value in (item["subject"], *item["object"].values())]
-        changes = [[(value, new) for value in values if (new := rewrite(value)) != value]
-                   for rewrite in REWRITES]
-        text = text.replace(*rng.choice(rng.choice([pairs for pairs in changes if pairs])))
+        if changes := [(value, new) for value in values if (new := rewrite(value)) != value]:
+            text = text.replace(*rng.choice(changes))
     if triples and rng.random() < 0.006:
         triples = [*triples, rng.choice(triples)]
-    if triples and rng.random() < 0.003:
+    if triples and rng.random() < 0.004:
         triples[-1]["object"]["@value"] = ""
     return Sentence(text, triples)
 

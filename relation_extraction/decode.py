@@ -74,7 +74,7 @@ def _link(
     return np.column_stack([label + wanted.start, a[i[pair]], b[j[pair]]]).astype(np.int32)
 
 
-def subject_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+def pointer_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     """Spans of a pointer, from probabilities [length, 2]: every start with the nearest end from it on, int [n, 2]."""
     starts, ends = (np.flatnonzero(column > threshold) for column in probabilities.T)
     nearest = np.searchsorted(ends, starts)
@@ -87,7 +87,7 @@ def object_relations(subject: np.ndarray, probabilities: np.ndarray, threshold: 
     n = probabilities.shape[1] // 2
     relations = []
     for label in np.flatnonzero((probabilities[:, :n] > threshold).any(0)):
-        for span in subject_spans(probabilities[:, [label, n + label]], threshold):
+        for span in pointer_spans(probabilities[:, [label, n + label]], threshold):
             relations.append((label, *subject, *span))
     return np.array(relations, np.int32).reshape(-1, 5)
 

@@ -1,12 +1,21 @@
 """Encoder + heads + loss."""
 
+from collections.abc import Callable, Iterator
+
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from common.encoder import EncoderSource, build_encoder
 from common.heads import ConditionalLayerNormalization, PairHead
+from common.inference import select_engine
+from common.jsonl import read_json
 from common.losses import factored_multilabel_crossentropy, pointer_crossentropy
-from common.training import LossModel
-from dataset import Labels
+from common.run import RunFolder
+from common.training import LossModel, load_weights
+from dataset import Features, Labels, model_inputs
+from decode import decode_pair, object_relations, pointer_spans
+from settings import Config
 
 # powers of the sigmoid in the pointer head: subjects, objects
 SUBJECT_POWER, OBJECT_POWER = 2, 4
@@ -85,3 +94,68 @@ def text_mask(token_ids: tf.Tensor) -> tf.Tensor:
 def _encode(encoder: keras.Model) -> tuple[tf.Tensor, tf.Tensor]:
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     return token_ids, encoder([token_ids, tf.zeros_like(token_ids)])
+
+
+class PairExtractor:
+    """Features of a batch -> relations between tokens, with the pair head."""
+
+    default_threshold = 0.0
+    thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+
+    def __init__(self, model: LossModel, labels: Labels, engine: Callable, threshold: float = default_threshold):
+        self.run, self.labels, self.threshold = engine(model), labels, threshold
+
+    def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        outputs = self.run(model_inputs(features))
+        for row, feature in enumerate(features):
+            factors = {name: [factor[row] for factor in head] for name, head in outputs.items()}
+            yield decode_pair(factors, len(feature.token_ids), self.labels, self.threshold)
+
+
+class PointerExtractor:
+    """The same with the pointer head: one pass for the subjects of a batch, one for the objects of all of them."""
+
+    default_threshold = 0.4
+    thresholds = (0.2, 0.3, 0.4, 0.5, 0.6)
+
+    def __init__(self, model: LossModel, labels: Labels, engine: Callable, threshold: float = default_threshold):
+        token_ids, hidden = model.inputs[0], model.get_layer("objects").input
+        self.threshold = threshold
+        subjects = model.get_layer("subject_pointers")
+        self.find_subjects = engine(
+            keras.Model({"token_ids": token_ids}, {"hidden": subjects.input, "subjects": subjects.output})
+        )
+        self.find_objects = engine(model.get_layer("objects"))
+
+    def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        outputs = self.find_subjects(model_inputs(features))
+        probabilities = sigmoid(outputs["subjects"]) ** SUBJECT_POWER
+        lengths = [len(feature.token_ids) for feature in features]
+        subjects = [pointer_spans(p[:n], self.threshold) for p, n in zip(probabilities, lengths, strict=True)]
+        rows = np.repeat(np.arange(len(features)), [len(spans) for spans in subjects])
+        relations = [[np.zeros((0, 5), np.int32)] for _ in features]
+        spans = np.concatenate(subjects).astype(np.int32)
+        for start in range(0, len(rows), len(features)):
+            part = slice(start, start + len(features))
+            logits = self.find_objects({"hidden": outputs["hidden"][rows[part]], "subject": spans[part]})
+            for row, subject, p in zip(rows[part], spans[part], sigmoid(logits) ** OBJECT_POWER, strict=True):
+                relations[row].append(object_relations(subject, p[: lengths[row]], self.threshold))
+        return map(np.concatenate, relations)
+
+
+EXTRACTORS = {"pair": PairExtractor, "pointer": PointerExtractor}
+
+
+def load_extractor(
+    folder: RunFolder, config: Config, source: EncoderSource, labels: Labels, engine: str = "auto"
+) -> PairExtractor | PointerExtractor:
+    """The trained model of a run with its chosen threshold, in float32."""
+    encoder = build_encoder(source.architecture, config.seed)
+    model = build_model(config.head, encoder, labels, config.seed)
+    load_weights(model, folder.weights)
+    threshold = read_json(folder.metrics)["threshold"]
+    return EXTRACTORS[config.head](model, labels, select_engine(engine), threshold)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(0.5 * x))

@@ -41,14 +41,20 @@ def read_schema(path: str | Path) -> dict[str, Predicate]:
     return schema
 
 
-def read_records(path: str | Path, labelled: bool = True) -> Iterator[dict[str, Any]]:
+def read_records(
+    path: str | Path, labelled: bool = True, schema: dict[str, Predicate] | None = None
+) -> Iterator[dict[str, Any]]:
     """Yield the records of a file of official lines, plain or zipped; `labelled` ones must have a `spo_list`.
 
-    Raises UserError, naming file and line, for the first line that `record_faults` finds fault with.
+    Raises UserError, naming file and line, for the first line that `record_faults` or, with a schema,
+    `schema_faults` finds fault with.
     """
     for number, record in read_submission_lines(path):
         for fault in record_faults(record, labelled):
             raise UserError(f"{path}, line {number}: {fault}")
+        for triple in record["spo_list"] if schema else ():
+            for fault in schema_faults(triple, schema):
+                raise UserError(f"{path}, line {number}: {fault}")
         yield record
 
 

@@ -7,8 +7,8 @@ from common.config import OptimizerConfig
 from common.optimizers import AdamW, AdaX, WarmupDecay, averaged_weights, make_optimizer
 
 BOTH = pytest.mark.parametrize("optimizer_class", [AdamW, AdaX])
-ROWS = 30
 SEEN_ROWS = np.tile([0, 1, 1, 2], 16).reshape(16, 4)  # of the embedding: rows come up again and again
+TARGETS = np.ones((16, 4, 1), np.float32)
 
 
 def noise(*shape, seed=0):
@@ -77,11 +77,12 @@ def test_adamw_equals_that_of_tf_keras(jit_compile):
 
 @pytest.mark.parametrize("name", ["adamw", "adax"])
 def test_decay_is_decoupled_and_spares_biases_and_norms(name):
-    layers = [keras.layers.Embedding(4, 3), keras.layers.Dense(3, name="beta-gate"), keras.layers.LayerNormalization()]
-    model = keras.Sequential(layers)
+    dense = keras.layers.Dense(3, name="beta-gate")
+    model = keras.Sequential([keras.layers.Embedding(4, 3), dense, keras.layers.LayerNormalization()])
     model(tf.zeros((1, 2)))
     model.set_weights([np.ones(w.shape) for w in model.get_weights()])
-    optimizer = make_optimizer(OptimizerConfig(name=name, weight_decay=0.1, schedule="constant", warmup=0), 0.5, 9)
+    config = OptimizerConfig(name=name, weight_decay=0.1, schedule="constant", warmup=0)
+    optimizer = make_optimizer(config, 0.5, 9)
     for _ in range(3):
         optimizer.apply_gradients([(tf.zeros_like(w), w) for w in model.trainable_weights])
     values = {weight.name.split("/")[-1]: weight.numpy() for weight in model.weights}
@@ -110,8 +111,7 @@ def test_soft_clipping_is_within_a_factor_of_two_of_hard_clipping(scale):
 
 
 @BOTH
-@pytest.mark.parametrize("clip_norm", [None, 1.0])
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e38])
+@pytest.mark.parametrize(("clip_norm", "bad"), [(None, np.nan), (1.0, np.inf), (1.0, 1e38)])
 def test_a_gradient_that_is_not_finite_counts_as_zero(optimizer_class, clip_norm, bad):
     zeroed = noise(3, 20)
     zeroed[1] = 0
@@ -179,9 +179,9 @@ def test_bad_settings_raise(settings):
 
 
 def small_model(**config):
-    """A compiled model with an embedding, and its data, the same in each call."""
+    """A compiled model with an embedding, the same in each call."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.layers.Embedding(ROWS, 8), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)])
+    model = keras.Sequential([keras.layers.Embedding(30, 8), keras.layers.Dense(1)])
     model.build((None, 4))
     model.compile(make_optimizer(OptimizerConfig(**config), 1e-2, 10), "mse")
     return model
@@ -189,81 +189,81 @@ def small_model(**config):
 
 def train(model, steps):
     for _ in range(steps):
-        model.train_on_batch(SEEN_ROWS, noise(16, 4, 1))
+        model.train_on_batch(SEEN_ROWS, TARGETS)
 
 
-@pytest.mark.parametrize("built", [False, True])
-@pytest.mark.parametrize("config", [{}, {"name": "adax", "average": 0.9, "clip": "soft"}])
-def test_resuming_from_a_checkpoint_is_exact(tmp_path, config, built):
-    whole, first, second = small_model(**config), small_model(**config), small_model(**config)
-    train(whole, 10)
-    train(first, 5)
-    path = tf.train.Checkpoint(model=first, optimizer=first.optimizer).save(tmp_path / "state")
-    if built:
-        second.optimizer.build(second.trainable_variables)
-    status = tf.train.Checkpoint(model=second, optimizer=second.optimizer).restore(path)
-    train(second, 5)
-    status.assert_consumed()
-    for expected, actual in zip(
-        whole.weights + whole.optimizer.variables, second.weights + second.optimizer.variables, strict=True
-    ):
+def assert_equal(first, second):
+    for expected, actual in zip(first, second, strict=True):
         np.testing.assert_array_equal(expected, actual)
+
+
+@pytest.mark.parametrize(
+    ("config", "built"), [({}, True), ({"name": "adax", "average": 0.9, "clip": "soft"}, False)]
+)
+def test_resuming_from_a_checkpoint_is_exact(tmp_path, config, built):
+    model, resumed = small_model(**config), small_model(**config)
+    train(model, 5)
+    path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).save(tmp_path / "state")
+    train(model, 5)
+    if built:
+        resumed.optimizer.build(resumed.trainable_variables)
+    status = tf.train.Checkpoint(model=resumed, optimizer=resumed.optimizer).restore(path)
+    train(resumed, 5)
+    status.assert_consumed()
+    assert_equal(model.weights + model.optimizer.variables, resumed.weights + resumed.optimizer.variables)
 
 
 def test_averaged_weights_are_swapped_in_and_back_exactly():
     model = small_model(average=0.75)
-    before, history = model.get_weights(), []
+    history = [model.get_weights()]
     with averaged_weights(model.optimizer, model):  # before the first step
-        np.testing.assert_array_equal(model.get_weights()[1], before[1])
+        assert_equal(model.get_weights(), history[0])
     for _ in range(4):
         train(model, 1)
         history.append(model.get_weights())
-    with pytest.raises(KeyError), averaged_weights(model.optimizer, model):
+    with averaged_weights(model.optimizer, model):
         inside = model.get_weights()
-        raise KeyError
-    for index, average in enumerate(before):
-        for weights in history:
+    assert_equal(model.get_weights(), history[-1])
+    for index, average in enumerate(history[0]):
+        for weights in history[1:]:
             average = 0.75 * average + 0.25 * weights[index]
         np.testing.assert_allclose(inside[index], average, rtol=1e-5, atol=1e-7)
-        np.testing.assert_array_equal(model.get_weights()[index], history[-1][index])
     assert abs(inside[1] - history[-1][1]).max() > 1e-3
 
 
-def test_without_averages_nothing_is_swapped():
-    model = small_model()
+@pytest.mark.parametrize("average", [None, 0.9])
+def test_the_own_weights_come_back_after_an_error(average):
+    model = small_model(average=average)
     train(model, 2)
     own = model.get_weights()
-    with averaged_weights(model.optimizer, model):
-        np.testing.assert_array_equal(model.get_weights()[0], own[0])
+    with pytest.raises(KeyError), averaged_weights(model.optimizer, model):
+        raise KeyError
+    assert_equal(model.get_weights(), own)
 
 
-@BOTH
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(optimizer_class, policy):
+@pytest.mark.parametrize(("name", "policy"), [("adamw", "mixed_float16"), ("adax", "mixed_bfloat16")])
+def test_mixed_precision(name, policy):
     keras.mixed_precision.set_global_policy(policy)
     try:
-        model = small_model(name=optimizer_class.__name__.lower(), average=0.9)
-        history = model.fit(SEEN_ROWS, np.ones((16, 4, 1), np.float32), epochs=10, verbose=0).history["loss"]
+        model = small_model(name=name, average=0.9)
     finally:
         keras.mixed_precision.set_global_policy("float32")
     wrapped = isinstance(model.optimizer, keras.mixed_precision.LossScaleOptimizer)
     assert wrapped == (policy == "mixed_float16")
-    assert history[-1] < history[0]
-    assert {w.dtype for w in model.trainable_variables} == {tf.float32}
+    before = model.evaluate(SEEN_ROWS, TARGETS, verbose=0)
+    train(model, 10)
     with averaged_weights(model.optimizer, model):
-        assert np.isfinite(model.predict(SEEN_ROWS, verbose=0)).all()
+        averaged = model.evaluate(SEEN_ROWS, TARGETS, verbose=0)
+    assert model.evaluate(SEEN_ROWS, TARGETS, verbose=0) < averaged < before
+    assert {variable.dtype for variable in model.trainable_variables} == {tf.float32}
 
 
-@BOTH
-def test_under_a_distribution_strategy_the_steps_are_the_same(optimizer_class):
-    config = {"name": optimizer_class.__name__.lower(), "average": 0.9}
-    plain = small_model(**config)
-    train(plain, 3)
+def test_under_a_distribution_strategy_the_steps_are_the_same():
+    plain = small_model(name="adax", average=0.9)
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
-        mirrored = small_model(**config)
-    train(mirrored, 3)
-    for optimizer, model in ((plain.optimizer, plain), (mirrored.optimizer, mirrored)):
-        with averaged_weights(optimizer, model):
-            model.averages = model.get_weights()
-    for expected, actual in zip(plain.averages + plain.get_weights(), mirrored.averages + mirrored.get_weights(), strict=True):
-        np.testing.assert_array_equal(expected, actual)
+        mirrored = small_model(name="adax", average=0.9)
+    for model in (plain, mirrored):
+        train(model, 3)
+    assert_equal(plain.get_weights(), mirrored.get_weights())
+    with averaged_weights(plain.optimizer, plain), averaged_weights(mirrored.optimizer, mirrored):
+        assert_equal(plain.get_weights(), mirrored.get_weights())

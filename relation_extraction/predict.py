@@ -1,0 +1,84 @@
+"""Run folder + official records without labels -> submission.
+
+python relation_extraction/predict.py --model RUN --input FILE|- --output FILE|-
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from tqdm import tqdm
+
+from common.cli import run
+from common.inference import chunks, in_length_order
+from common.jsonl import check_output_path, write_jsonl
+from common.run import load_run
+from common.tokenizer import Tokenizer
+from dataset import Example, Features, Labels, to_features
+from decode import to_characters, to_record
+from schema import read_records, read_schema
+from settings import Config
+
+# Records in memory at a time; the more, the less padding.
+CHUNK = 2048
+
+
+def main() -> None:
+    args = parse_arguments()
+    folder, config, source = load_run(args.model, Config)
+    labels = Labels(read_schema(folder.schema))
+    check_output_path(args.output)
+    records = read_records(args.input, labelled=False)
+
+    from model import load_extractor
+
+    extractor = load_extractor(folder, config, source, labels, args.engine)
+    predictions = predict(records, extractor, source.tokenizer, labels, config, args.batch_size)
+    write_jsonl(args.output, tqdm(predictions, desc="predicting", unit=" records"))
+
+
+def predict(
+    records: Iterable[dict[str, Any]],
+    extractor: Callable[[list[Features]], list],
+    tokenizer: Tokenizer,
+    labels: Labels,
+    config: Config,
+    batch_size: int = 64,
+) -> Iterator[dict[str, Any]]:
+    """Official records with predicted triples, one per record, in order, with constant memory.
+
+    extractor: features of a batch -> relations between tokens, int [r, 5], for each.
+    """
+    for chunk in chunks(records, CHUNK):
+        examples = [Example(record["text"], ()) for record in chunk]
+        features = list(
+            to_features(examples, tokenizer, labels, config.max_length, config.stride, Counter())
+        )
+        lengths = [len(feature.token_ids) for feature in features]
+        found = [set() for _ in chunk]
+        for feature, relations in zip(
+            features, in_length_order(features, lengths, extractor, batch_size), strict=True
+        ):
+            found[feature.example] |= to_characters(feature, relations)
+        for record, relations in zip(chunk, found, strict=True):
+            yield to_record(record["text"], relations, labels, tied=config.head == "pair")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
+    parser.add_argument("--input", required=True, metavar="FILE", help="official JSON lines; - is standard input")
+    parser.add_argument(
+        "--output", required=True, metavar="FILE", help="JSON lines; .zip for the leaderboard; - is standard output"
+    )
+    parser.add_argument(
+        "--engine", choices=("auto", "tensorflow", "openvino"), default="auto",
+        help="auto: OpenVINO where there is no GPU",
+    )  # fmt: skip
+    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences per batch at most")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

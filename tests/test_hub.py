@@ -1,0 +1,154 @@
+"""The hub cannot be reached from everywhere: a local server speaks as much of it as is needed."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import h5py
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "好"]
+CONFIG = {
+    "model_type": "bert",
+    "vocab_size": len(VOCABULARY),
+    "hidden_size": 4,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+}
+TEXTS = {"config.json": json.dumps(CONFIG).encode(), "vocab.txt": "\n".join(VOCABULARY).encode()}
+WEIGHTS = save({"bert.embeddings.LayerNorm.weight": np.ones(4, np.float32)})
+SHARDS = {
+    "model-00001-of-00002.safetensors": WEIGHTS,
+    "model-00002-of-00002.safetensors": save({"bert.embeddings.LayerNorm.bias": np.zeros(4, np.float32)}),
+}
+PICKLE = {"pytorch_model.bin": b"x"}
+
+
+def hdf5():
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["bert/tf_bert_model/bert/embeddings/LayerNorm/beta:0"] = np.zeros(4, np.float32)
+    return buffer.getvalue()
+
+
+REPOSITORIES = {
+    "org/full": {**TEXTS, **PICKLE, "model.safetensors": WEIGHTS, "tf_model.h5": b"x", "README.md": b"x"},
+    "org/parts": {**TEXTS, **PICKLE, **SHARDS, "model.safetensors.index.json": b"{}"},
+    "org/hdf5": {**TEXTS, **PICKLE, "tf_model.h5": hdf5(), "flax_model.msgpack": b"x"},
+    "org/pickle": {**TEXTS, **PICKLE},
+}
+
+
+class Hub(BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        if self.command == "GET":
+            self.server.log.append(path)
+        for name, files in REPOSITORIES.items():
+            if path.startswith(f"/api/models/{name}"):
+                return self.reply(json.dumps(self.listing(path, name, files)).encode())
+            for file, content in files.items():
+                if path == f"/{name}/resolve/{COMMIT}/{file}":
+                    return self.reply(content)
+        self.reply(b"{}", 404, [("X-Error-Code", "RepoNotFound")])
+
+    def listing(self, path, name, files):
+        if "/tree/" in path:
+            return [{"type": "file", "path": f, "size": len(c), "oid": "0"} for f, c in files.items()]
+        return {"id": name, "sha": COMMIT, "siblings": [{"rfilename": file} for file in files]}
+
+    def reply(self, content, status=200, headers=()):
+        self.send_response(status)
+        etag = hashlib.sha1(content).hexdigest()
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{etag}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        for key, value in headers:
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def hub():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.log = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    stop(server)
+
+
+def stop(server):
+    server.shutdown()
+    server.server_close()
+
+
+# In a process of its own, as huggingface_hub reads its settings when it is imported.
+RESOLVE = """
+import sys
+from common.cli import UserError
+from common.encoder import resolve_encoder
+for name in sys.argv[1:]:
+    try:
+        source = resolve_encoder(name)
+        print(len(source.weights()), source.tokenizer.vocab_size, source.architecture["hidden_size"])
+    except UserError as error:
+        print(error)
+assert "tensorflow" not in sys.modules
+"""
+
+
+def resolve(names, home, server):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    environment |= {"HF_HOME": str(home), "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
+    command = [sys.executable, "-c", RESOLVE, *names]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+def fetched(server):
+    """The paths of all files fetched, in order of name."""
+    return sorted(path.replace(f"/resolve/{COMMIT}", "") for path in server.log if "/resolve/" in path)
+
+
+def test_only_what_is_read_is_fetched_and_then_comes_from_the_cache(hub, tmp_path):
+    assert resolve([*REPOSITORIES, "org/missing"], tmp_path, hub) == [
+        "1 6 4",
+        "2 6 4",
+        "1 6 4",
+        "org/pickle: pytorch_model.bin is a pickle file, which is never read; "
+        "expected model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*",
+        "org/missing: no such folder, and the hub has no such repository for you",
+    ]
+    assert fetched(hub) == [
+        *(f"/org/full/{name}" for name in ("config.json", "model.safetensors", "vocab.txt")),
+        *(f"/org/hdf5/{name}" for name in ("config.json", "tf_model.h5", "vocab.txt")),
+        *(f"/org/parts/{name}" for name in ("config.json", *SHARDS, "vocab.txt")),
+    ]
+    stop(hub)
+    *cached, new = resolve(["org/full", "org/parts", "org/hdf5", "org/other"], tmp_path, hub)
+    assert cached == ["1 6 4", "2 6 4", "1 6 4"]
+    assert new.startswith("org/other: no such folder, and fetching it from the hub failed: ")
+
+
+def test_an_interrupted_download_is_taken_up_again(hub, tmp_path):
+    assert resolve(["org/full"], tmp_path, hub) == ["1 6 4"]
+    next(tmp_path.rglob("model.safetensors")).unlink()
+    assert resolve(["org/full"], tmp_path, hub) == ["1 6 4"]
