@@ -116,12 +116,10 @@ def read_weights(files: list[Path]) -> dict[str, np.ndarray]:
     weights = {}
     for path in files:
         for name, value in _tensors(path):
-            name = _dotted(name)
-            if not IGNORED.search(name):
-                canonical = canonical_name(name)
-                if name.endswith(".weight") and canonical.endswith("/kernel"):
-                    value = value.T  # PyTorch's Linear is [out, in]
-                weights[canonical] = np.asarray(value, np.float32)
+            canonical = canonical_name(name)
+            if name.endswith(".weight") and canonical.endswith("/kernel"):
+                value = value.T  # PyTorch's Linear is [out, in]
+            weights[canonical] = np.asarray(value, np.float32)
     return weights
 
 
@@ -141,6 +139,10 @@ def _dotted(name: str) -> str:
     return name.removesuffix(":0").replace("_._", ".").replace("/", ".")
 
 
+def _wanted(names: Iterable[str]) -> list[str]:
+    return [name for name in names if not IGNORED.search(_dotted(name))]
+
+
 def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     readers = {".safetensors": _safetensors, ".h5": _hdf5, ".index": _tensorflow}
     try:
@@ -152,7 +154,7 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def _safetensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     with safe_open(path, "numpy") as file:
-        for name in file.keys():  # noqa: SIM118
+        for name in _wanted(file.keys()):
             yield name, file.get_tensor(name)
 
 
@@ -160,7 +162,7 @@ def _hdf5(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     with h5py.File(path) as file:
         names = []
         file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-        for name in names:
+        for name in _wanted(names):
             yield name, file[name][()]
 
 
@@ -169,7 +171,7 @@ def _tensorflow(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
     try:
         reader = tf.train.load_checkpoint(str(path.with_suffix("")))
-        for name in reader.get_variable_to_shape_map():
+        for name in _wanted(reader.get_variable_to_shape_map()):
             yield name, reader.get_tensor(name)
-    except tf.errors.OpError as error:
-        raise ValueError(error.message) from error
+    except (tf.errors.OpError, IndexError, RuntimeError) as error:
+        raise ValueError(str(error)) from error

@@ -150,8 +150,11 @@ def _architecture(config: Any, path: Path) -> dict[str, Any]:
 def _read(files: list[Path], use_task_id: bool) -> dict[str, np.ndarray]:
     weights = read_weights(files)
     if use_task_id:  # ERNIE adds task 0's vector to every token: the same as adding it to each segment's
-        task = weights.pop("bert/embeddings/task_type_embeddings")[0]
-        weights["bert/embeddings/token_type_embeddings"] += task
+        try:
+            task = weights.pop("bert/embeddings/task_type_embeddings")[0]
+            weights["bert/embeddings/token_type_embeddings"] += task
+        except KeyError as error:
+            raise UserError(f"{files[0]}: lacks {error.args[0]}, which its config asks for") from error
     return weights
 
 

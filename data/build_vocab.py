@@ -2,9 +2,9 @@
 
     python data/build_vocab.py --input corpus/*.txt --size 8000 --output data/vocab.txt
 
-The answers of information extraction are spans of tokens, so no token may hide the edge of an answer. Chinese
-is cut into characters. Of numbers only years (1900-2029) are one token, and only where a number begins; all
-other digits go one by one ("20082009" is 2008 ##2 ##0 ##0 ##9). Latin words get pieces as usual, without digits.
+The answers of information extraction are spans of tokens, so no token may hide the edge of an answer.
+Chinese is cut into characters. Of numbers only years (1900-2029) are one token, and only where a number
+begins; all other digits go one by one ("20082009" is 2008 ##2 ##0 ##0 ##9). Latin pieces hold no digit.
 """
 
 import argparse
@@ -100,8 +100,8 @@ def latin_pieces(word_counts: collections.Counter[str], number: int) -> list[str
     for word in splits:
         count_pairs(word, +1)
     pieces: dict[str, None] = {}  # a set in order: two pairs may make the same piece
-    while len(pieces) < number and +pair_counts:
-        pair = min(pair_counts, key=lambda pair: (-pair_counts[pair], pair))
+    while len(pieces) < number and (most := max(pair_counts.values(), default=0)):
+        pair = min(pair for pair, count in pair_counts.items() if count == most)
         pieces[_joined(pair)] = None
         for word in pair_words.pop(pair):
             count_pairs(word, -1)

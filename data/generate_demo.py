@@ -380,7 +380,7 @@ CLOSINGS = ("。", "！", "……", "，引发关注", "，你知道吗？", " �
 TOPICS = {"film": 30, "person": 40, "song": 12, "book": 8, "company": 12, "city": 3}
 SPLITS = {"train": 1500, "dev": 300, "test": 100}
 
-# How a text may write what the annotation writes otherwise, and how often: case, width, white space, short year.
+# How a text may write what the annotation writes otherwise, with weights: case, width, space, short year.
 FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 REWRITES: dict[Callable[[str], str], int] = {
     str.upper: 5,

@@ -1,0 +1,333 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import load_file, save_file
+
+from common.checkpoints import canonical_name, read_weights
+from common.cli import UserError
+from common.compat import models
+from common.config import EncoderSizes
+from common.encoder import build_encoder, load_weights, resolve_encoder
+
+PUBLISHED = Path(__file__).parents[2] / "shared" / "encoders" / "hf_tiny"
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"天地玄黄宇宙洪荒"]
+CONFIG = {
+    "vocab_size": len(VOCABULARY),
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "hidden_act": "gelu",
+    "max_position_embeddings": 16,
+    "type_vocab_size": 2,
+    "layer_norm_eps": 1e-7,  # bert4keras' own, but for BERT
+}
+IDS = np.array([[2, 7, 8, 9, 3], [2, 7, 3, 0, 0]], np.int32)
+INPUTS = [IDS, np.array([[0, 0, 0, 1, 1], [0, 1, 1, 0, 0]], np.int32)]
+
+
+def write_folder(folder, config_name, config, weights=None, save=None):
+    folder.mkdir(exist_ok=True)
+    (folder / config_name).write_text(json.dumps(config))
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
+    if weights is not None:
+        save(weights)
+    return str(folder)
+
+
+def load(spec, with_mlm=False):
+    source = resolve_encoder(spec)
+    model = build_encoder(source.architecture, seed=0, with_mlm=with_mlm)
+    return model, load_weights(model, source)
+
+
+def pytorch_weights():
+    """A BERT as PyTorch names it."""
+    rng = np.random.default_rng(0)
+    shapes = {
+        "embeddings.word_embeddings.weight": (len(VOCABULARY), 8),
+        "embeddings.position_embeddings.weight": (16, 8),
+        "embeddings.token_type_embeddings.weight": (2, 8),
+        "embeddings.LayerNorm.weight": (8,),
+        "embeddings.LayerNorm.bias": (8,),
+        "pooler.dense.weight": (8, 8),
+        "pooler.dense.bias": (8,),
+    }
+    for i in range(2):
+        prefix = f"encoder.layer.{i}."
+        for name, shape in [
+            ("attention.self.query", (8, 8)),
+            ("attention.self.key", (8, 8)),
+            ("attention.self.value", (8, 8)),
+            ("attention.output.dense", (8, 8)),
+            ("attention.output.LayerNorm", (8,)),
+            ("intermediate.dense", (16, 8)),
+            ("output.dense", (8, 16)),
+            ("output.LayerNorm", (8,)),
+        ]:
+            shapes |= {f"{prefix}{name}.weight": shape, f"{prefix}{name}.bias": shape[:1]}
+    return {f"bert.{name}": rng.normal(0, 0.3, shape).astype("float32") for name, shape in shapes.items()}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A BERT without masked-language-model head as Hugging Face publishes it."""
+    write_folder(tmp_path / "bert", "config.json", {"model_type": "bert", **CONFIG})
+    save_file(pytorch_weights(), tmp_path / "bert" / "model.safetensors")
+    return tmp_path / "bert"
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="needs ../shared")
+@pytest.mark.parametrize("name", ["bert", "bert_tf_h5", "albert", "electra", "roformer"])
+def test_reproduces_published_outputs(name):
+    expected = np.load(PUBLISHED / name / "expected.npz")
+    with_mlm = "mlm_logits" in expected
+    model, report = load(str(PUBLISHED / name), with_mlm)
+    assert report.missing == report.unused == []
+    outputs = model([expected["token_ids"].astype("int32"), expected["segment_ids"].astype("int32")])
+    real = np.arange(expected["token_ids"].shape[1]) < expected["lengths"][:, None]
+    keys = ["last_hidden_state", "mlm_logits"]
+    for output, key in zip(outputs if with_mlm else [outputs], keys, strict=False):
+        np.testing.assert_allclose(output.numpy()[real], expected[key][real], atol=1e-4)
+
+
+ORIGINALS = {
+    "bert": (models.BERT, "bert_config.json", {}),
+    "albert": (models.ALBERT, "albert_config_tiny.json", {"embedding_size": 4}),
+    "electra": (models.ELECTRA, "electra_config.json", {"embedding_size": 4}),
+    "nezha": (models.NEZHA, "bert_config.json", {"use_relative_position": True}),
+    "roformer": (models.RoFormer, "bert_config.json", {"model_type": "roformer"}),
+}
+
+
+def original_with_checkpoint(model, folder):
+    """bert4keras' own encoder with random weights, saved as a TensorFlow checkpoint folder; its output."""
+    original_class, config_name, extra = ORIGINALS[model]
+    config = {**CONFIG, **extra}
+    original = original_class(**config, max_position=16, segment_vocab_size=2)
+    original.build()
+    rng = np.random.default_rng(1)
+    tensors = {"global_step": tf.constant(7), "cls/seq_relationship/output_bias": tf.zeros(2)}
+    for layer_name, names in original.variable_mapping().items():
+        layer = original.layers.get(layer_name)
+        for variable, name in zip(layer.trainable_weights if layer else [], names, strict=False):
+            variable.assign(rng.normal(0, 0.5, variable.shape))
+            tensors |= {name: variable.value(), f"{name}/adam_m": tf.zeros(1)}
+    write_folder(folder, config_name, config)
+    tf.raw_ops.SaveV2(
+        prefix=str(folder / "bert_model.ckpt"),
+        tensor_names=[*tensors],
+        shape_and_slices=[""] * len(tensors),
+        tensors=[*tensors.values()],
+    )
+    return original.model(INPUTS)
+
+
+@pytest.mark.parametrize("model", ORIGINALS)
+def test_tensorflow_checkpoint_equals_bert4keras(model, tmp_path, capsys):
+    expected = original_with_checkpoint(model, tmp_path)
+    encoder, report = load(str(tmp_path))
+    np.testing.assert_allclose(encoder(INPUTS), expected, atol=1e-4)
+    assert (report.missing, report.unused) == ([], ["cls/seq_relationship/output_bias"])
+    assert capsys.readouterr().err.endswith(
+        " tensors loaded; in the file but not used: cls/seq_relationship (1)\n"
+    )
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    original_with_checkpoint("roformer", tmp_path)
+    (tmp_path / "bert_config.json").write_text(json.dumps(CONFIG))
+    with pytest.raises(UserError, match="lacks 1 tensors of the encoder, .*/position_.*model_type"):
+        load(str(tmp_path))
+
+
+def test_missing_head_and_unused_tensors_are_said(folder, capsys):
+    model, report = load(str(folder), with_mlm=True)
+    assert report.unused == ["bert/pooler/dense/bias", "bert/pooler/dense/kernel"]
+    assert sorted(report.missing) == [
+        "cls/predictions/output_bias",
+        "cls/predictions/transform/LayerNorm/beta",
+        "cls/predictions/transform/LayerNorm/gamma",
+        "cls/predictions/transform/dense/bias",
+        "cls/predictions/transform/dense/kernel",
+    ]
+    assert capsys.readouterr().err == (
+        f"{folder}: 37 tensors loaded; not in the file, so fresh: cls/predictions (5); "
+        "in the file but not used: bert/pooler (2)\n"
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, tf.bfloat16.as_numpy_dtype])
+def test_half_precision_parts_and_bare_names_give_the_same(folder, dtype):
+    expected = read_weights([folder / "model.safetensors"])
+    weights = {name.removeprefix("bert."): w.astype(dtype) for name, w in pytorch_weights().items()}
+    names = sorted(weights)
+    for i in (1, 2):
+        part = {name: weights[name] for name in names[i - 1 :: 2]}
+        save_file(part, folder / f"model-0000{i}-of-00002.safetensors")
+    (folder / "model.safetensors").unlink()
+    read = resolve_encoder(str(folder)).weights()
+    assert read.keys() == expected.keys()
+    for name, value in read.items():
+        assert value.dtype == np.float32
+        np.testing.assert_allclose(value, expected[name], atol=5e-3)
+
+
+def test_ernie_task_embedding_is_part_of_the_segments(folder):
+    weights = {name.replace("bert.", "ernie."): value for name, value in pytorch_weights().items()}
+    weights["ernie.embeddings.task_type_embeddings.weight"] = np.arange(24, dtype="float32").reshape(3, 8)
+    save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "model_type": "ernie", "use_task_id": True}))
+    model, report = load(str(folder))
+    segments = model.get_layer("Embedding-Segment").get_weights()[0]
+    expected = pytorch_weights()["bert.embeddings.token_type_embeddings.weight"] + np.arange(8)
+    np.testing.assert_allclose(segments, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("bert.encoder.layer.11.output.dense.weight", "bert/encoder/layer_11/output/dense/kernel"),
+        ("bert/encoder/layer_11/output/dense/kernel", "bert/encoder/layer_11/output/dense/kernel"),
+        (
+            "bert/tf_bert_for_pre_training_4/bert/encoder/layer_._11/output/LayerNorm/gamma:0",
+            "bert/encoder/layer_11/output/LayerNorm/gamma",
+        ),
+        ("bert.embeddings.LayerNorm.gamma", "bert/embeddings/LayerNorm/gamma"),
+        ("embeddings.word_embeddings.weight", "bert/embeddings/word_embeddings"),
+        ("roformer/embeddings/token_type_embeddings/embeddings:0", "bert/embeddings/token_type_embeddings"),
+        ("electra.embeddings_project.weight", "bert/encoder/embedding_hidden_mapping_in/kernel"),
+        ("generator_predictions.LayerNorm.weight", "cls/predictions/transform/LayerNorm/gamma"),
+        ("generator_lm_head.bias", "cls/predictions/output_bias"),
+        ("discriminator_predictions.dense.weight", "discriminator_predictions/dense/kernel"),
+        ("mlm___cls/tf_bert_model/mlm___cls/predictions/bias:0", "cls/predictions/output_bias"),
+        ("albert.pooler.weight", "bert/pooler/dense/kernel"),
+        ("predictions.dense.bias", "cls/predictions/transform/dense/bias"),
+        (
+            "albert/encoder/albert_layer_groups_._0/albert_layers_._0/attention/key/bias:0",
+            "bert/encoder/transformer/group_0/inner_group_0/attention_1/self/key/bias",
+        ),
+    ],
+)
+def test_canonical_name(name, expected):
+    assert canonical_name(name) == expected
+
+
+def edit_config(**changes):
+    def edit(folder):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+    return edit
+
+
+def edit_weights(**changes):
+    def edit(folder):
+        weights = load_file(folder / "model.safetensors") | changes
+        save_file({k: v for k, v in weights.items() if v is not None}, folder / "model.safetensors")
+
+    return edit
+
+
+def rename(old, new):
+    return lambda folder: (folder / old).rename(folder / new)
+
+
+def truncate(name):
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:-9])
+
+
+def drop_from_vocabulary(token):
+    def edit(folder):
+        tokens = [other for other in VOCABULARY if other != token]
+        (folder / "vocab.txt").write_text("\n".join(tokens), encoding="utf-8")
+
+    return edit
+
+
+def fake_hdf5(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "tf_model.h5").write_bytes(b"\x89HDF\r\n\x1a\n cut off")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (rename("config.json", "c.json"), "expected one config.json or bert_config.json, found none"),
+        (rename("vocab.txt", "v.txt"), "bert: no vocab.txt"),
+        (rename("model.safetensors", "m"), "no weights; expected model.safetensors (also in parts)"),
+        (rename("model.safetensors", "pytorch_model.bin"), "pytorch_model.bin is a pickle file, which is"),
+        (rename("model.safetensors", "model-00001-of-00002.safetensors"), "found 1 of 2 parts"),
+        (rename("model.safetensors", "bert_model.ckpt.index"), "found 0 of 1 parts"),
+        (truncate("model.safetensors"), "model.safetensors: truncated, or no .safetensors file"),
+        (fake_hdf5, "tf_model.h5: truncated, or no .h5 file"),
+        (truncate("config.json"), "config.json, line 1: not JSON"),
+        (drop_from_vocabulary("[CLS]"), "vocab.txt: the vocabulary lacks [CLS]"),
+        (drop_from_vocabulary("天"), "vocab.txt: 12 entries, but the encoder has embeddings for 13"),
+        (edit_config(model_type="t5"), "config.json: model_type 't5' is not one of bert, albert, electra,"),
+        (edit_config(hidden_act="sin"), "config.json: hidden_act 'sin' is not one of gelu,"),
+        (edit_config(hidden_size="8"), "config.json: hidden_size should be a positive integer, not '8'"),
+        (edit_config(hidden_size=9), "hidden_size 9 is not a multiple of num_attention_heads 2"),
+        (edit_config(num_hidden_groups=2), "config.json: num_hidden_groups is 2, only 1 is supported"),
+        (edit_config(position_embedding_type="relative_key"), "position_embedding_type is 'relative_key'"),
+    ],
+)
+def test_bad_folders_are_refused_when_resolved(folder, damage, message):
+    damage(folder)
+    with pytest.raises(UserError) as error:
+        resolve_encoder(str(folder))
+    assert message in str(error.value)
+    assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            edit_config(intermediate_size=20),
+            "bert/encoder/layer_0/intermediate/dense/kernel has shape [8, 16], its config says [8, 20]",
+        ),
+        (
+            edit_weights(**{"bert.encoder.layer.1.output.dense.weight": None}),
+            "the file lacks 1 tensors of the encoder, bert/encoder/layer_1/output/dense/kernel for one",
+        ),
+    ],
+)
+def test_weights_of_other_sizes_are_refused_when_loaded(folder, damage, message):
+    damage(folder)
+    with pytest.raises(UserError) as error:
+        load(str(folder))
+    assert message in str(error.value)
+
+
+def test_truncated_tensorflow_checkpoint(tmp_path):
+    original_with_checkpoint("bert", tmp_path)
+    weights = resolve_encoder(str(tmp_path)).weights
+    for part in ("data-00000-of-00001", "index"):
+        file = tmp_path / f"bert_model.ckpt.{part}"
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2])
+        with pytest.raises(UserError, match=r"bert_model\.ckpt\.index: truncated, or no \.index file"):
+            weights()
+
+
+@pytest.mark.parametrize("spec", ["/nowhere/at/all", "./nowhere", "nowhere", "a/b/c"])
+def test_no_such_folder(spec):
+    with pytest.raises(UserError, match="no such folder, and no name on the hub"):
+        resolve_encoder(spec)
+
+
+def test_fresh_encoder(tmp_path):
+    vocabulary = tmp_path / "vocab.txt"
+    vocabulary.write_text("\n".join(VOCABULARY), encoding="utf-8")
+    source = resolve_encoder(EncoderSizes(hidden_size=8, layers=3, heads=2, vocabulary=str(vocabulary)))
+    assert json.loads(json.dumps(source.architecture)) == source.architecture
+    model = build_encoder(source.architecture, seed=0)
+    before = model.get_weights()
+    assert load_weights(model, source).missing == []
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    assert model(INPUTS).shape == (2, 5, 8)
+    assert sum(layer.name.endswith("FeedForward") for layer in model.layers) == 3
