@@ -6,6 +6,11 @@ import tf_keras as keras
 from common.losses import MASKED
 
 
+# Scores start here: about one positive among the thousands of pairs of a sentence. From 0 a model spends its first
+# thousand steps on learning that pairs are rarely positive.
+PRIOR = -8.0
+
+
 class PairHead(keras.layers.Layer):
     """Scores every pair of tokens (i, j) for every label by factors (efficient GlobalPointer,
     kexue.fm/archives/8877, arXiv 2208.03054):
@@ -14,7 +19,7 @@ class PairHead(keras.layers.Layer):
 
     `scores` = q k^T / sqrt(head_size) is shared by the labels. Returned are the factors; see
     `common.losses.factored_multilabel_crossentropy` for training without the [batch, labels, length, length]
-    tensor, and `pair_scores` below for single pairs.
+    tensor. Whoever decodes adds up the factors for the pairs of interest.
 
     rotary: rotary positions (RoPE, arXiv 2104.09864) on q and k, so that scores know the distance j - i.
     upper_triangle: mask j < i, for spans.
@@ -28,7 +33,9 @@ class PairHead(keras.layers.Layer):
         self.labels, self.head_size = labels, head_size
         self.rotary, self.upper_triangle = rotary, upper_triangle
         self.projection = keras.layers.Dense(2 * head_size, dtype="float32", name="projection")
-        self.biases = keras.layers.Dense(2 * labels, dtype="float32", name="biases")
+        self.biases = keras.layers.Dense(
+            2 * labels, bias_initializer=keras.initializers.Constant(PRIOR), dtype="float32", name="biases"
+        )
 
     def call(self, hidden, mask):
         projected = self.projection(tf.cast(hidden, tf.float32))
@@ -51,20 +58,8 @@ def rotate(x):
     frequency = tf.pow(10000.0, -tf.range(0, size, 2, dtype=x.dtype) / size)
     angle = tf.range(tf.shape(x)[1], dtype=x.dtype)[:, None] * frequency
     even, odd = x[..., ::2], x[..., 1::2]
-    turned = tf.stack(
-        [even * tf.cos(angle) - odd * tf.sin(angle), odd * tf.cos(angle) + even * tf.sin(angle)], axis=-1
-    )
+    turned = tf.stack([even * tf.cos(angle) - odd * tf.sin(angle), odd * tf.cos(angle) + even * tf.sin(angle)], axis=-1)
     return tf.reshape(turned, tf.shape(x))
-
-
-def pair_scores(factors, i, j):
-    """The scores of single pairs, from the factors of one instance as NumPy arrays.
-
-    factors: (scores [length, length], row_bias [labels, length], column_bias [labels, length]). i, j: int [n].
-    Returns [labels, n].
-    """
-    scores, row_bias, column_bias = factors
-    return scores[i, j] + row_bias[:, i] + column_bias[:, j]
 
 
 class ConditionalLayerNormalization(keras.layers.Layer):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -47,11 +48,16 @@ def select_engine(name: str) -> Callable[["keras.Model"], Run]:
 
 
 def tensorflow_engine(model: "keras.Model") -> Run:
-    """Runs a model whose inputs are a dict, or named, in one graph for all shapes."""
+    """Runs a model in one graph for all shapes; inputs and outputs are NumPy arrays."""
     import tensorflow as tf
 
     forward = _graph(model)
-    return lambda inputs: tf.nest.map_structure(lambda x: x.numpy(), forward(inputs))
+
+    def run(inputs: dict[str, np.ndarray]) -> Any:
+        outputs = forward(inputs)
+        return tf.nest.pack_sequence_as(model.output, [outputs[name].numpy() for name in sorted(outputs)])
+
+    return run
 
 
 def openvino_engine(model: "keras.Model") -> Run:
@@ -62,25 +68,38 @@ def openvino_engine(model: "keras.Model") -> Run:
     import openvino
     import tensorflow as tf
 
-    forward = _graph(model).get_concrete_function()
-    converted = openvino.convert_model(forward)
-    compiled = openvino.compile_model(converted, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-    structure = forward.structured_outputs
-    names = [port.any_name for port in compiled.inputs]
+    converted = openvino.convert_model(_graph(model).get_concrete_function())
+    precision = "bf16" if cpu_has_bfloat16() else "f32"
+    compiled = openvino.compile_model(
+        converted, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    )
+    # besides ours, conversion may add outputs
+    outputs = {name: port for port in compiled.outputs for name in port.names if name.startswith("output_")}
 
     def run(inputs: dict[str, np.ndarray]) -> Any:
-        results = compiled([inputs[name] for name in names])
-        return tf.nest.pack_sequence_as(structure, [results[i] for i in range(len(compiled.outputs))])
+        results = compiled({f"{name}:0": array for name, array in inputs.items()})
+        return tf.nest.pack_sequence_as(model.output, [results[outputs[name]] for name in sorted(outputs)])
 
     return run
 
 
+def cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 matrices in hardware (AMX)."""
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        return False
+
+
 def _graph(model: "keras.Model"):
+    """inputs by name -> outputs as a flat dict, "output_00" and so on, in the order of tf.nest."""
     import tensorflow as tf
 
     signature = {x.name: tf.TensorSpec(x.shape, x.dtype, x.name) for x in model.inputs}
 
     def forward(inputs):
-        return model(inputs if isinstance(model.input, dict) else list(inputs.values()), training=False)
+        named = inputs if isinstance(model.input, dict) else [inputs[x.name] for x in model.inputs]
+        outputs = tf.nest.flatten(model(named, training=False))
+        return {f"output_{i:02d}": tf.identity(x) for i, x in enumerate(outputs)}
 
     return tf.function(forward, input_signature=[signature])

@@ -54,9 +54,7 @@ def sparse_multilabel_crossentropy(positives, scores):
     rows = tf.broadcast_to(tf.range(tf.shape(scores)[0])[:, None], tf.shape(index))
     cells = tf.boolean_mask(tf.stack([rows, index], -1), valid)
     negative_scores = tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], MASKED))
-    return _log1p_sum_exp(negative_scores) + _log1p_sum_exp(
-        tf.where(valid & ~repeated, -positive_scores, MASKED)
-    )
+    return _log1p_sum_exp(negative_scores) + _log1p_sum_exp(tf.where(valid & ~repeated, -positive_scores, MASKED))
 
 
 def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):

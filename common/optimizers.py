@@ -112,6 +112,9 @@ class AdamW(keras.optimizers.AdamW):
         index = self._index_dict[self._var_key(variable)]
         return self._momentums[index], self._velocities[index]
 
+    def finalize_variable_values(self, var_list):
+        """Left to `averaged_weights`: `fit` calls this at its end, and one `fit` may be one epoch of many."""
+
     def get_config(self) -> dict:
         return super().get_config() | {"clip_norm": self.clip_norm, "clip": self.clip}
 
@@ -175,7 +178,7 @@ def averaged_weights(optimizer: keras.optimizers.Optimizer, model: keras.Model) 
     """Within the context the model has the averaged weights, after it again its own, to the bit.
 
     Evaluate and save the best weights inside; save the state of training outside. Does nothing for an
-    optimizer that keeps no averages. (At its end `fit` puts the averages into the model by itself.)
+    optimizer that keeps no averages.
     """
     if not optimizer.use_ema:
         yield
@@ -183,7 +186,7 @@ def averaged_weights(optimizer: keras.optimizers.Optimizer, model: keras.Model) 
     variables = model.trainable_variables
     optimizer.build(variables)  # before the first step the averages are the weights
     own = [variable.numpy() for variable in variables]
-    optimizer.finalize_variable_values(variables)
+    getattr(optimizer, "inner_optimizer", optimizer)._overwrite_model_variables_with_average_value(variables)
     try:
         yield
     finally:

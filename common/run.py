@@ -108,7 +108,11 @@ def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, Enco
     settings = load_config(config_class, run.config, run.path, check_files=False)
     architecture = read_json(run.architecture)
     word_level = getattr(settings.encoder, "word_level", False)
-    return run, settings, EncoderSource(architecture, Tokenizer.from_vocab(run.vocabulary, word_level))
+    return (
+        run,
+        settings,
+        EncoderSource(str(run.path), architecture, Tokenizer.from_vocab(run.vocabulary, word_level)),
+    )
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -113,7 +113,7 @@ class Tokenizer:
         return spaced, origin[bare_origin]
 
     def _word_pieces(self, word: str) -> bytes:
-        """Greedy longest match: id, start and end (int32) of each piece; a single [UNK] where no match goes on."""
+        """Greedy longest match: int32 id, start and end of each piece; one [UNK] where the match fails."""
         pieces: list[int] = []
         start = 0
         while start < len(word) <= MAX_WORD_LENGTH:

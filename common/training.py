@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from common.cli import UserError
 from common.compat import dropout_seed
+from common.inference import cpu_has_bfloat16
 from common.jsonl import atomic_write
 from common.run import RunFolder
 
@@ -34,15 +35,6 @@ def set_precision(name: str) -> str:
             name = "mixed_bfloat16"
     keras.mixed_precision.set_global_policy(name)
     return name
-
-
-def cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 matrices in hardware (AMX)."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return "amx_bf16" in file.read()
-    except OSError:  # not Linux
-        return False
 
 
 class LossModel(keras.Model):
@@ -190,7 +182,9 @@ class Run(keras.callbacks.Callback):
         """Records an epoch with its dev scores; the next one starts from here."""
         progress = self.progress
         progress.epoch, progress.step = progress.epoch + 1, 0
-        progress.history.append({"epoch": progress.epoch, "loss": self.loss, **scores, "seconds": round(self.seconds, 1)})
+        progress.history.append(
+            {"epoch": progress.epoch, "loss": self.loss, **scores, "seconds": round(self.seconds, 1)}
+        )
         self.manager.save()
         write_history(self.folder, progress.history)
         with self.writer.as_default(step=progress.epoch):

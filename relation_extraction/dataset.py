@@ -6,15 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count, product
 from typing import Any
 
 import numpy as np
 
 from common.batching import pad, windows
+from common.inference import chunks
 from common.tokenizer import Tokenizer
 from schema import Predicate
 
 Span = tuple[int, int]  # characters [start, end)
+
+# Texts given to the tokenizer at once; more of them no longer fit the processor's caches.
+TOKENIZED_TOGETHER = 512
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def to_example(record: dict[str, Any], counts: Counter) -> Example:
         if not subjects or not values:
             counts["triples lost: " + ("object" if subjects else "subject") + " not in the text"] += 1
             continue
-        subject, value = min(((s, v) for s in subjects for v in values), key=lambda pair: _distance(*pair))
+        subject, value = min(product(subjects, values), key=lambda pair: _distance(*pair))
         slots = {"@value": value}
         for slot, string in spo["object"].items():
             if slot != "@value":
@@ -160,24 +165,34 @@ def _distance(a: Span, b: Span) -> tuple[bool, int]:
 
 
 def to_features(
-    examples: list[Example], tokenizer: Tokenizer, labels: Labels, max_length: int, stride: int, counts: Counter
+    examples: Iterable[Example],
+    tokenizer: Tokenizer,
+    labels: Labels,
+    max_length: int,
+    stride: int,
+    counts: Counter,
 ) -> Iterator[Features]:
     """Windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens. A relation is in every
     window that holds both its spans; `counts` has the spans cut by token boundaries and what fits no window."""
-    encodings = tokenizer.encode_batch([example.text for example in examples])
-    for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
-        relations = _token_relations(example, encoding.offsets, labels, counts)
-        spans = windows(len(encoding.ids), max_length - 2, stride)
-        for start, end in spans:
-            yield Features(
-                index,
-                np.concatenate(([tokenizer.cls_id], encoding.ids[start:end], [tokenizer.sep_id])).astype(np.int32),
-                np.pad(encoding.offsets[start:end], ((1, 1), (0, 0))),
-                _inside(relations, start, end),
-            )
-        if len(spans) > 1:
-            lost = ~np.any([_is_inside(relations, *span) for span in spans], axis=0)
-            counts["relations lost: fit no window"] += int(lost.sum())
+    for start, chunk in zip(count(0, TOKENIZED_TOGETHER), chunks(examples, TOKENIZED_TOGETHER)):
+        encodings = tokenizer.encode_batch([example.text for example in chunk])
+        for index, (example, encoding) in enumerate(zip(chunk, encodings, strict=True), start):
+            relations = _token_relations(example, encoding.offsets, labels, counts)
+            spans = windows(len(encoding.ids), max_length - 2, stride)
+            inside = [_inside(relations, span) if len(spans) > 1 else slice(None) for span in spans]
+            if len(spans) > 1:
+                counts["relations lost: fit no window"] += int((~np.any(inside, axis=0)).sum())
+            for (first, end), rows in zip(spans, inside, strict=True):
+                token_ids = np.empty(end - first + 2, np.int32)
+                token_ids[0], token_ids[1:-1], token_ids[-1] = (
+                    tokenizer.cls_id,
+                    encoding.ids[first:end],
+                    tokenizer.sep_id,
+                )
+                offsets = np.zeros((end - first + 2, 2), np.int32)
+                offsets[1:-1] = encoding.offsets[first:end]
+                in_window = relations[rows] + np.array([0, *[1 - first] * 4], np.int32)
+                yield Features(index, token_ids, offsets, in_window)
 
 
 def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter) -> np.ndarray:
@@ -210,14 +225,9 @@ def _token_span(span: Span, starts: list[int], ends: list[int], counts: Counter)
     return first, last
 
 
-def _is_inside(relations: np.ndarray, start: int, end: int) -> np.ndarray:
-    return (relations[:, 1:] >= start).all(1) & (relations[:, 1:] < end).all(1)
-
-
-def _inside(relations: np.ndarray, start: int, end: int) -> np.ndarray:
-    """The relations within the window, counted from its [CLS]."""
-    relations = relations[_is_inside(relations, start, end)]
-    return relations + np.array([0, *[1 - start] * 4], np.int32)
+def _inside(relations: np.ndarray, window: Span) -> np.ndarray:
+    """bool [r]: the relations whose spans are both within the window."""
+    return (relations[:, 1:] >= window[0]).all(1) & (relations[:, 1:] < window[1]).all(1)
 
 
 # --- features -> batch

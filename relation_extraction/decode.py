@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice, product
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from common.heads import pair_scores
 from dataset import Features, Labels, Span
 
 # A trained model finds a few spans in a window; these bounds keep an untrained one from drowning in pairs.
@@ -33,13 +33,17 @@ def decode_pair(outputs: dict[str, tuple], length: int, labels: Labels, threshol
     """
     scores, row_bias, column_bias = outputs["entities"]
     entities = scores[:length, :length] + row_bias[:, :length, None] + column_bias[:, None, :length]
-    heads, tails = (lambda i, j, name=name: pair_scores(outputs[name], i, j) for name in ("heads", "tails"))
+    heads, tails = (partial(pair_scores, outputs[name]) for name in ("heads", "tails"))
     return find_relations(entities, heads, tails, labels, threshold)
 
 
-def find_relations(
-    entities: np.ndarray, heads: Gather, tails: Gather, labels: Labels, threshold: float
-) -> np.ndarray:
+def pair_scores(factors: tuple, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """The scores [labels, n] of the pairs of tokens (i, j), int [n] each, from the factors of a pair head."""
+    scores, row_bias, column_bias = factors
+    return scores[i, j] + row_bias[:, i] + column_bias[:, j]
+
+
+def find_relations(entities: np.ndarray, heads: Gather, tails: Gather, labels: Labels, threshold: float) -> np.ndarray:
     """Decodes the few spans first, then looks only at the pairs between them: a relation holds where the pair of
     first tokens and the pair of last tokens both score above the threshold.
 
@@ -62,9 +66,7 @@ def _best_spans(scores: np.ndarray, threshold: float) -> np.ndarray:
     return spans
 
 
-def _link(
-    a: np.ndarray, b: np.ndarray, heads: Gather, tails: Gather, wanted: slice, threshold: float
-) -> np.ndarray:
+def _link(a: np.ndarray, b: np.ndarray, heads: Gather, tails: Gather, wanted: slice, threshold: float) -> np.ndarray:
     """Relations of the wanted labels between spans a [m, 2] and b [n, 2]: int32 [r, 5]."""
     if not len(a) or not len(b):
         return np.zeros((0, 5), np.int32)
@@ -97,8 +99,7 @@ def to_characters(feature: Features, relations: np.ndarray) -> set[Relation]:
     starts, ends = feature.offsets[:, 0].tolist(), feature.offsets[:, 1].tolist()
     inside = (relations[:, 1:] > 0).all(1) & (relations[:, 1:] < len(starts) - 1).all(1)
     return {
-        Relation(label, (starts[a], ends[b]), (starts[c], ends[d]))
-        for label, a, b, c, d in relations[inside].tolist()
+        Relation(label, (starts[a], ends[b]), (starts[c], ends[d])) for label, a, b, c, d in relations[inside].tolist()
     }
 
 

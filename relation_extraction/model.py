@@ -119,12 +119,10 @@ class PointerExtractor:
     thresholds = (0.2, 0.3, 0.4, 0.5, 0.6)
 
     def __init__(self, model: LossModel, labels: Labels, engine: Callable, threshold: float = default_threshold):
-        token_ids, hidden = model.inputs[0], model.get_layer("objects").input
         self.threshold = threshold
+        inputs = {"token_ids": model.input["token_ids"]}
         subjects = model.get_layer("subject_pointers")
-        self.find_subjects = engine(
-            keras.Model({"token_ids": token_ids}, {"hidden": subjects.input, "subjects": subjects.output})
-        )
+        self.find_subjects = engine(keras.Model(inputs, {"hidden": subjects.input, "subjects": subjects.output}))
         self.find_objects = engine(model.get_layer("objects"))
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:

@@ -52,14 +52,10 @@ def predict(
     """
     for chunk in chunks(records, CHUNK):
         examples = [Example(record["text"], ()) for record in chunk]
-        features = list(
-            to_features(examples, tokenizer, labels, config.max_length, config.stride, Counter())
-        )
+        features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, Counter()))
         lengths = [len(feature.token_ids) for feature in features]
         found = [set() for _ in chunk]
-        for feature, relations in zip(
-            features, in_length_order(features, lengths, extractor, batch_size), strict=True
-        ):
+        for feature, relations in zip(features, in_length_order(features, lengths, extractor, batch_size), strict=True):
             found[feature.example] |= to_characters(feature, relations)
         for record, relations in zip(chunk, found, strict=True):
             yield to_record(record["text"], relations, labels, tied=config.head == "pair")
@@ -70,7 +66,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--input", required=True, metavar="FILE", help="official JSON lines; - is standard input")
     parser.add_argument(
-        "--output", required=True, metavar="FILE", help="JSON lines; .zip for the leaderboard; - is standard output"
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="JSON lines; .zip for the leaderboard; - is standard output",
     )
     parser.add_argument(
         "--engine", choices=("auto", "tensorflow", "openvino"), default="auto",

@@ -28,9 +28,7 @@ def main() -> None:
     args = parse_arguments()
     config = load_config(Config, args.config, HERE, args.set)
     labels = Labels(read_schema(config.schema_file))
-    records, dev = (
-        list(read_records(file, schema=labels.schema)) for file in (config.train_file, config.dev_file)
-    )
+    records, dev = (list(read_records(file, schema=labels.schema)) for file in (config.train_file, config.dev_file))
     source = resolve_encoder(config.encoder)
     output = args.output or f"runs/{HERE.name}/{Path(args.config).stem}"
     folder = open_run(output, config, source, config.schema_file)
@@ -41,7 +39,12 @@ def main() -> None:
 
 
 def train(
-    config: Config, labels: Labels, records: list[dict], dev: list[dict], source: EncoderSource, folder: RunFolder
+    config: Config,
+    labels: Labels,
+    records: list[dict],
+    dev: list[dict],
+    source: EncoderSource,
+    folder: RunFolder,
 ) -> None:
     order = np.random.default_rng(config.seed).permutation(len(records))
     kept = [records[i] for i in order[: int(config.threshold_share * len(records))]]
@@ -89,9 +92,10 @@ def train(
     load_best(model, folder.weights)
     metrics = {"dev_at_default_threshold": evaluate(dev)}
     by_threshold = {}
-    for extractor.threshold in extractor.thresholds if kept else [extractor.default_threshold]:
-        by_threshold[extractor.threshold] = evaluate(kept)["f1"]
-    extractor.threshold = max(by_threshold, key=by_threshold.get)
+    for threshold in extractor.thresholds if kept else ():
+        extractor.threshold = threshold
+        by_threshold[threshold] = evaluate(kept)["f1"]
+    extractor.threshold = max(by_threshold, key=by_threshold.get, default=extractor.default_threshold)
     metrics |= {"threshold": extractor.threshold, "dev": evaluate(dev), "f1_by_threshold": by_threshold}
     write_json(folder.metrics, metrics)
 
@@ -101,7 +105,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--config", required=True, metavar="NAME", help="a file, or a name in configs/")
     parser.add_argument("--output", metavar="RUN", help="run folder (default: runs/FOLDER/CONFIG)")
     parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override keys of the config"
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override keys of the config",
     )
     return parser.parse_args()
 

@@ -41,7 +41,9 @@ def test_pad():
     assert padded.tolist() == [[[1, 2]], [[-1, -1]]]
 
 
-@pytest.mark.parametrize(("length", "size", "stride"), [(0, 10, 5), (10, 10, 5), (11, 10, 5), (97, 10, 3), (30, 10, 10)])
+@pytest.mark.parametrize(
+    ("length", "size", "stride"), [(0, 10, 5), (10, 10, 5), (11, 10, 5), (97, 10, 3), (30, 10, 10)]
+)
 def test_windows_cover_everything(length, size, stride):
     spans = windows(length, size, stride)
     assert set().union(*(range(*span) for span in spans)) == set(range(length))

@@ -100,7 +100,10 @@ def test_factored_equals_definition(scale, seed):
     expected, expected_gradients = factored_reference(scores, rows, columns, positives, weights)
     np.testing.assert_allclose(value, expected, rtol=1e-6, atol=2e-6)
     _, gradients = value_and_gradients(
-        lambda *factors: factored_multilabel_crossentropy(positives, *factors) * weights, scores, rows, columns
+        lambda *factors: factored_multilabel_crossentropy(positives, *factors) * weights,
+        scores,
+        rows,
+        columns,
     )
     for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=5e-6)

@@ -1,4 +1,102 @@
+"""Shared by the tests: siblings of the task by plain name, a schema, and one small training for each head."""
+
+import json
+import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import pytest
+
+TASK = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TASK))
+# Before TensorFlow starts its threads: models this small lose more to them than they gain.
+os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+
+from common.cli import run  # noqa: E402
+from common.tokenizer import Tokenizer  # noqa: E402
+from dataset import Labels  # noqa: E402
+from schema import Predicate  # noqa: E402
+
+DEMO = TASK.parent / "data" / "demo" / "relation_extraction"
+SETTINGS = {
+    "train_file": "train.json",
+    "dev_file": "dev.json",
+    "schema_file": "data:demo/relation_extraction/schema.json",
+    "encoder": {"hidden_size": 32, "layers": 1, "heads": 2},
+    "max_length": 320,
+    "epochs": 8,
+    "batch_size": 4,
+    "learning_rate": 5e-3,
+    "precision": "float32",
+    "checkpoint_steps": 5,
+}
+
+
+@pytest.fixture(scope="session")
+def demo():
+    return DEMO
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder with the research data and the published vocabulary, next to the repository."""
+    folder = TASK.parents[1] / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labels():
+    person, work, work_slot = {"@value": "人物"}, "影视作品", {"inWork": "影视作品"}
+    prize = {"@value": "奖项", "inWork": "作品", "onDate": "Date", "period": "Number"}
+    predicates = [
+        Predicate("父亲", "人物", person),
+        Predicate("导演", work, person),
+        Predicate("饰演", "娱乐人物", person | work_slot),
+        Predicate("配音", "娱乐人物", work_slot | person),
+        Predicate("获奖", "娱乐人物", prize),
+    ]
+    return Labels({predicate.name: predicate for predicate in predicates})
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return Tokenizer.from_vocab(TASK.parent / "data" / "vocab.txt")
+
+
+@pytest.fixture(scope="session")
+def make_config():
+    """Writes the config of a small training, one layer of 32 units, and lines of the demo set to train on."""
+
+    def make(folder, train_lines=60, **settings):
+        lines = (DEMO / "train.json").read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / "train.json").write_text("".join(lines[:train_lines]), encoding="utf-8")
+        (folder / "dev.json").write_text("".join(lines[:20]), encoding="utf-8")
+        (folder / "tiny.json").write_text(json.dumps(SETTINGS | settings), encoding="utf-8")
+        return folder / "tiny.json"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def call():
+    """Calls a command line in this process: call(main, "--key", value, ...). It ends as on the shell."""
+
+    def call(main, *arguments):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["command", *map(str, arguments)])
+            run(main)
+
+    return call
+
+
+@pytest.fixture(scope="session", params=["pair", "pointer"])
+def trained(request, tmp_path_factory, make_config, call):
+    """The folder of a finished run; the config, tiny.json, and its data are next to it."""
+    from train import main
+
+    folder = tmp_path_factory.mktemp(request.param)
+    config = make_config(folder, head=request.param)
+    call(main, "--config", config, "--output", folder / "run")
+    return folder / "run"

@@ -1,0 +1,168 @@
+"""Time and memory of the multi-label loss over all pairs of tokens, forward and backward, by labels.
+
+python benchmarks/factored_loss.py
+
+factored    common.losses.factored_multilabel_crossentropy, from the factors
+dense       scores of all pairs [batch, labels, length, length], then common.losses.multilabel_crossentropy
+bert4keras  the same scores, then bert4keras' sparse_multilabel_categorical_crossentropy, as its examples
+            with EfficientGlobalPointer do
+
+Each case is a process of its own. Memory is the rise of its peak (ru_maxrss) over the peak after the same
+graph has run on a tiny batch, so TensorFlow itself and the tracing are not in it.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import statistics
+import sys
+from multiprocessing.connection import Connection
+
+import numpy as np
+from tools.harness import in_turns, make_parser, median_ratio, report
+
+from common.cli import run
+
+FORMS = ("factored", "dense", "bert4keras")
+POSITIVES = 4  # of a sentence; DuIE has 2
+KILOBYTE = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
+
+
+def main() -> None:
+    args = parse_arguments()
+    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    rows = []
+    for labels in args.labels:
+        connections, processes = {}, []
+        for form in FORMS:
+            connections[form], other = context.Pipe()
+            work = other, form, args.batch, labels, args.length
+            processes.append(context.Process(target=serve, args=work))
+            processes[-1].start()
+            other.close()  # so that a worker that dies is an EOFError here
+        values = {form: connection.recv() for form, connection in connections.items()}  # ready
+        if not np.allclose(list(values.values()), values["factored"], rtol=1e-4):
+            raise AssertionError(f"the forms differ: {values}")
+        seconds = in_turns({form: caller(connections[form]) for form in FORMS}, args.rounds)
+        row = {"labels": labels}
+        row |= {f"{form} ms": 1000 * statistics.median(seconds[form]) for form in FORMS}
+        row |= {f"{form} times": median_ratio(seconds[form], seconds["factored"]) for form in FORMS[1:]}
+        for form, connection in connections.items():
+            connection.send("peak")
+            row[f"{form} MB"] = connection.recv()
+        for process, connection in zip(processes, connections.values(), strict=True):
+            connection.close()
+            process.join()
+        rows.append(row)
+    report("factored_loss", vars(args), rows)
+
+
+def caller(connection: Connection):
+    def step(_round: int) -> None:
+        connection.send("step")
+        connection.recv()
+
+    return step
+
+
+def serve(connection: Connection, form: str, batch: int, labels: int, length: int) -> None:
+    """The worker: sends the loss, then answers "step" and "peak" until the other side closes."""
+    step = make_step(form)
+    step(*make_inputs(1, labels, 8))
+    inputs = make_inputs(batch, labels, length)
+    baseline = peak_memory()
+    connection.send(float(step(*inputs)[0]))
+    while True:
+        try:
+            message = connection.recv()
+        except EOFError:
+            return
+        if message == "step":
+            connection.send(float(step(*inputs)[0]))
+        else:
+            connection.send((peak_memory() - baseline) / 1e6)
+
+
+def peak_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE
+
+
+def make_inputs(batch: int, labels: int, length: int) -> list[np.ndarray]:
+    """Positives [batch, p, 3] of (label, i, j), distinct, none in cell (0, 0), which bert4keras' loss reads
+    as padding; and the factors."""
+    rng = np.random.default_rng(0)
+    cells = np.stack([rng.choice(labels * (length - 1) ** 2, POSITIVES, replace=False) for _ in range(batch)])
+    label, i, j = np.unravel_index(cells, (labels, length - 1, length - 1))
+    positives = np.stack([label, i + 1, j + 1], axis=-1).astype(np.int32)
+    shapes = (batch, length, length), (batch, labels, length), (batch, labels, length)
+    return [positives, *(rng.normal(size=shape).astype(np.float32) for shape in shapes)]
+
+
+def make_step(form: str):
+    """positives, factors -> mean loss and its gradients by the factors, in one graph for all shapes."""
+    import tensorflow as tf
+
+    loss = {"factored": factored, "dense": dense, "bert4keras": bert4keras}[form]
+    factor = tf.TensorSpec([None, None, None], tf.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.int32), factor, factor, factor])
+    def step(positives, *factors):
+        with tf.GradientTape() as tape:
+            tape.watch(factors)
+            value = tf.reduce_mean(loss(positives, *factors))
+        return value, tape.gradient(value, factors)
+
+    return step
+
+
+def factored(positives, *factors):
+    from common.losses import factored_multilabel_crossentropy
+
+    return factored_multilabel_crossentropy(positives, *factors)
+
+
+def dense(positives, *factors):
+    import tensorflow as tf
+
+    from common.losses import multilabel_crossentropy
+
+    scores = all_scores(*factors)
+    label, cell = labels_and_cells(positives, tf.shape(factors[0])[1])
+    sentence = tf.broadcast_to(tf.range(tf.shape(label)[0])[:, None], tf.shape(label))
+    targets = tf.scatter_nd(tf.stack([sentence, label, cell], -1), tf.ones(tf.shape(cell)), tf.shape(scores))
+    return multilabel_crossentropy(targets, scores)
+
+
+def bert4keras(positives, *factors):
+    import tensorflow as tf
+    from bert4keras.backend import sparse_multilabel_categorical_crossentropy
+
+    scores = all_scores(*factors)
+    label, cell = labels_and_cells(positives, tf.shape(factors[0])[1])
+    targets = tf.one_hot(label, tf.shape(scores)[1], axis=1, dtype=tf.int32) * cell[:, None]
+    return sparse_multilabel_categorical_crossentropy(targets, scores, mask_zero=True)
+
+
+def all_scores(scores, row_bias, column_bias):
+    """The scores of all pairs, [batch, labels, length * length]."""
+    import tensorflow as tf
+
+    pairs = scores[:, None] + row_bias[..., None] + column_bias[:, :, None]
+    return tf.reshape(pairs, [tf.shape(pairs)[0], tf.shape(pairs)[1], -1])
+
+
+def labels_and_cells(positives, length):
+    """(label, i, j) -> label, i * length + j."""
+    return positives[..., 0], positives[..., 1] * length + positives[..., 2]
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__)
+    parser.add_argument("--batch", type=int, default=16, metavar="N", help="sentences")
+    parser.add_argument("--length", type=int, default=128, metavar="N", help="tokens of a sentence")
+    parser.add_argument("--labels", type=int, nargs="+", default=[56, 112, 224, 448], metavar="N")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

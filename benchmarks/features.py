@@ -1,0 +1,96 @@
+"""Examples per second from the official lines to features, and where the time goes.
+
+python benchmarks/features.py
+
+The first round reads everything for the first time in its process (the caches of characters and words are
+cold); of the others the median. DuIE 2.0 train where it is, else that of the demo set.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from tools.harness import ROOT, duie_or_demo, make_parser, report
+
+from common.cli import run
+from common.tokenizer import Tokenizer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "relation_extraction"))
+
+from dataset import Labels, to_example, to_features
+from schema import read_records, read_schema
+
+FIRST, LATER = "first us/example", "later us/example"
+
+
+def main() -> None:
+    args = parse_arguments()
+    data = duie_or_demo()
+    labels = Labels(read_schema(data.schema))
+    rounds = []
+    for _ in range(1 + args.rounds):
+        tokenizer = Tokenizer.from_vocab(args.vocabulary)  # its cache of words is new
+        examples, seconds = one_reading(args.file or data.train, tokenizer, labels)
+        rounds.append(seconds)
+    first, *others = rounds
+    rows = []
+    for stage in first:
+        later = statistics.median(seconds[stage] for seconds in others)
+        rows.append({"stage": stage, FIRST: 1e6 * first[stage] / examples, LATER: 1e6 * later / examples})
+    total = {column: sum(row[column] for row in rows) for column in (FIRST, LATER)}
+    rows.append({"stage": "all", **total})
+    report(
+        "features",
+        vars(args),
+        rows,
+        examples=examples,
+        examples_per_second_on_first_reading=1e6 / total[FIRST],
+        examples_per_second=1e6 / total[LATER],
+    )
+
+
+def one_reading(path: Path, tokenizer: Tokenizer, labels: Labels) -> tuple[int, dict[str, float]]:
+    """Number of examples, and seconds by stage. `to_features` calls the tokenizer, whose time is a stage
+    of its own."""
+    start = time.perf_counter()
+    records = list(read_records(path, schema=labels.schema))
+    read = time.perf_counter()
+    examples = [to_example(record, Counter()) for record in records]
+    located = time.perf_counter()
+    timed = TimedTokenizer(tokenizer)
+    list(to_features(examples, timed, labels, 256, 128, Counter()))
+    end = time.perf_counter()
+    return len(records), {
+        "read: JSON, checks": read - start,
+        "locate: strings to spans": located - read,
+        "tokenise": timed.seconds,
+        "features: spans to tokens": end - located - timed.seconds,
+    }
+
+
+class TimedTokenizer:
+    """A tokenizer that knows how long it took."""
+
+    def __init__(self, tokenizer: Tokenizer):
+        self.tokenizer, self.seconds = tokenizer, 0.0
+        self.cls_id, self.sep_id = tokenizer.cls_id, tokenizer.sep_id
+
+    def encode_batch(self, texts: list[str]) -> list:
+        start = time.perf_counter()
+        encodings = self.tokenizer.encode_batch(texts)
+        self.seconds += time.perf_counter() - start
+        return encodings
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__)
+    parser.add_argument("--file", type=Path, metavar="FILE", help="official lines")
+    parser.add_argument("--vocabulary", type=Path, default=ROOT / "data/vocab.txt", metavar="FILE")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

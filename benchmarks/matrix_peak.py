@@ -1,0 +1,91 @@
+"""The largest speed of a matrix product that this machine shows: what the other figures are a share of.
+
+python benchmarks/matrix_peak.py
+
+Square products of a few sizes in TensorFlow and in OpenVINO, in float32 and, where the CPU multiplies it in
+hardware (AMX), in bfloat16.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+from tools.harness import make_parser, report
+
+from common.cli import run
+from common.inference import cpu_has_bfloat16
+
+SIZES = (1024, 2048, 3072)
+
+
+def main() -> None:
+    args = parse_arguments()
+    report("matrix_peak", vars(args), measure(args.sizes, args.rounds))
+
+
+def matrix_peak(sizes: tuple[int, ...] = SIZES, rounds: int = 5) -> dict[str, float]:
+    """FLOP/s by data type, the largest over engines and sizes."""
+    peaks: dict[str, float] = {}
+    for row in measure(sizes, rounds):
+        peak = 1e9 * max(row["tensorflow GFLOP/s"], row["openvino GFLOP/s"])
+        peaks[row["dtype"]] = max(peaks.get(row["dtype"], 0.0), peak)
+    return peaks
+
+
+def measure(sizes: tuple[int, ...], rounds: int) -> list[dict]:
+    """The fastest of the rounds for each type and size."""
+    rows = []
+    for dtype in ["float32", "bfloat16"] if cpu_has_bfloat16() else ["float32"]:
+        for size in sizes:
+            row = {"dtype": dtype, "size": size}
+            for name, make in (("tensorflow", tensorflow_product), ("openvino", openvino_product)):
+                row[f"{name} GFLOP/s"] = 2e-9 * size**3 / fastest(make(size, dtype), rounds)
+            rows.append(row)
+    return rows
+
+
+def fastest(product: Callable[[], object], rounds: int) -> float:
+    """Seconds."""
+    product()  # warms up
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        product()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def tensorflow_product(size: int, dtype: str) -> Callable[[], object]:
+    import tensorflow as tf
+
+    a, b = (tf.cast(factor, dtype) for factor in factors(size))
+    return lambda: tf.matmul(a, b)
+
+
+def openvino_product(size: int, dtype: str) -> Callable[[], object]:
+    """The right factor is a constant, like the kernels of an encoder."""
+    import openvino
+    from openvino import opset15 as opset
+
+    a, b = factors(size)
+    x = opset.parameter(a.shape, a.dtype)
+    model = openvino.Model([opset.matmul(x, opset.constant(b), False, False)], [x])
+    hint = {"float32": "f32", "bfloat16": "bf16"}[dtype]
+    request = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": hint}).create_infer_request()
+    request.set_input_tensor(openvino.Tensor(a))
+    return request.infer
+
+
+def factors(size: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, size, size)).astype(np.float32)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

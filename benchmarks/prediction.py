@@ -1,0 +1,342 @@
+"""Sentences per second of prediction with a fresh base-size encoder, ours against others, on DuIE 2.0 test1.
+
+python benchmarks/prediction.py [--torch-python PATH]
+
+ours             what predict.py does: reading, features, encoder and pair head by --engine auto, decoding,
+                 writing; without the start of the process and the loading of the model
+ours tensorflow  the same with --engine tensorflow
+one predict      the same model and decoding, one Keras `predict` call for each sentence
+2020             the 2020 baseline's way: pointer head, for each sentence one `predict` call for the subjects
+                 and one for the objects of all its subjects, whose model has the encoder once more; as many
+                 subjects as the sentences of train have, whatever the fresh head finds
+torch            the encoder and the same pair factors in PyTorch + transformers, in the same batches, without
+                 reading, decoding and writing; needs `make bench-torch` or an interpreter that has both
+
+A fresh head predicts noise, so the biases of the pair heads are shifted until decoding finds as many spans
+and relations as the sentences of train hold. Every round takes other sentences: batches from all over the
+file as predict.py cuts it, so lengths and padding are those of the file; what goes one by one takes every
+n-th of them in order of length. Sentences/s are over all rounds, ratios the median of the rounds. The share
+of the peak counts the encoder's matrix products on real tokens, once for each sentence, against the largest
+product of matrix_peak.py.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matrix_peak import matrix_peak
+from tools.harness import ROOT, Data, duie_or_demo, in_turns, make_parser, median_ratio, report
+
+from common.batching import length_sorted_batches
+from common.cli import run
+from common.config import EncoderSizes
+from common.encoder import EncoderSource, build_encoder, resolve_encoder
+from common.inference import MAX_TOKENS, select_engine, tensorflow_engine
+from common.jsonl import read_jsonl, write_jsonl
+from common.training import LossModel
+
+sys.path.insert(0, str(ROOT / "relation_extraction"))
+
+from dataset import Example, Features, Labels, model_inputs, to_example, to_features
+from decode import object_relations, pair_scores, pointer_spans
+from model import OBJECT_POWER, SUBJECT_POWER, PairExtractor, PointerExtractor, build_model, sigmoid
+from predict import predict
+from schema import read_records, read_schema
+from settings import Config
+
+TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_factors.py"
+TORCH_PYTHON = ROOT / "runs/benchmarks/torch/bin/python"  # made by `make bench-torch`
+PUBLISHED_VOCABULARY = ROOT.parent / "shared/encoders/chinese_vocab_21128.txt"
+GOLD_RECORDS = 2000  # of train, to count spans and relations in
+CALIBRATION = 32  # sentences to shift the biases on
+BATCH_SIZE = 64  # as in predict.py
+OURS, ONE_BY_ONE = "ours", ("one predict", "2020")  # rows of the table
+
+
+class Gold(NamedTuple):
+    """What the sentences of train hold."""
+
+    subjects: np.ndarray  # int [sentences]: spans of subjects in each
+    spans: tuple[float, float]  # subjects and objects in a sentence, mean
+    relations: float  # in a sentence, mean
+
+
+@dataclass(frozen=True)
+class Task:
+    """What prediction needs beside a model, and what it is fed."""
+
+    config: Config
+    labels: Labels
+    source: EncoderSource
+
+    def featurise(self, examples: list[Example]) -> list[Features]:
+        window = self.config.max_length, self.config.stride
+        return list(to_features(examples, self.source.tokenizer, self.labels, *window, Counter()))
+
+    def predict(self, extractor: Callable, input_file: Path, output_file: Path, batch_size: int) -> None:
+        """From file to file, as predict.py does."""
+        config = replace(self.config, head="pointer" if isinstance(extractor, Baseline2020) else "pair")
+        records = read_records(input_file, labelled=False)
+        found = predict(records, extractor, self.source.tokenizer, self.labels, config, batch_size)
+        write_jsonl(output_file, found)
+
+
+def main() -> None:
+    args = parse_arguments()
+    data = duie_or_demo()
+    task = load_task(data, args.layers)
+    gold = count_gold(task, data.train)
+    records = list(read_records(data.test, labelled=False))
+    features = task.featurise([Example(record["text"], ()) for record in records])
+    extractors = build_extractors(task, gold, features)
+
+    # sentences of each round, the warm-up first, as indices of records
+    samples = draw_samples(features, args.sentences, args.rounds)
+    single = [every_nth(sample, args.single_sentences) for sample in samples]
+    batches = [token_batches(features, sample) for sample in samples]
+    with tempfile.TemporaryDirectory() as folder, torch_cases(args.torch_python, task, batches) as torch:
+        cases, torch_version = torch
+        fed = dict.fromkeys(cases, samples)
+        for side, extractor in extractors.items():
+            fed[side] = single if side in ONE_BY_ONE else samples
+            rounds = [[records[i] for i in sample] for sample in fed[side]]
+            cases[side] = file_case(task, side, extractor, rounds, folder)
+        seconds = in_turns({side: cases[side] for side in [*extractors, *cases]}, args.rounds)
+        found = [
+            len(record["spo_list"])
+            for number in range(1, args.rounds + 1)
+            for _, record in read_jsonl(output_file(folder, OURS, number))
+        ]
+    peaks = matrix_peak()
+    tokens = [[len(ids) for ids in batch] for round_batches in batches[1:] for batch in round_batches]
+    report(
+        "prediction",
+        vars(args),
+        table(seconds, fed, flops(features, task.source.architecture), max(peaks.values())),
+        vocabulary=task.source.tokenizer.vocab_size,
+        mean_tokens=float(np.mean(sum(tokens, []))),
+        share_of_padding=1 - sum(map(sum, tokens)) / sum(max(batch) * len(batch) for batch in tokens),
+        relations_in_a_train_sentence=gold.relations,
+        triples_found_in_a_sentence=float(np.mean(found)),
+        subjects_in_a_train_sentence=gold.spans[0],
+        torch=torch_version,
+        matrix_peak_gflops={dtype: peak / 1e9 for dtype, peak in peaks.items()},
+    )
+
+
+def load_task(data: Data, layers: int) -> Task:
+    vocabulary = PUBLISHED_VOCABULARY if PUBLISHED_VOCABULARY.is_file() else ROOT / "data/vocab.txt"
+    sizes = EncoderSizes(hidden_size=768, layers=layers, heads=12, vocabulary=str(vocabulary))
+    files = {"train_file": str(data.train), "dev_file": str(data.train), "schema_file": str(data.schema)}
+    config = Config(**files, encoder=sizes)
+    return Task(config, Labels(read_schema(data.schema)), resolve_encoder(sizes))
+
+
+def count_gold(task: Task, train: Path) -> Gold:
+    records = islice(read_records(train, schema=task.labels.schema), GOLD_RECORDS)
+    features = task.featurise([to_example(record, Counter()) for record in records])
+    relations = [f.relations[f.relations[:, 0] < len(task.labels.relations)] for f in features]
+    subjects, objects = (
+        np.array([len(np.unique(r[:, columns], axis=0)) for r in relations]) for columns in ([1, 2], [3, 4])
+    )
+    return Gold(subjects, (subjects.mean(), objects.mean()), np.mean([len(r) for r in relations]))
+
+
+def draw_samples(features: list[Features], sentences: int, rounds: int) -> list[list[int]]:
+    """Of each round about `sentences` sentences, in order of length: every n-th batch of the file, others
+    in each round. Before them five sentences from the shortest to the longest, to warm up."""
+    lengths = [len(feature.token_ids) for feature in features]
+    batches = length_sorted_batches(lengths, BATCH_SIZE, MAX_TOKENS)
+    step = max(1, round(len(features) / sentences))
+    samples = [
+        [features[i].example for batch in batches[(2 * number + 1) * step // (2 * rounds) :: step] for i in batch]
+        for number in range(rounds)
+    ]
+    by_length = np.argsort(lengths)
+    warm_up = [features[by_length[i]].example for i in np.linspace(0, len(features) - 1, 5, dtype=int)]
+    return [warm_up, *([*dict.fromkeys(sample)] for sample in samples)]  # a long sentence has several windows
+
+
+def every_nth(sample: list[int], sentences: int) -> list[int]:
+    """About so many of the sample, the middle one of every n."""
+    n = max(1, len(sample) // sentences)
+    return sample[n // 2 :: n]
+
+
+def token_batches(features: list[Features], sample: list[int]) -> list[list[list[int]]]:
+    """The token ids of the sentences in the batches that predict.py makes of them."""
+    wanted = set(sample)
+    ids = [feature.token_ids.tolist() for feature in features if feature.example in wanted]
+    batches = length_sorted_batches([*map(len, ids)], BATCH_SIZE, MAX_TOKENS)
+    return [[ids[i] for i in batch] for batch in batches]
+
+
+def build_extractors(task: Task, gold: Gold, features: list[Features]) -> dict[str, Callable]:
+    encoder = build_encoder(task.source.architecture, seed=0)
+    pair, pointer = (build_model(head, encoder, task.labels, seed=0) for head in ("pair", "pointer"))
+    shift_biases(pair, features[:: -(-len(features) // CALIBRATION)], gold, task.labels)
+    return {
+        OURS: PairExtractor(pair, task.labels, select_engine("auto")),
+        "ours tensorflow": PairExtractor(pair, task.labels, tensorflow_engine),
+        "one predict": PairExtractor(pair, task.labels, lambda model: partial(model.predict, verbose=0)),
+        "2020": Baseline2020(pointer, task.labels, gold.subjects),
+    }
+
+
+def shift_biases(model: LossModel, features: list[Features], gold: Gold, labels: Labels) -> None:
+    """Shifts all scores of a kind so that as many are above 0 as the gold has."""
+
+    def shift(head: str, by: np.ndarray) -> None:  # by: [labels]; half of it reaches a score from either bias
+        bias = model.get_layer(head).biases.bias
+        bias.assign_add(np.tile(by, 2))
+
+    outputs = tensorflow_engine(model)(model_inputs(features))
+    scores, row_bias, column_bias = outputs["entities"]
+    entities = scores[:, None] + row_bias[..., None] + column_bias[:, :, None]
+    thresholds = [nth_largest(entities[:, kind], gold.spans[kind] * len(features)) for kind in range(2)]
+    shift("entities", -np.array(thresholds))
+
+    links = []  # of the spans now found: a relation needs both its scores
+    for index in range(len(features)):
+        subjects, objects = (np.argwhere(entities[index, kind] >= thresholds[kind]) for kind in range(2))
+        i, j = (x.ravel() for x in np.indices((len(subjects), len(objects))))
+        heads, tails = (
+            pair_scores([factor[index] for factor in outputs[name]], subjects[i, end], objects[j, end])
+            for end, name in enumerate(("heads", "tails"))
+        )
+        links.append(np.minimum(heads, tails)[: len(labels.relations)].ravel())
+    threshold = nth_largest(np.concatenate(links), gold.relations * len(features))
+    for head in ("heads", "tails"):
+        shift(head, np.full(len(labels), -threshold))
+
+
+def nth_largest(values: np.ndarray, n: float) -> float:
+    return np.partition(values, -round(n), axis=None)[-round(n)]
+
+
+class Baseline2020:
+    """Features of one sentence -> relations, as the baseline of 2020 predicts them (kexue.fm/archives/7321).
+
+    subjects: numbers of subjects of sentences, of which one is drawn for each sentence.
+    """
+
+    def __init__(self, model: LossModel, labels: Labels, subjects: np.ndarray):
+        import tf_keras as keras
+
+        self.subject_model = keras.Model(model.input["token_ids"], model.output["subjects"])
+        self.object_model = keras.Model(model.input, model.output["objects"])
+        self.labels, self.subjects, self.rng = labels, subjects, np.random.default_rng(0)
+
+    def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        (feature,) = features
+        threshold = PointerExtractor.default_threshold
+        inputs = model_inputs(features)
+        probabilities = sigmoid(self.subject_model.predict(inputs["token_ids"], verbose=0)) ** SUBJECT_POWER
+        pointer_spans(probabilities[0], threshold)  # noise: the spans are drawn
+        n = self.rng.choice(self.subjects)
+        spans = np.sort(self.rng.integers(len(feature.token_ids), size=(n, 2)), axis=1).astype(np.int32)
+        relations = [np.zeros((0, 5), np.int32)]
+        if n:
+            repeated = {"token_ids": np.repeat(inputs["token_ids"], n, axis=0), "subject": spans}
+            probabilities = sigmoid(self.object_model.predict(repeated, verbose=0)) ** OBJECT_POWER
+            relations += [object_relations(s, p, threshold) for s, p in zip(spans, probabilities, strict=True)]
+        yield np.concatenate(relations)
+
+
+def output_file(folder: str, side: str, number: int) -> Path:
+    return Path(folder, f"{side} {number} predicted")
+
+
+def file_case(task: Task, side: str, extractor: Callable, rounds: list[list[dict]], folder: str) -> Callable:
+    """Predicts the records of a round from file to file."""
+    batch_size = 1 if side in ONE_BY_ONE else BATCH_SIZE
+    for number, records in enumerate(rounds):
+        write_jsonl(Path(folder, f"{side} {number}"), records)
+
+    def predict_round(number: int) -> None:
+        input_file = Path(folder, f"{side} {number}")
+        task.predict(extractor, input_file, output_file(folder, side, number), batch_size)
+
+    return predict_round
+
+
+@contextmanager
+def torch_cases(
+    python: Path, task: Task, batches: list[list[list[list[int]]]]
+) -> Iterator[tuple[dict[str, Callable], str | None]]:
+    """A process of another interpreter that runs the batches of a round when told, and its versions; nothing
+    where there is no such interpreter."""
+    if not python.is_file():
+        print(f"left out: PyTorch, as there is no {python} (`make bench-torch`, or --torch-python)")
+        yield {}, None
+        return
+    with subprocess.Popen([python, TORCH_WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+
+        def ask(**message: Any) -> str:
+            print(json.dumps(message), file=worker.stdin, flush=True)
+            answer = worker.stdout.readline()
+            if not answer:
+                raise RuntimeError("the process with PyTorch has died")
+            return answer.strip()
+
+        version = ask(architecture=task.source.architecture, labels=len(task.labels), batches=batches)
+        cases = {
+            f"torch {dtype}": lambda number, dtype=dtype: ask(dtype=dtype, number=number)
+            for dtype in ("float32", "bfloat16")
+        }
+        yield cases, version
+
+
+def flops(features: list[Features], architecture: dict[str, Any]) -> np.ndarray:
+    """FLOPs of the encoder's matrix products for each sentence, on its own tokens: the kernels of attention
+    and feed-forward network, then the scores of attention and the values they mix."""
+    size, inner = architecture["hidden_size"], architecture["intermediate_size"]
+    counted = np.zeros(features[-1].example + 1)
+    for feature in features:
+        n = len(feature.token_ids)
+        counted[feature.example] += n * (8 * size**2 + 4 * size * inner) + 4 * n**2 * size
+    return counted * architecture["num_hidden_layers"]
+
+
+def table(seconds: dict, fed: dict, flops_of: np.ndarray, peak: float) -> list[dict[str, Any]]:
+    each = {
+        side: [s / len(sample) for s, sample in zip(taken, fed[side][1:], strict=True)]
+        for side, taken in seconds.items()
+    }
+    rows = []
+    for side, taken in seconds.items():
+        sentences = list(chain(*fed[side][1:]))
+        rows.append(
+            {
+                "side": side,
+                "sentences": len(sentences),
+                "sentences/s": len(sentences) / sum(taken),
+                "ours is faster": median_ratio(each[side], each[OURS]),
+                "share of peak": flops_of[sentences].sum() / sum(taken) / peak,
+            }
+        )
+    return rows
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, rounds=3)
+    parser.add_argument("--torch-python", type=Path, default=TORCH_PYTHON, metavar="PATH")
+    parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
+    parser.add_argument("--sentences", type=int, default=200, metavar="N", help="of one round, about")
+    parser.add_argument("--single-sentences", type=int, default=30, metavar="N", help="of these one by one")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

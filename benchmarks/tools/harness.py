@@ -1,0 +1,121 @@
+"""What the benchmarks share: options, the data, measuring in turns, and the report as a table and as JSON."""
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common.run import write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+LOAD = os.getloadavg()[0]  # of the minute before, so of what else ran
+PACKAGES = ("tensorflow", "tf-keras", "bert4keras", "openvino", "numpy")
+
+
+class Data(NamedTuple):
+    """Files of relation extraction."""
+
+    train: Path
+    test: Path
+    schema: Path
+
+
+def duie_or_demo() -> Data:
+    """The official DuIE 2.0 files where they are (`data/duie`, or `shared/data/duie` beside the repository),
+    else the demo set."""
+    for folder in (ROOT / "data/duie", ROOT.parent / "shared/data/duie"):
+        data = Data(folder / "train.json", folder / "test1.json", folder / "schema.json")
+        if all(file.is_file() for file in data):
+            return data
+    demo = ROOT / "data/demo/relation_extraction"
+    return Data(demo / "train.json", demo / "test.json", demo / "schema.json")
+
+
+def make_parser(description: str, rounds: int = 5) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds, metavar="N", help="repetitions that are counted")
+    return parser
+
+
+def in_turns(cases: dict[str, Callable[[int], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each case in each round, the cases taken in turns (A B C A B C ...), so that a slow minute
+    of the machine is shared by all. A case is called with the number of the round, 1 to `rounds`, and before
+    that once with 0 to warm up."""
+    for case in cases.values():
+        case(0)
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    for number in range(1, rounds + 1):
+        for name, case in cases.items():
+            start = time.perf_counter()
+            case(number)
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def median_ratio(a: list[float], b: list[float]) -> float:
+    """The median over the rounds of a / b."""
+    return statistics.median(x / y for x, y in zip(a, b, strict=True))
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    info = dict.fromkeys(("model name", "flags"), "")
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        info |= {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return {
+        "cpu": info["model name"] or platform.processor(),
+        "cores": os.cpu_count(),
+        "flags": [flag for flag in info["flags"].split() if flag.startswith(("amx", "avx512"))],
+        "load": round(LOAD, 2),
+    }
+
+
+def report(name: str, settings: dict[str, Any], rows: list[dict[str, Any]], **facts: Any) -> None:
+    """Prints the rows as a table and then the facts; writes all to runs/benchmarks/NAME.json."""
+    described = machine()
+    flags = " ".join(described["flags"])
+    print(
+        f"{described['cpu']}, {described['cores']} cores, AVX-512: {_yes('avx512f' in flags)}, "
+        f"AMX bfloat16: {_yes('amx_bf16' in flags)}, load {described['load']}"
+    )
+    _print_table(rows)
+    for key, value in facts.items():
+        print(f"{key.replace('_', ' ')}: {_shown(value)}")
+    folder = ROOT / "runs/benchmarks"
+    folder.mkdir(parents=True, exist_ok=True)
+    result = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": described,
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "settings": {key: str(x) if isinstance(x, Path) else x for key, x in settings.items()},
+        "rows": rows,
+        **facts,
+    }
+    write_json(folder / f"{name}.json", result)
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    cells = [list(rows[0]), *([_shown(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        first, *rest = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print(first, *(cell.strip().rjust(len(cell)) for cell in rest), sep="  ")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_shown(item)}" for key, item in value.items())
+    return "-" if value is None else str(value)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -1,0 +1,307 @@
+import functools
+import itertools
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import decode
+from common.jsonl import read_jsonl
+from common.tokenizer import Tokenizer
+from dataset import Features, Labels, to_example, to_features
+from decode import (
+    Relation,
+    decode_pair,
+    find_relations,
+    object_relations,
+    pointer_spans,
+    to_characters,
+    to_record,
+)
+from schema import read_schema
+from scoring import score
+
+
+def as_set(relations):
+    return {tuple(relation) for relation in relations.tolist()}
+
+
+# --- scores -> relations between tokens
+
+
+def brute_force(outputs, length, labels, threshold):
+    """All quadruples of tokens, on the tensors [labels, length, length] that the factors stand for."""
+    entities, heads, tails = (
+        (scores + rows[:, :, None] + columns[:, None, :])[:, :length, :length] > threshold
+        for scores, rows, columns in (outputs[name] for name in ("entities", "heads", "tails"))
+    )
+    n = len(labels.relations)
+    subjects, objects = (np.argwhere(entity).tolist() for entity in entities)
+
+    def link(firsts, seconds, wanted):
+        return {
+            (h, a, b, c, d)
+            for h in wanted for a, b in firsts for c, d in seconds
+            if heads[h, a, c] and tails[h, b, d]
+        }  # fmt: skip
+
+    relations = link(subjects, objects, range(n))
+    slots = {relation[3:] for relation in relations}
+    return relations | link(slots, slots, range(n, len(labels)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_find_relations_equals_brute_force(seed, labels):
+    rng = np.random.default_rng(seed)
+    size, length, threshold = 9, int(rng.integers(1, 10)), float(rng.normal(0, 0.5))
+    outputs = {
+        name: (
+            rng.normal(-2, 2, (size, size)),
+            rng.normal(0, 1, (count, size)),
+            rng.normal(0, 1, (count, size)),
+        )
+        for name, count in [("entities", 2), ("heads", len(labels)), ("tails", len(labels))]
+    }
+    outputs["entities"][0][np.tril_indices(size, -1)] = -1e12  # as the head masks spans that end too early
+    found = decode_pair(outputs, length, labels, threshold)
+    assert found.dtype == np.int32
+    assert as_set(found) == brute_force(outputs, length, labels, threshold)
+    assert len(found) == len(as_set(found))
+
+
+def test_an_untrained_model_does_not_drown(labels):
+    size, n = 40, len(labels)
+    scores = np.triu(np.arange(1.0, size * size + 1).reshape(size, size)) - 1e12 * np.tri(size, k=-1)
+    entities = np.stack([scores, scores])
+
+    def only_first_label(i, j):
+        return np.where(np.arange(n)[:, None] == 0, 1.0, -1.0) * np.ones(len(i))
+
+    found = find_relations(entities, only_first_label, only_first_label, labels, 0.0)
+    assert len(found) == decode.MAX_SPANS**2
+    best = np.argwhere(scores >= np.sort(scores, axis=None)[-decode.MAX_SPANS])
+    assert {relation[1:3] for relation in as_set(found)} == as_set(best)
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "expected"),
+    [
+        ([], [], []),
+        ([1], [], []),
+        ([], [1], []),
+        ([2], [2], [(2, 2)]),
+        ([3], [2], []),
+        ([1, 5], [3, 6], [(1, 3), (5, 6)]),
+        ([1, 2], [4], [(1, 4), (2, 4)]),  # the nearest end from each start on
+        ([1], [2, 4], [(1, 2)]),
+    ],
+)
+def test_pointer_spans(starts, ends, expected):
+    probabilities = np.full((8, 2), 0.4)  # the threshold itself is not above it
+    probabilities[starts, 0] = probabilities[ends, 1] = 0.41
+    assert list(map(tuple, pointer_spans(probabilities, 0.4).tolist())) == expected
+
+
+def test_object_relations():
+    probabilities = np.zeros((6, 6))  # three labels: starts, then ends
+    probabilities[1, 0] = probabilities[2, 3] = 0.9
+    probabilities[4, 2] = probabilities[5, 5] = probabilities[3, 2] = 0.9
+    probabilities[1, 1] = 0.9  # a start without an end
+    expected = [[0, 7, 8, 1, 2], [2, 7, 8, 3, 5], [2, 7, 8, 4, 5]]
+    assert object_relations(np.array([7, 8]), probabilities, 0.5).tolist() == expected
+    assert object_relations(np.array([7, 8]), np.zeros((6, 6)), 0.5).shape == (0, 5)
+
+
+# --- relations -> records
+
+
+def test_to_characters_drops_what_touches_cls_or_sep():
+    offsets = np.array([[0, 0], [10, 11], [11, 15], [15, 16], [0, 0]])
+    feature = Features(0, np.arange(5, dtype=np.int32), offsets, np.zeros((0, 5), np.int32))
+    relations = np.array([[7, 1, 2, 3, 3], [7, 0, 1, 2, 2], [7, 1, 1, 3, 4], [7, 1, 1, 1, 1]])
+    assert to_characters(feature, relations) == {
+        Relation(7, (10, 15), (15, 16)), Relation(7, (10, 11), (10, 11)),
+    }  # fmt: skip
+
+
+SPO_KEYS = ("subject", "predicate", "object")
+TEXT = "何川在《海风》中饰演阿布,后来在《山雨》中饰演阿卡"
+SPANS = {name: (TEXT.index(name), TEXT.index(name) + 2) for name in ("何川", "海风", "山雨", "阿布", "阿卡")}
+
+
+def relation(labels, subject, predicate, slot, value):
+    return Relation(labels.relation_id[predicate, slot], SPANS[subject], SPANS[value])
+
+
+def tie(labels, predicate, slot, value, other):
+    return Relation(labels.tie_id[predicate, slot], SPANS[value], SPANS[other])
+
+
+def objects(record):
+    return [triple["object"] for triple in record["spo_list"]]
+
+
+@pytest.fixture
+def two_roles(labels):
+    roles = [relation(labels, "何川", "饰演", "@value", role) for role in ("阿布", "阿卡")]
+    return roles + [relation(labels, "何川", "饰演", "inWork", work) for work in ("海风", "山雨")]
+
+
+def test_ties_take_the_objects_of_one_subject_apart(labels, two_roles):
+    crossed = [tie(labels, "饰演", "inWork", *pair) for pair in [("阿布", "山雨"), ("阿卡", "海风")]]
+    record = to_record(TEXT, two_roles + crossed, labels)
+    assert record == {
+        "text": TEXT,
+        "spo_list": [
+            {
+                "predicate": "饰演",
+                "subject": "何川",
+                "subject_type": "娱乐人物",
+                "object": {"@value": role, "inWork": work},
+                "object_type": {"@value": "人物", "inWork": "影视作品"},
+            }
+            for role, work in [("阿布", "山雨"), ("阿卡", "海风")]
+        ],
+    }
+
+
+def test_slots_without_a_tie_are_left_out(labels, two_roles):
+    one = [tie(labels, "饰演", "inWork", "阿卡", "山雨")]
+    assert objects(to_record(TEXT, two_roles + one, labels)) == [
+        {"@value": "阿布"}, {"@value": "阿卡", "inWork": "山雨"},
+    ]  # fmt: skip
+
+
+def test_a_value_with_two_of_a_slot_is_two_objects(labels, two_roles):
+    both = [tie(labels, "饰演", "inWork", "阿布", work) for work in ("海风", "山雨")]
+    assert objects(to_record(TEXT, two_roles + both, labels)) == [
+        {"@value": "阿布", "inWork": "海风"}, {"@value": "阿布", "inWork": "山雨"}, {"@value": "阿卡"},
+    ]  # fmt: skip
+
+
+def test_ties_of_another_predicate_do_not_count(labels, two_roles):
+    other = [tie(labels, "配音", "inWork", "阿布", "海风")]
+    assert objects(to_record(TEXT, two_roles + other, labels)) == [{"@value": "阿布"}, {"@value": "阿卡"}]
+
+
+def test_without_ties_a_slot_goes_to_the_nearest_value(labels, two_roles):
+    assert objects(to_record(TEXT, two_roles, labels, tied=False)) == [
+        {"@value": "阿布", "inWork": "海风"}, {"@value": "阿卡", "inWork": "山雨"},
+    ]  # fmt: skip
+
+
+def test_a_slot_without_a_value_is_no_triple(labels):
+    assert objects(to_record(TEXT, [relation(labels, "何川", "饰演", "inWork", "海风")], labels)) == []
+
+
+def test_a_triple_found_at_two_places_comes_once(labels):
+    text = "何川与何川、何江"
+    label = labels.relation_id["父亲", "@value"]
+    found = {Relation(label, (start, start + 2), (6, 8)) for start in (0, 3)}
+    assert [triple["subject"] for triple in to_record(text, found, labels)["spo_list"]] == ["何川"]
+
+
+def test_the_objects_of_one_value_are_bounded(labels):
+    text = "天" * 200
+    value = (0, 1)
+    found = [Relation(labels.relation_id["获奖", "@value"], value, value)]
+    for slot in ("inWork", "onDate", "period"):
+        for end in range(2, 20):
+            found.append(Relation(labels.relation_id["获奖", slot], value, (0, end)))
+            found.append(Relation(labels.tie_id["获奖", slot], value, (0, end)))
+    assert len(to_record(text, found, labels)["spo_list"]) == decode.MAX_OBJECTS
+
+
+# --- there and back
+
+
+def round_trip(records, tokenizer, labels, max_length=256, stride=128):
+    """Gold -> features -> the labels as scores -> relations -> records."""
+    examples = [to_example(record, Counter()) for record in records]
+    found = [set() for _ in records]
+    for feature in to_features(examples, tokenizer, labels, max_length, stride, Counter()):
+        n = len(feature.token_ids)
+        entities = np.zeros((2, n, n), bool)
+        heads, tails = np.zeros((2, len(labels), n, n), bool)
+        label, a, b, c, d = feature.relations.T
+        is_relation = label < len(labels.relations)
+        entities[0, a[is_relation], b[is_relation]] = entities[1, c[is_relation], d[is_relation]] = True
+        heads[label, a, c] = tails[label, b, d] = True
+        relations = find_relations(
+            entities, lambda i, j, m=heads: m[:, i, j], lambda i, j, m=tails: m[:, i, j], labels, 0.5
+        )
+        found[feature.example] |= to_characters(feature, relations)
+    return [to_record(record["text"], spans, labels) for record, spans in zip(records, found, strict=True)]
+
+
+@pytest.mark.parametrize("vocabulary", ["published", "ours"])
+def test_round_trip_of_the_official_dev_file(vocabulary, shared, tokenizer):
+    if vocabulary == "published":
+        tokenizer = Tokenizer.from_vocab(shared / "encoders" / "chinese_vocab_21128.txt")
+    labels = Labels(read_schema(shared / "data" / "duie" / "schema.json"))
+    lines = read_jsonl(shared / "data" / "duie" / "dev.json")
+    records = [record for number, record in lines if number % 4 == 0]
+    assert score(records, round_trip(records, tokenizer, labels))["f1"] >= 0.999
+
+
+def test_round_trip_of_the_demo_set(demo, tokenizer):
+    labels = Labels(read_schema(demo / "schema.json"))
+    records = [record for _, record in read_jsonl(demo / "dev.json")]
+    # what stands differently in the text comes back as it stands there
+    assert score(records, round_trip(records, tokenizer, labels))["f1"] >= 0.99
+
+
+def random_text(rng, words):
+    """A text of the words with white space and control characters between them, and where each stands."""
+    text, spans = "", []
+    for word in words:
+        parted = "\u4e00" <= word < "\ua000" or not spans or "\u4e00" <= text[-1] < "\ua000"
+        text += rng.choice(["", " ", "\u3000", "\x07", "\n \t"] if parted else [" ", "\u3000\x07"])
+        spans.append((len(text), len(text) + len(word)))
+        text += word
+    return text, spans
+
+
+def random_record(rng, text, names):
+    """Triples over names drawn with replacement; those of the predicate with two slots share one subject."""
+    pick = functools.partial(rng.choice, names)
+    triples = [(pick(), predicate, {"@value": pick()}) for predicate in rng.choices(["父亲", "导演"], k=5)]
+    subject = pick()
+    triples += [(subject, "饰演", {"@value": pick(), "inWork": pick()}) for _ in range(4)]
+    return {"text": text, "spo_list": [dict(zip(SPO_KEYS, triple, strict=True)) for triple in triples]}
+
+
+def triples_of(record):
+    """The triples without their types, as a set."""
+    return {
+        (triple["subject"], triple["predicate"], *sorted(triple["object"].items()))
+        for triple in record["spo_list"]
+    }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_is_lost_on_the_trip(seed, tokenizer, labels):
+    """Spans that overlap and come several times; what is read out more is the price of heads and tails."""
+    rng = random.Random(seed)
+    words = [*"天地玄黄宇，《", "😀", "\ud800", "ab", "abc", "a1", "1"]
+    text, spans = random_text(rng, rng.choices(words, k=80))
+    firsts = rng.choices(range(75), k=12)
+    names = [text[spans[first][0] : spans[first + rng.randrange(5)][1]] for first in firsts]
+    record = random_record(rng, text, names)
+    (back,) = round_trip([record], tokenizer, labels)
+    assert triples_of(back) >= triples_of(record)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_names_that_stand_once_come_back_exactly(seed, tokenizer, labels):
+    rng = random.Random(seed)
+    words = [chr(code) for code in rng.sample(range(0x4E00, 0x9FA6), 60)]
+    words += rng.sample([str(number) for number in range(100, 1000)], 20)
+    rng.shuffle(words)
+    text, spans = random_text(rng, words)
+    cuts = [0, *sorted(rng.sample(range(1, 80), 12)), 80]
+    names = [text[spans[first][0] : spans[end - 1][1]] for first, end in itertools.pairwise(cuts)]
+    record = random_record(rng, text, names)
+    (back,) = round_trip([record], tokenizer, labels)
+    assert triples_of(back) == triples_of(record)

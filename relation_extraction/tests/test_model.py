@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from common.cli import UserError
+from common.encoder import build_encoder
+from common.inference import tensorflow_engine
+from common.losses import multilabel_crossentropy
+from common.training import load_weights, save_weights
+from dataset import BATCHES, Features
+from decode import object_relations, pointer_spans
+from model import EXTRACTORS, LOSSES, build_model, pair_loss, pointer_loss, text_mask
+
+ARCHITECTURE = {
+    "model": "bert", "vocab_size": 50, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 1,
+    "num_attention_heads": 2, "intermediate_size": 32, "hidden_act": "gelu_erf", "max_position": 32,
+    "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["pair", "pointer"])
+def head(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(head, labels):
+    return build_model(head, build_encoder(ARCHITECTURE, seed=1), labels, seed=1)
+
+
+@pytest.fixture(scope="module")
+def features(labels):
+    """Two windows of unlike length: one with two roles of one subject, and an empty text."""
+    role, work = labels.relation_id["饰演", "@value"], labels.relation_id["饰演", "inWork"]
+    tie = labels.tie_id["饰演", "inWork"]
+    relations = [(role, 1, 2, 4, 4), (work, 1, 2, 6, 7), (tie, 4, 4, 6, 7), (role, 1, 2, 8, 8)]
+    token_ids = np.array([2, *range(10, 19), 3], np.int32)
+    offsets = np.zeros((11, 2), np.int32)
+    return [
+        Features(0, token_ids, offsets, np.array(relations, np.int32)),
+        Features(1, np.array([2, 3], np.int32), offsets[:2], np.zeros((0, 5), np.int32)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def batch(head, features, labels):
+    return BATCHES[head](features, np.random.default_rng(0), labels)
+
+
+def test_text_mask():
+    token_ids = tf.constant([[2, 7, 8, 3, 0], [2, 3, 0, 0, 0], [2, 7, 8, 9, 3]])
+    assert text_mask(token_ids).numpy().astype(int).tolist() == [
+        [0, 1, 1, 0, 0], [0, 0, 0, 0, 0], [0, 1, 1, 1, 0],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("head", ["pair"], indirect=True)
+def test_pair_loss_equals_the_dense_form(model, batch):
+    inputs, positives = batch
+    outputs = model(inputs)
+    expected = []
+    for name, (scores, row_bias, column_bias) in outputs.items():
+        dense = scores[:, None] + row_bias[..., None] + column_bias[:, :, None]
+        truth = np.zeros(dense.shape, np.float32)
+        for example, rows in enumerate(positives[name]):
+            label, i, j = rows[rows[:, 0] >= 0].T
+            truth[example, label, i, j] = 1
+        losses = multilabel_crossentropy(
+            truth.reshape(*truth.shape[:2], -1), tf.reshape(dense, [*truth.shape[:2], -1])
+        )
+        expected.append(np.mean(np.sum(losses, -1)))
+    np.testing.assert_allclose(pair_loss(positives, outputs), np.mean(expected), rtol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["pointer"], indirect=True)
+def test_pointer_loss_raises_the_sigmoids_to_their_powers(model, batch):
+    inputs, targets = batch
+    outputs = {name: value.numpy() for name, value in model(inputs).items()}
+    expected = 0
+    for name, power in [("subjects", 2), ("objects", 4)]:
+        p = 1 / (1 + np.exp(-outputs[name].astype(np.float64)))
+        p = p**power
+        losses = -np.where(targets[name] > 0, np.log(p), np.log(1 - p))
+        expected += (losses.sum(-1) / 2)[outputs["mask"]].mean()
+    np.testing.assert_allclose(pointer_loss(targets, outputs), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["pointer"], indirect=True)
+def test_pointer_extractor_equals_one_example_at_a_time(model, features, labels):
+    """With the same powers and threshold, one subject at a time, through the model that was trained."""
+    extractor = EXTRACTORS["pointer"](model, labels, tensorflow_engine, threshold=0.05)
+    for feature, found in zip(features, extractor(features), strict=True):
+        token_ids = feature.token_ids[None]
+        outputs = model({"token_ids": token_ids, "subject": np.zeros((1, 2), np.int32)})
+        expected = [np.zeros((0, 5), np.int32)]
+        for subject in pointer_spans(tf.sigmoid(outputs["subjects"])[0].numpy() ** 2, 0.05):
+            outputs = model({"token_ids": token_ids, "subject": subject[None].astype(np.int32)})
+            probabilities = tf.sigmoid(outputs["objects"])[0].numpy() ** 4
+            expected.append(object_relations(subject, probabilities, 0.05))
+        assert found.tolist() == np.concatenate(expected).tolist()
+
+
+def test_a_training_step_lowers_the_loss(head, model, batch):
+    model.compile(keras.optimizers.SGD(0.01), LOSSES[head], run_eagerly=True)
+    inputs, targets = batch
+    before = float(LOSSES[head](targets, model(inputs)))
+    model.train_on_batch(inputs, targets)
+    assert float(LOSSES[head](targets, model(inputs))) < before
+
+
+def test_saved_weights_load_into_a_fresh_model(head, model, batch, labels, tmp_path):
+    path = tmp_path / "model.weights.h5"
+    save_weights(model, path)
+    fresh = build_model(head, build_encoder(ARCHITECTURE, seed=2), labels, seed=2)
+    expected = tf.nest.flatten(model(batch[0]))
+    assert any(np.any(a != b) for a, b in zip(tf.nest.flatten(fresh(batch[0])), expected, strict=True))
+    load_weights(fresh, path)
+    for ours, theirs in zip(tf.nest.flatten(fresh(batch[0])), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_weights_of_another_model_are_refused(head, model, labels, tmp_path):
+    path = tmp_path / "model.weights.h5"
+    save_weights(model, path)
+    other = build_model(head, build_encoder(ARCHITECTURE | {"hidden_size": 8}, seed=1), labels, seed=1)
+    with pytest.raises(UserError, match=r"model\.weights\.h5: not the weights of this model"):
+        load_weights(other, path)
