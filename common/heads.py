@@ -6,9 +6,9 @@ import tf_keras as keras
 from common.losses import MASKED
 
 
-# Scores start here: about one positive among the thousands of pairs of a sentence. From 0 a model spends its first
-# thousand steps on learning that pairs are rarely positive.
-PRIOR = -8.0
+# Both biases start here, their sum at -8: about one positive among the thousands of pairs of a sentence. From 0 a
+# model spends its first thousand steps on learning that pairs are rarely positive.
+PRIOR = -4.0
 
 
 class PairHead(keras.layers.Layer):
@@ -17,7 +17,8 @@ class PairHead(keras.layers.Layer):
 
         s_h(i, j) = scores(i, j) + row_bias_h(i) + column_bias_h(j)
 
-    `scores` = q k^T / sqrt(head_size) is shared by the labels. Returned are the factors; see
+    `scores` = q k^T / sqrt(head_size) is shared by the labels. The biases come from the hidden states themselves,
+    where the paper takes them from q and k: that learns faster with a fresh encoder. Returned are the factors; see
     `common.losses.factored_multilabel_crossentropy` for training without the [batch, labels, length, length]
     tensor. Whoever decodes adds up the factors for the pairs of interest.
 
@@ -38,10 +39,10 @@ class PairHead(keras.layers.Layer):
         )
 
     def call(self, hidden, mask):
-        projected = self.projection(tf.cast(hidden, tf.float32))
-        query, key = tf.split(projected, 2, axis=-1)
-        # halved as in the paper's code: the two biases add up
-        row_bias, column_bias = tf.split(tf.linalg.matrix_transpose(self.biases(projected)) / 2, 2, axis=1)
+        hidden = tf.cast(hidden, tf.float32)
+        query, key = tf.split(self.projection(hidden), 2, axis=-1)
+        biases = tf.linalg.matrix_transpose(self.biases(hidden))
+        row_bias, column_bias = tf.split(biases, 2, axis=1)
         if self.rotary:
             query, key = rotate(query), rotate(key)
         scores = tf.matmul(query, key, transpose_b=True) / self.head_size**0.5

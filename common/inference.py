@@ -65,9 +65,11 @@ def openvino_engine(model: "keras.Model") -> Run:
 
     The model must have been built under the float32 policy.
     """
-    import openvino
+    import openvino.frontend.tensorflow.utils
     import tensorflow as tf
 
+    # Its report of versions deletes a local name through `exec`, which is a NameError from Python 3.13 on.
+    openvino.frontend.tensorflow.utils.get_environment_setup = lambda framework: {"tensorflow": tf.__version__}
     converted = openvino.convert_model(_graph(model).get_concrete_function())
     precision = "bf16" if cpu_has_bfloat16() else "f32"
     compiled = openvino.compile_model(

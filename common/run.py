@@ -95,16 +95,16 @@ def open_run(path: str | Path, settings: Any, source: EncoderSource, schema_file
 
 
 def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, EncoderSource]:
-    """The folder, settings and encoder (without weights) of a trained run.
+    """The folder, settings and encoder (without weights) of a finished run.
 
-    Raises UserError for a folder that is none, or has no weights yet.
+    Raises UserError for a folder that is none, or whose training has not come to its end.
     """
     run = RunFolder(Path(path))
     if not run.path.is_dir():
         raise UserError(f"{run.path}: no such run folder")
-    for file in (run.config, run.architecture, run.vocabulary, run.weights):
+    for file in (run.config, run.architecture, run.vocabulary, run.weights, run.metrics):
         if not file.is_file():
-            raise UserError(f"{run.path}: not a trained run: {file.name} is missing")
+            raise UserError(f"{run.path}: not a finished run: {file.name} is missing")
     settings = load_config(config_class, run.config, run.path, check_files=False)
     architecture = read_json(run.architecture)
     word_level = getattr(settings.encoder, "word_level", False)

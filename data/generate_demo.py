@@ -145,6 +145,7 @@ SCHEMA = {
     "毕业院校": ("人物", {"@value": "学校"}),
     "配音": ("娱乐人物", {"inWork": "影视作品", "@value": "人物"}),
     "所属专辑": ("歌曲", {"@value": "音乐专辑"}),
+    "父亲": ("人物", {"@value": "人物"}),
     "作者": ("图书作品", {"@value": "人物"}),
     "上映时间": ("影视作品", {"inArea": "地点", "@value": "Date"}),
     "票房": ("影视作品", {"inArea": "地点", "@value": "Number"}),
@@ -191,15 +192,21 @@ OPENINGS = parse({
 由{person}执导，{person2}、{person3}主演的《{film}》定档{date}
 | 导演 film person | 主演 film person2 | 主演 film person3 | 上映时间 film date
 导演{person}的新片《{film}》请来{person2}出演女主角 | 导演 film person | 主演 film person2
+{person}、{person2}联合执导的《{film}》{date}首播 | 导演 film person | 导演 film person2 | 上映时间 film date
+《{film}》（{date}）主演：{person}，{person2}，{person3}
+| 上映时间 film date | 主演 film person | 主演 film person2 | 主演 film person3
 《{film}》由{person}和{person2}领衔主演 | 主演 film person | 主演 film person2
 《{film}》{date}在{area}上映 | 上映时间 film date inArea=area
 《{film}》{date}登陆{area}，{date2}在{area2}公映
 | 上映时间 film date inArea=area | 上映时间 film date2 inArea=area2
+{area}观众{date}就能看到《{film}》 | 上映时间 film date inArea=area
 《{film}》上映日期：{date}（{area}），{date2}（{area2}）
 | 上映时间 film date inArea=area | 上映时间 film date2 inArea=area2
 《{film}》累计票房突破{money} | 票房 film money
 《{film}》在{area}拿下{money}票房 | 票房 film money inArea=area
 《{film}》在{area}收获{money}票房，在{area2}收获{money2}
+| 票房 film money inArea=area | 票房 film money2 inArea=area2
+影片《{film}》{area}票房{money}，{area2}票房{money2}
 | 票房 film money inArea=area | 票房 film money2 inArea=area2
 {person}主演的《{film}》以{money}票房收官 | 主演 film person | 票房 film money
 《{film}》票房：{money}；《{film2}》票房：{money2} | 票房 film money | 票房 film2 money2
@@ -218,6 +225,8 @@ OPENINGS = parse({
 | 饰演 person role inWork=film | 主演 film person | 饰演 person role2 inWork=film2 | 主演 film2 person
 《{film}》中{person}与{person2}分别饰演{role}和{role2}
 | 饰演 person role inWork=film | 主演 film person | 饰演 person2 role2 inWork=film | 主演 film person2
+从《{film}》的{role}到《{film2}》的{role2}，演员{person}的演技有目共睹
+| 饰演 person role inWork=film | 主演 film person | 饰演 person role2 inWork=film2 | 主演 film2 person
 {person}为《{film}》中的{role}配音 | 配音 person role inWork=film
 《{film}》{role}的配音是{person} | 配音 person role inWork=film
 {role}的声优是{person} | 配音 person role
@@ -227,6 +236,8 @@ OPENINGS = parse({
 | 配音 person role inWork=film | 配音 person role2 inWork=film2
 配音演员{person}，代表作有《{film}》{role}，《{film2}》{role2}等
 | 配音 person role inWork=film | 配音 person role2 inWork=film2
+动画《{film}》由{person}、{person2}分别给{role}和{role2}配音
+| 配音 person role inWork=film | 配音 person2 role2 inWork=film
 {person}获得{award} | 获奖 person award
 {person}凭借《{film}》获得{award} | 获奖 person award inWork=film
 {date}，{person}荣获{award} | 获奖 person award onDate=date
@@ -236,11 +247,21 @@ OPENINGS = parse({
 {person}{date}获{award}，{date2}又获{award2} | 获奖 person award onDate=date | 获奖 person award2 onDate=date2
 {person}和{person2}同获第{period}届{award}
 | 获奖 person award period=period | 获奖 person2 award period=period
+凭《{film}》获{award}、凭《{film2}》获{award2}的{person}现身{city}
+| 获奖 person award inWork=film | 获奖 person award2 inWork=film2
 {person}毕业于{school} | 毕业院校 person school
 毕业于{school}的{person}今年{number}岁 | 毕业院校 person school
 {person}，{school}毕业，现居{city} | 毕业院校 person school
 {person}和{person2}都是{school}毕业的 | 毕业院校 person school | 毕业院校 person2 school
+{person}从{school}毕业后，又去{school2}深造 | 毕业院校 person school | 毕业院校 person school2
 {school}校友{person}回到母校 | 毕业院校 person school
+{person}的父亲{person2}曾在{city}任教 | 父亲 person person2
+{person}是{person2}的女儿 | 父亲 person person2
+{person}出生在{city}，父亲{person2}是医生 | 父亲 person person2
+{person2}之子{person}近日亮相{city} | 父亲 person person2
+{person}，父亲叫{person2}，妻子叫{person3}
+| 父亲 person person2 | 妻子 person person3 | 丈夫 person3 person
+{person}、{person2}兄弟二人的父亲是{person3} | 父亲 person person3 | 父亲 person2 person3
 {person}与妻子{person2}定居{city} | 妻子 person person2 | 丈夫 person2 person
 {person}迎娶{person2}，{person2}是{person}的同学 | 妻子 person person2 | 丈夫 person2 person
 {person}的太太{person2}是一名老师 | 妻子 person person2 | 丈夫 person2 person
@@ -404,13 +425,13 @@ def embed(maker: Maker) -> Sentence:
     """A sentence with what stands around it in real data: at times a second one, rarely 256 characters."""
     rng = maker.rng
     text, triples = compose(maker)
-    least = rng.choices((0, len(text) + 1, 257), (90, 10, 0.5))[0]
+    least = rng.choices((0, len(text) + 1, 257), (92, 8, 0.4))[0]
     while len(text) < least:
         more = compose(maker)
         text, triples = text + rng.choice("。；　") + more.text, triples + more.triples
     if rng.random() < 0.3:
         text = rng.choice(PRELUDES).format_map(Slots(maker, {})) + text
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         text += rng.choice(CLOSINGS)
     return Sentence(text, triples)
 

@@ -6,11 +6,12 @@ python relation_extraction/predict.py --model RUN --input FILE|- --output FILE|-
 import argparse
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from tqdm import tqdm
 
-from common.cli import run
+from common.cli import UserError, run
 from common.inference import chunks, in_length_order
 from common.jsonl import check_output_path, write_jsonl
 from common.run import load_run
@@ -29,7 +30,10 @@ def main() -> None:
     folder, config, source = load_run(args.model, Config)
     labels = Labels(read_schema(folder.schema))
     check_output_path(args.output)
+    if args.batch_size < 1:
+        raise UserError(f"--batch-size {args.batch_size}: expected at least 1")
     records = read_records(args.input, labelled=False)
+    records = chain([next(records)], records)  # a missing or wrong file shows here, before TensorFlow is imported
 
     from model import load_extractor
 

@@ -1,9 +1,10 @@
 """The keys of a config."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+import pydantic
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from common.config import EncoderSpec, Fraction, InputFile, OptimizerConfig, config
 
@@ -15,7 +16,7 @@ class Config:
     schema_file: InputFile
     encoder: EncoderSpec
     head: Literal["pair", "pointer"] = "pair"
-    max_length: PositiveInt = 256  # tokens of a window with [CLS] and [SEP]; longer texts are cut into windows
+    max_length: Annotated[int, Field(ge=3)] = 256  # tokens of a window with [CLS] and [SEP]; longer texts are cut into windows
     stride: PositiveInt = 128  # tokens from one window to the next
     epochs: PositiveInt = 10
     batch_size: PositiveInt = 16
@@ -25,4 +26,10 @@ class Config:
     threshold_share: Fraction = 0.05  # of the training examples, kept to choose the decoding threshold on
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     checkpoint_steps: PositiveInt = 500
-    seed: int = 42
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "Config":
+        if self.stride > self.max_length - 2:
+            raise ValueError(f"stride {self.stride} is more than max_length - 2, tokens between windows would be lost")
+        return self

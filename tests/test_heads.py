@@ -22,7 +22,7 @@ def test_scores_equal_the_definition():
     head = PairHead(3, head_size=4, rotary=False, upper_triangle=False)
     scores, row_bias, column_bias = (x.numpy()[0] for x in head(HIDDEN, mask=MASK))
     projected = HIDDEN[0] @ head.projection.kernel.numpy() + head.projection.bias.numpy()
-    biases = (projected @ head.biases.kernel.numpy() + head.biases.bias.numpy()) / 2
+    biases = HIDDEN[0] @ head.biases.kernel.numpy() + head.biases.bias.numpy()
     query, key = projected[:, :4], projected[:, 4:]
     dense = (query @ key.T / 2)[None] + biases.T[:3, :, None] + biases.T[3:, None]
     np.testing.assert_allclose(scores + row_bias[..., None] + column_bias[:, None], dense, rtol=1e-4, atol=1e-5)
