@@ -157,7 +157,7 @@ def labels_and_cells(positives, length):
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+    parser = make_parser(__doc__, rounds=3)
     parser.add_argument("--batch", type=int, default=16, metavar="N", help="sentences")
     parser.add_argument("--length", type=int, default=128, metavar="N", help="tokens of a sentence")
     parser.add_argument("--labels", type=int, nargs="+", default=[56, 112, 224, 448], metavar="N")

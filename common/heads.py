@@ -5,7 +5,6 @@ import tf_keras as keras
 
 from common.losses import MASKED
 
-
 # Both biases start here, their sum at -8: about one positive among the thousands of pairs of a sentence. From 0 a
 # model spends its first thousand steps on learning that pairs are rarely positive.
 PRIOR = -4.0

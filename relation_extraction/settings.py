@@ -16,7 +16,7 @@ class Config:
     schema_file: InputFile
     encoder: EncoderSpec
     head: Literal["pair", "pointer"] = "pair"
-    max_length: Annotated[int, Field(ge=3)] = 256  # tokens of a window with [CLS] and [SEP]; longer texts are cut into windows
+    max_length: Annotated[int, Field(ge=3)] = 256  # tokens with [CLS] and [SEP]; a longer text is cut into windows
     stride: PositiveInt = 128  # tokens from one window to the next
     epochs: PositiveInt = 10
     batch_size: PositiveInt = 16
