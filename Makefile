@@ -5,10 +5,10 @@ PYTHON ?= python3 python3.12 python3.11 python3.13
 DATA := data/demo/relation_extraction
 RUN := runs/relation_extraction/demo
 
-.PHONY: help install demo test lint bench lock clean
+.PHONY: help install demo test lint bench bench-torch lock clean
 
 help:  ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
 install: .venv/.installed  ## make .venv with everything in it
 
@@ -42,8 +42,12 @@ test: install  ## all tests, one pytest run per folder (tasks have files of the 
 lint: install  ## ruff
 	.venv/bin/ruff check .
 
-bench: install  ## each figure of the README, one script after the other (an hour or more)
+bench: install  ## each figure of the README, one script after the other (10 to 15 minutes on 2 quiet cores)
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
+
+bench-torch: install  ## PyTorch for benchmarks/prediction.py, in an environment of its own
+	.venv/bin/python -m venv runs/benchmarks/torch
+	runs/benchmarks/torch/bin/pip install -r benchmarks/tools/torch-requirements.txt
 
 lock:  ## write requirements.txt anew from pyproject.toml, keeping its pins (needs uv; remove the file first to renew all)
 	echo '-e .' | uv pip compile - --universal --python-version 3.11 --group dev --no-annotate --quiet \

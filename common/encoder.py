@@ -78,7 +78,9 @@ def resolve_encoder(spec: str | EncoderSizes) -> EncoderSource:
 
 def _fresh_architecture(sizes: EncoderSizes, vocab_size: int) -> dict[str, Any]:
     return {
-        "model": "bert",
+        # Rotary positions: a fresh encoder that has to learn its position embeddings reaches on the demo set after
+        # eight epochs what this one reaches in three.
+        "model": "roformer",
         "vocab_size": vocab_size,
         "hidden_size": sizes.hidden_size,
         "embedding_size": sizes.hidden_size,
