@@ -30,7 +30,6 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from bert4keras import layers, models
-from bert4keras.backend import apply_rotary_position_embeddings
 
 _dropout_key: tuple[int, int | tf.Tensor | tf.Variable] | None = None
 
@@ -97,7 +96,7 @@ class MultiHeadAttention(layers.MultiHeadAttention):
             visible = rest.pop(0)[..., None, :, :]
             allowed = visible if allowed is None else allowed & visible
         if p_bias == "rotary":
-            query, key = apply_rotary_position_embeddings(rest[0], query, key)
+            query, key = rotate(query, rest[0]), rotate(key, rest[0])
         query *= self.key_size**-0.5
         scores = tf.einsum("bjhd,bkhd->bhjk", query, key)
         if p_bias == "typical_relative":
@@ -120,6 +119,15 @@ class Embedding(layers.Embedding):
         if mode == "embedding":
             return super().call(inputs)
         return tf.tensordot(inputs, tf.cast(self.embeddings, inputs.dtype), [[2], [1]])
+
+
+def rotate(x: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    """Turn the pairs of entries of `x` [B, L, heads, size] by the angles whose sines and cosines are the even and odd
+    entries of `positions` [1, L, size]; bert4keras' form, by `repeat_elements`, does not convert to OpenVINO."""
+    sine, cosine = positions[:, :, None, ::2], positions[:, :, None, 1::2]
+    even, odd = x[..., ::2], x[..., 1::2]
+    turned = tf.stack([even * cosine - odd * sine, odd * cosine + even * sine], axis=-1)
+    return tf.reshape(turned, tf.shape(x))
 
 
 class TruncatedNormal(keras.initializers.Initializer):

@@ -80,7 +80,6 @@ class EncoderSizes:
     layers: PositiveInt
     heads: PositiveInt
     intermediate_size: PositiveInt | None = None  # null: 4 * hidden_size
-    max_position: PositiveInt = 512
     vocabulary: InputFile = str(DATA_FOLDER / "vocab.txt")
     word_level: bool = False
 

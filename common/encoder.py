@@ -58,14 +58,22 @@ class LoadReport:
     unused: list[str]  # in the file only
 
 
-def resolve_encoder(spec: str | EncoderSizes) -> EncoderSource:
+def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0) -> EncoderSource:
     """Find out what `spec` means; without TensorFlow, and without reading weights.
 
     A string is a folder (config.json or bert_config.json, vocab.txt, weights) or a repository on the hub,
-    which is fetched now.
+    which is fetched now. `max_length` is the most tokens the encoder will be given.
 
-    Raises UserError, one line that names the file.
+    Raises UserError, one line that names the file, or the key if the encoder has fewer positions.
     """
+    source = _resolve(spec)
+    positions = source.architecture["max_position"]
+    if source.architecture["model"] in ("bert", "albert", "electra") and max_length > positions:
+        raise UserError(f"max_length: {max_length} tokens, but {source.name} has positions for {positions}")
+    return source
+
+
+def _resolve(spec: str | EncoderSizes) -> EncoderSource:
     if isinstance(spec, EncoderSizes):
         tokenizer = Tokenizer.from_vocab(spec.vocabulary, word_level=spec.word_level)
         return EncoderSource("fresh encoder", _fresh_architecture(spec, tokenizer.vocab_size), tokenizer)
@@ -88,7 +96,7 @@ def _fresh_architecture(sizes: EncoderSizes, vocab_size: int) -> dict[str, Any]:
         "num_attention_heads": sizes.heads,
         "intermediate_size": sizes.intermediate_size or 4 * sizes.hidden_size,
         "hidden_act": "gelu_erf",
-        "max_position": sizes.max_position,
+        "max_position": 512,  # bert4keras asks for it; rotary positions have no end
         "segment_vocab_size": 2,
         "layer_norm_eps": 1e-12,
     }

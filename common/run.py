@@ -1,8 +1,8 @@
 """The run folder: everything that prediction and a resumed training need. No TensorFlow here."""
 
 import json
-import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,8 @@ class RunFolder:
         return self.path / "metrics.json"
 
 
-def open_run(path: str | Path, settings: Any, source: EncoderSource, schema_file: str | None = None) -> RunFolder:
-    """Starts a run folder, or goes on with one that was started with the same settings.
+def find_run(path: str | Path, settings: Any) -> RunFolder:
+    """The folder for a run with these settings: none yet, or one that was started with them.
 
     Raises UserError if the folder cannot be written, or belongs to a run with other settings (names the keys).
     """
@@ -79,19 +79,23 @@ def open_run(path: str | Path, settings: Any, source: EncoderSource, schema_file
                 f"{run.path}: this run was started with other settings ({', '.join(changed)}); "
                 "choose another --output or remove the folder"
             )
-        return run
+    place = next(folder for folder in (run.path, *run.path.absolute().parents) if folder.exists())
     try:
-        run.path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=place).close()
     except OSError as error:
-        raise UserError(f"{run.path}: cannot be made ({error.strerror})") from None
-    if not os.access(run.path, os.W_OK):
-        raise UserError(f"{run.path}: not writable")
+        raise UserError(f"{run.path}: cannot be written ({error.strerror})") from None
+    return run
+
+
+def start_run(run: RunFolder, settings: Any, source: EncoderSource, schema_file: str) -> None:
+    """Writes what describes a run, if it is a new one. Call it when all that can be wrong with the input is checked."""
+    if run.config.exists():
+        return
+    run.path.mkdir(parents=True, exist_ok=True)
     source.tokenizer.save(run.vocabulary)
     write_json(run.architecture, source.architecture)
-    if schema_file:
-        shutil.copyfile(schema_file, run.schema)
-    save_config(settings, run.config)  # last: its presence means that the folder is complete
-    return run
+    shutil.copyfile(schema_file, run.schema)
+    save_config(settings, run.config)  # last: its presence means that the rest is there
 
 
 def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, EncoderSource]:

@@ -153,8 +153,7 @@ class Run(keras.callbacks.Callback):
         if done:  # `fit` has just reset the running loss of the epoch
             for variable, value in zip(self.model.loss_tracker.variables, self._loss_so_far, strict=True):
                 variable.assign(value)
-        total = done + self.params["steps"]
-        self.bar = tqdm(desc=f"epoch {epoch + 1}", total=total, initial=done, unit="batch")
+        self.bar = tqdm(desc=f"epoch {epoch + 1}", total=done + self.params["steps"], initial=done, unit="batch")
         self.started = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -162,7 +161,8 @@ class Run(keras.callbacks.Callback):
         self.bar.update()
         if self.progress.step % 20 == 0:
             self.bar.set_postfix(loss=f"{logs['loss']:.4f}")
-        if self.progress.step % self.checkpoint_steps == 0:
+        # the epoch's last state is saved by `end_epoch`, with its dev score
+        if self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total:
             self.manager.save()
 
     def on_epoch_end(self, epoch, logs=None):

@@ -14,7 +14,7 @@ from common.batching import bucketed_batches
 from common.cli import run
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
-from common.run import RunFolder, open_run, write_json
+from common.run import RunFolder, find_run, start_run, write_json
 from dataset import BATCHES, Labels, to_example, to_features
 from predict import predict
 from schema import read_records, read_schema
@@ -29,9 +29,8 @@ def main() -> None:
     config = load_config(Config, args.config, HERE, args.set)
     labels = Labels(read_schema(config.schema_file))
     records, dev = (list(read_records(file, schema=labels.schema)) for file in (config.train_file, config.dev_file))
-    source = resolve_encoder(config.encoder)
-    output = args.output or f"runs/{HERE.name}/{Path(args.config).stem}"
-    folder = open_run(output, config, source, config.schema_file)
+    source = resolve_encoder(config.encoder, config.max_length)
+    folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
     if not folder.metrics.exists():
         train(config, labels, records, dev, source, folder)
     print(folder.metrics.read_text(encoding="utf-8"), end="")
@@ -70,6 +69,7 @@ def train(
     print("precision:", set_precision(config.precision))
     encoder = build_encoder(source.architecture, config.seed, config.dropout)
     load_weights(encoder, source)
+    start_run(folder, config, source, config.schema_file)
     model = build_model(config.head, encoder, labels, config.seed)
     steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
     model.compile(make_optimizer(config.optimizer, config.learning_rate, steps), LOSSES[config.head])

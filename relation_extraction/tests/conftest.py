@@ -24,9 +24,9 @@ SETTINGS = {
     "schema_file": "data:demo/relation_extraction/schema.json",
     "encoder": {"hidden_size": 32, "layers": 1, "heads": 2},
     "max_length": 320,
-    "epochs": 8,
+    "epochs": 10,
     "batch_size": 4,
-    "learning_rate": 5e-3,
+    "learning_rate": 1e-2,
     "precision": "float32",
     "checkpoint_steps": 5,
 }

@@ -119,9 +119,6 @@ TRAINING = {
         {"config.json": settings(max_length=32, stride=31)}, "config.json: stride 31 is more than max_length - 2"
     ),
     "window of no token": ({"config.json": settings(max_length=2, stride=1)}, "config.json: max_length: should be"),
-    "window longer than the encoder": (
-        {"config.json": settings(max_length=513)}, "max_length: 513 tokens, but the encoder has positions for 512"
-    ),
     # data
     "data missing": ({"train.json": None}, "config.json: train_file: no such file: train.json"),
     "data empty": ({"train.json": ""}, "train.json: empty file"),
@@ -192,6 +189,7 @@ def test_training_into_a_folder_that_cannot_be(output, folder, refused, without_
     ("files", "message"),
     [
         ({"config.json": BERT | {"vocab_size": 7}}, "bert/vocab.txt: 6 entries, but the encoder has embeddings for 7"),
+        ({"config.json": BERT | {"max_position_embeddings": 255}}, "max_length: 256 tokens, but"),
         ({"config.json": BERT | {"num_attention_heads": 3}}, "bert/config.json: hidden_size 16 is not a multiple"),
         ({"config.json": BERT | {"hidden_act": "mish"}}, "bert/config.json: hidden_act 'mish' is not one of"),
         ({"model.safetensors": b"\x08\0\0\0\0\0\0\0{}"}, "bert/model.safetensors: truncated"),
@@ -199,7 +197,7 @@ def test_training_into_a_folder_that_cannot_be(output, folder, refused, without_
         ({"model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 8)}}, "has shape [6, 8]"),
         ({"model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 16)}}, "the file lacks"),
     ],
-    ids=["entries", "heads", "activation", "truncated", "pickle", "sizes", "tensors missing"],
+    ids=["entries", "positions", "heads", "activation", "truncated", "pickle", "sizes", "tensors missing"],
 )  # fmt: skip
 def test_checkpoints(files, message, folder, refused):
     """Other sizes than the config says are found when the model is built."""
