@@ -141,6 +141,8 @@ class Run(keras.callbacks.Callback):
         self.manager = tf.train.CheckpointManager(checkpoint, str(folder.checkpoints), max_to_keep=1)
         if self.manager.restore_or_initialize():
             print(f"resuming in epoch {self.progress.epoch + 1} after step {self.progress.step}")
+            if self.progress.history:  # it may have been stopped before its last line was written
+                write_history(folder, self.progress.history)
         self._loss_so_far = [variable.numpy() for variable in model.loss_tracker.variables]
         self.writer = tf.summary.create_file_writer(str(folder.logs))
 
