@@ -68,7 +68,7 @@ def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0) -> EncoderSou
     """
     source = _resolve(spec)
     positions = source.architecture["max_position"]
-    if source.architecture["model"] in ("bert", "albert", "electra") and max_length > positions:
+    if source.architecture["model"] not in ("nezha", "roformer") and max_length > positions:
         raise UserError(f"max_length: {max_length} tokens, but {source.name} has positions for {positions}")
     return source
 

@@ -95,7 +95,8 @@ def train(
     for threshold in extractor.thresholds if kept else ():
         extractor.threshold = threshold
         by_threshold[threshold] = evaluate(kept)["f1"]
-    extractor.threshold = max(by_threshold, key=by_threshold.get, default=extractor.default_threshold)
+    default = extractor.default_threshold
+    extractor.threshold = max(by_threshold, key=lambda t: (by_threshold[t], -abs(t - default)), default=default)
     metrics |= {"threshold": extractor.threshold, "dev": evaluate(dev), "f1_by_threshold": by_threshold}
     write_json(folder.metrics, metrics)
 
