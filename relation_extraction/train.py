@@ -5,6 +5,7 @@ python relation_extraction/train.py --config demo.json
 
 import argparse
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -91,14 +92,20 @@ def train(
 
     load_best(model, folder.weights)
     metrics = {"dev_at_default_threshold": evaluate(dev)}
-    by_threshold = {}
-    for threshold in extractor.thresholds if kept else ():
-        extractor.threshold = threshold
-        by_threshold[threshold] = evaluate(kept)["f1"]
-    default = extractor.default_threshold
-    extractor.threshold = max(by_threshold, key=lambda t: (by_threshold[t], -abs(t - default)), default=default)
+    by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept else {}
     metrics |= {"threshold": extractor.threshold, "dev": evaluate(dev), "f1_by_threshold": by_threshold}
     write_json(folder.metrics, metrics)
+
+
+def choose_threshold(extractor: Callable, evaluate: Callable[[], float]) -> dict[float, float]:
+    """Gives the extractor the threshold with the best score, the one nearest to the default of equals; returns all."""
+    scores = {}
+    for threshold in extractor.thresholds:
+        extractor.threshold = threshold
+        scores[threshold] = evaluate()
+    default = extractor.default_threshold
+    extractor.threshold = max(scores, key=lambda t: (scores[t], -abs(t - default)))
+    return scores
 
 
 def parse_arguments() -> argparse.Namespace:
