@@ -1,4 +1,4 @@
-"""Batches of similar length, in an order that is a pure function of (seed, epoch), and windows of long texts."""
+"""Batches of similar length, in an order that is a pure function of (seed, epoch)."""
 
 import numpy as np
 
@@ -59,10 +59,3 @@ def pad(arrays, value=0):
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
     return padded
-
-
-def windows(length, size, stride):
-    """Overlapping windows [start, end) of at most `size` over `length` items, starting every `stride`."""
-    last = max(length - size, 0)
-    starts = [*range(0, last, stride), last]
-    return [(start, min(start + size, length)) for start in starts]

@@ -1,5 +1,6 @@
 """What every command line shares: one way to tell a mistake of the user from a fault of ours."""
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -27,3 +28,59 @@ def run(main: Callable[[], None]) -> None:
         # What is still buffered goes nowhere, so that the flush at exit cannot fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def training_arguments(description: str) -> argparse.Namespace:
+    parser = _parser(description)
+    parser.add_argument("--config", required=True, metavar="NAME", help="a file, or a name in configs/")
+    parser.add_argument("--output", metavar="RUN", help="run folder (default: runs/FOLDER/CONFIG)")
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override keys of the config"
+    )
+    return parser.parse_args()
+
+
+def prediction_arguments(description: str) -> argparse.Namespace:
+    """Raises UserError for an impossible --batch-size."""
+    parser = _parser(description)
+    parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
+    parser.add_argument("--input", required=True, metavar="FILE", help="official JSON lines; - is standard input")
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="JSON lines; .zip for the leaderboard; - is standard output",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "tensorflow", "openvino"),
+        default="auto",
+        help="auto: OpenVINO where there is no GPU",
+    )
+    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences per batch at most")
+    args = parser.parse_args()
+    if args.batch_size < 1:
+        raise UserError(f"--batch-size {args.batch_size}: expected at least 1")
+    return args
+
+
+def evaluation_arguments(description: str) -> argparse.Namespace:
+    parser = _parser(description)
+    parser.add_argument("--gold", required=True, metavar="FILE", help="official JSON lines with labels")
+    parser.add_argument("--predictions", required=True, metavar="FILE", help="official JSON lines, plain or zipped")
+    parser.add_argument("--alias", metavar="FILE", help="tab-separated names and their aliases")
+    return parser.parse_args()
+
+
+def check_arguments(description: str) -> argparse.Namespace:
+    parser = _parser(description)
+    parser.add_argument("--input", required=True, metavar="FILE", help="the file that was predicted")
+    parser.add_argument(
+        "--predictions", required=True, metavar="FILE", help="official JSON lines, zipped (or still plain)"
+    )
+    parser.add_argument("--schema", metavar="FILE", help="the task's schema: also check what the labels are")
+    return parser.parse_args()
+
+
+def _parser(description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -103,6 +103,31 @@ EncoderSpec = Annotated[
 ]
 
 
+@config
+class TrainingConfig:
+    """The keys that every task has; a task's own are added in its settings.py."""
+
+    train_file: InputFile
+    dev_file: InputFile
+    encoder: EncoderSpec
+    max_length: Annotated[int, Field(ge=3)] = 256  # tokens with [CLS] and [SEP]; a longer text is cut into windows
+    stride: PositiveInt = 128  # tokens from one window to the next
+    epochs: PositiveInt = 10
+    batch_size: PositiveInt = 16
+    learning_rate: PositiveFloat = 2e-5
+    dropout: Fraction = 0.1
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    checkpoint_steps: PositiveInt = 500
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "TrainingConfig":
+        if self.stride > self.max_length - 2:
+            raise ValueError(f"stride {self.stride} is more than max_length - 2, tokens between windows would be lost")
+        return self
+
+
 def load_config(
     cls: type[T],
     name: str | Path,

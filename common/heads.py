@@ -1,4 +1,5 @@
-"""Output heads: the pair head in factored form, and the conditional layer normalisation of the pointer head."""
+"""Output heads: what they start from, the pair head in factored form, and the conditional layer normalisation of the
+pointer head."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -8,6 +9,20 @@ from common.losses import MASKED
 # Both biases start here, their sum at -8: about one positive among the thousands of pairs of a sentence. From 0 a
 # model spends its first thousand steps on learning that pairs are rarely positive.
 PRIOR = -4.0
+
+
+def hidden_states(encoder):
+    """The input `token_ids` int32 [batch, length] of a model to be, the encoder's hidden states of it, and its
+    `text_mask`. All tokens are of segment 0."""
+    token_ids = keras.Input([None], dtype="int32", name="token_ids")
+    return token_ids, encoder([token_ids, tf.zeros_like(token_ids)]), text_mask(token_ids)
+
+
+def text_mask(token_ids):
+    """bool [batch, length]: neither padding nor [CLS], the first token, nor [SEP], the last one."""
+    is_token = token_ids != 0
+    has_next = tf.pad(is_token[:, 1:], [[0, 0], [0, 1]])
+    return has_next & tf.pad(is_token[:, :-1], [[0, 0], [1, 0]])
 
 
 class PairHead(keras.layers.Layer):

@@ -56,10 +56,21 @@ class AdamW(keras.optimizers.AdamW):
     `nonfinite_steps` counts the steps at which that happened.
 
     Sparse gradients become dense ones: the moments of every row decay at every step anyway.
+
+    `rates`: the learning rate of the variables in whose name a key occurs is multiplied by its value (weight decay is
+    not).
     """
 
-    def __init__(self, *args, clip_norm: float | None = None, clip: str = "hard", **kwargs):
+    def __init__(
+        self,
+        *args,
+        clip_norm: float | None = None,
+        clip: str = "hard",
+        rates: dict[str, float] | None = None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
+        self.rates = rates or {}
         if clip not in ("hard", "soft"):
             raise ValueError(f"unknown clip: {clip}")
         if self.amsgrad:
@@ -101,12 +112,16 @@ class AdamW(keras.optimizers.AdamW):
             v=v.handle,
             beta1_power=self.beta_1**step,
             beta2_power=self.beta_2**step,
-            lr=tf.cast(self.learning_rate, variable.dtype),
+            lr=self._rate(variable),
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+    def _rate(self, variable) -> tf.Tensor:
+        factor = math.prod(factor for name, factor in self.rates.items() if name in variable.name)
+        return factor * tf.cast(self.learning_rate, variable.dtype)
 
     def _moments(self, variable) -> tuple[tf.Variable, tf.Variable]:
         index = self._index_dict[self._var_key(variable)]
@@ -116,7 +131,7 @@ class AdamW(keras.optimizers.AdamW):
         """Left to `averaged_weights`: `fit` calls this at its end, and one `fit` may be one epoch of many."""
 
     def get_config(self) -> dict:
-        return super().get_config() | {"clip_norm": self.clip_norm, "clip": self.clip}
+        return super().get_config() | {"clip_norm": self.clip_norm, "clip": self.clip, "rates": self.rates}
 
 
 @keras.utils.register_keras_serializable("common")
@@ -145,7 +160,7 @@ class AdaX(AdamW):
         direction = m * tf.math.rsqrt(v + self.epsilon)
         if self._use_weight_decay(variable):
             direction += self.weight_decay * variable
-        _descend(variable, tf.cast(self.learning_rate, variable.dtype), direction)
+        _descend(variable, self._rate(variable), direction)
 
     def _apply_weight_decay(self, variables):
         """Left to `update_step`: on its own the decay of a step is so small that float32 rounds much off."""
@@ -156,8 +171,11 @@ def _descend(variable: tf.Variable, rate: float | tf.Tensor, direction: tf.Tenso
     tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=direction)
 
 
-def make_optimizer(config: OptimizerConfig, learning_rate: float, total_steps: int) -> AdamW:
-    """The optimizer that `config` describes, for a run of `total_steps` with the given highest rate.
+def make_optimizer(
+    config: OptimizerConfig, learning_rate: float, total_steps: int, rates: dict[str, float] | None = None
+) -> AdamW:
+    """The optimizer that `config` describes, for a run of `total_steps` with the given highest rate, multiplied by
+    `rates` for the variables in whose name their keys occur.
 
     Under `mixed_float16` Keras' `compile` wraps it in a LossScaleOptimizer.
     """
@@ -166,6 +184,7 @@ def make_optimizer(config: OptimizerConfig, learning_rate: float, total_steps: i
         weight_decay=config.weight_decay,
         clip_norm=config.clip_norm,
         clip=config.clip,
+        rates=rates,
         use_ema=config.average is not None,
         ema_momentum=config.average or 0.0,
     )

@@ -8,7 +8,7 @@ NumPy is faster than Hugging Face's tokenizers, whose Unicode tables are also ol
 import functools
 import itertools
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -19,6 +19,7 @@ from common.jsonl import atomic_write
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PIECE_BYTES = 12  # id, start and end of a piece, int32
+TEXTS_TOGETHER = 512  # more of them no longer fit the processor's caches
 MAX_WORD_LENGTH = 200  # a longer word is one [UNK], as in Google's BERT
 CJK_RANGES = (
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
@@ -78,6 +79,12 @@ class Tokenizer:
         """Writes the vocabulary, one token per line."""
         with atomic_write(path) as file:
             file.writelines(f"{token}\n" for token in self.tokens)
+
+    def encode(self, texts: Iterable[str]) -> Iterator[Encoding]:
+        """The tokens of each text, streaming."""
+        texts = iter(texts)
+        while batch := list(itertools.islice(texts, TEXTS_TOGETHER)):
+            yield from self.encode_batch(batch)
 
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
         """The tokens of each text; a text without any (empty, only spaces) has none."""

@@ -195,6 +195,17 @@ class Run(keras.callbacks.Callback):
         print(*(f"{name} {value:.4g}" for name, value in progress.history[-1].items()), sep="  ", flush=True)
 
 
+def choose_threshold(extractor: Callable, evaluate: Callable[[], float]) -> dict[float, float]:
+    """Gives the extractor the threshold with the best score, the one nearest to the default of equals; returns all."""
+    scores = {}
+    for threshold in extractor.thresholds:
+        extractor.threshold = threshold
+        scores[threshold] = evaluate()
+    default = extractor.default_threshold
+    extractor.threshold = max(scores, key=lambda t: (scores[t], -abs(t - default)))
+    return scores
+
+
 def write_history(folder: RunFolder, history: list[dict[str, Any]]) -> None:
     """The epochs as CSV and as curves."""
     with atomic_write(folder.history) as file:

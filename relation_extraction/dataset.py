@@ -1,25 +1,19 @@
 """Official DuIE 2.0 records -> examples (spans of characters) -> features (spans of tokens) -> batches."""
 
 import unicodedata
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count, product
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from common.batching import pad, windows
-from common.inference import chunks
+from common.batching import pad
+from common.spans import Span, token_span, token_windows
 from common.tokenizer import Tokenizer
 from schema import Predicate
-
-Span = tuple[int, int]  # characters [start, end)
-
-# Texts given to the tokenizer at once; more of them no longer fit the processor's caches.
-TOKENIZED_TOGETHER = 512
 
 
 @dataclass(frozen=True)
@@ -165,7 +159,7 @@ def _distance(a: Span, b: Span) -> tuple[bool, int]:
 
 
 def to_features(
-    examples: Iterable[Example],
+    examples: Sequence[Example],
     tokenizer: Tokenizer,
     labels: Labels,
     max_length: int,
@@ -174,25 +168,17 @@ def to_features(
 ) -> Iterator[Features]:
     """Windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens. A relation is in every
     window that holds both its spans; `counts` has the spans cut by token boundaries and what fits no window."""
-    for start, chunk in zip(count(0, TOKENIZED_TOGETHER), chunks(examples, TOKENIZED_TOGETHER)):
-        encodings = tokenizer.encode_batch([example.text for example in chunk])
-        for index, (example, encoding) in enumerate(zip(chunk, encodings, strict=True), start):
-            relations = _token_relations(example, encoding.offsets, labels, counts)
-            spans = windows(len(encoding.ids), max_length - 2, stride)
-            inside = [_inside(relations, span) if len(spans) > 1 else slice(None) for span in spans]
-            if len(spans) > 1:
-                counts["relations lost: fit no window"] += int((~np.any(inside, axis=0)).sum())
-            for (first, end), rows in zip(spans, inside, strict=True):
-                token_ids = np.empty(end - first + 2, np.int32)
-                token_ids[0], token_ids[1:-1], token_ids[-1] = (
-                    tokenizer.cls_id,
-                    encoding.ids[first:end],
-                    tokenizer.sep_id,
-                )
-                offsets = np.zeros((end - first + 2, 2), np.int32)
-                offsets[1:-1] = encoding.offsets[first:end]
-                in_window = relations[rows] + np.array([0, *[1 - first] * 4], np.int32)
-                yield Features(index, token_ids, offsets, in_window)
+    encodings = tokenizer.encode(example.text for example in examples)
+    for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
+        relations = _token_relations(example, encoding.offsets, labels, counts)
+        lost = np.ones(len(relations), bool)
+        for window in token_windows(encoding, tokenizer, max_length, stride):
+            held = window.holds(relations[:, 1:])
+            lost &= ~held
+            in_window = relations[held]
+            in_window[:, 1:] = window.place(in_window[:, 1:])
+            yield Features(index, window.token_ids, window.offsets, in_window)
+        counts["relations lost: fit no window"] += int(lost.sum())
 
 
 def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter) -> np.ndarray:
@@ -200,8 +186,8 @@ def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, coun
     if example.triples:
         starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()
     for triple in example.triples:
-        subject = _token_span(triple.subject, starts, ends, counts)
-        spans = {slot: _token_span(span, starts, ends, counts) for slot, span in triple.slots.items()}
+        subject = token_span(triple.subject, starts, ends, counts)
+        spans = {slot: token_span(span, starts, ends, counts) for slot, span in triple.slots.items()}
         if subject is None or spans["@value"] is None:
             counts["triples lost: no token in the span"] += 1
             continue
@@ -214,20 +200,6 @@ def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, coun
             if slot != "@value":
                 relations.append((labels.tie_id[key], *spans["@value"], *span))
     return np.array(relations, np.int32).reshape(-1, 5)
-
-
-def _token_span(span: Span, starts: list[int], ends: list[int], counts: Counter) -> Span | None:
-    """First and last token that overlap the characters of a span."""
-    first, last = bisect_right(ends, span[0]), bisect_left(starts, span[1]) - 1
-    if first > last:
-        return None
-    counts["spans not on token boundaries"] += starts[first] != span[0] or ends[last] != span[1]
-    return first, last
-
-
-def _inside(relations: np.ndarray, window: Span) -> np.ndarray:
-    """bool [r]: the relations whose spans are both within the window."""
-    return (relations[:, 1:] >= window[0]).all(1) & (relations[:, 1:] < window[1]).all(1)
 
 
 # --- features -> batch

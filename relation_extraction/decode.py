@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dataset import Features, Labels, Span
+from common.spans import MAX_SPANS, Span, best_spans, pair_scores, text_spans
+from dataset import Features, Labels
 
-# A trained model finds a few spans in a window; these bounds keep an untrained one from drowning in pairs.
-MAX_SPANS = 100
 MAX_OBJECTS = 16  # of one subject, predicate and `@value`
 
 Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # int [n], int [n] -> scores [labels, n]
@@ -31,39 +30,23 @@ def decode_pair(outputs: dict[str, tuple], length: int, labels: Labels, threshol
     outputs: for entities, heads and tails the factors (scores [l, l], row_bias [labels, l], column_bias).
     length: tokens of the window without its padding.
     """
-    scores, row_bias, column_bias = outputs["entities"]
-    entities = scores[:length, :length] + row_bias[:, :length, None] + column_bias[:, None, :length]
+    entities = best_spans(outputs["entities"], length, threshold)
     heads, tails = (partial(pair_scores, outputs[name]) for name in ("heads", "tails"))
     return find_relations(entities, heads, tails, labels, threshold)
 
 
-def pair_scores(factors: tuple, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """The scores [labels, n] of the pairs of tokens (i, j), int [n] each, from the factors of a pair head."""
-    scores, row_bias, column_bias = factors
-    return scores[i, j] + row_bias[:, i] + column_bias[:, j]
-
-
 def find_relations(entities: np.ndarray, heads: Gather, tails: Gather, labels: Labels, threshold: float) -> np.ndarray:
-    """Decodes the few spans first, then looks only at the pairs between them: a relation holds where the pair of
-    first tokens and the pair of last tokens both score above the threshold.
+    """Looks only at the pairs between the few spans found: a relation holds where the pair of first tokens and the
+    pair of last tokens both score above the threshold.
 
-    entities: [2, length, length], subjects and objects. heads, tails: the scores of all labels for given pairs.
+    entities: int [s, 3] of (0 subject or 1 object, first, last). heads, tails: scores of all labels for given pairs.
     """
-    subjects, objects = (_best_spans(scores, threshold) for scores in entities)
+    subjects, objects = (entities[entities[:, 0] == kind, 1:] for kind in (0, 1))
     n = len(labels.relations)
     relations = _link(subjects, objects, heads, tails, slice(0, n), threshold)
     slots = np.unique(relations[:, 3:5], axis=0)
     ties = _link(slots, slots, heads, tails, slice(n, None), threshold)
     return np.concatenate([relations, ties])
-
-
-def _best_spans(scores: np.ndarray, threshold: float) -> np.ndarray:
-    """First and last token of the spans above the threshold, at most `MAX_SPANS`: int [n, 2]."""
-    spans = np.argwhere(scores > threshold)
-    if len(spans) > MAX_SPANS:
-        best = np.argpartition(-scores[spans[:, 0], spans[:, 1]], MAX_SPANS)[:MAX_SPANS]
-        spans = spans[np.sort(best)]
-    return spans
 
 
 def _link(a: np.ndarray, b: np.ndarray, heads: Gather, tails: Gather, wanted: slice, threshold: float) -> np.ndarray:
@@ -96,10 +79,10 @@ def object_relations(subject: np.ndarray, probabilities: np.ndarray, threshold: 
 
 def to_characters(feature: Features, relations: np.ndarray) -> set[Relation]:
     """Relations between tokens -> relations between characters; what touches [CLS] or [SEP] is dropped."""
-    starts, ends = feature.offsets[:, 0].tolist(), feature.offsets[:, 1].tolist()
-    inside = (relations[:, 1:] > 0).all(1) & (relations[:, 1:] < len(starts) - 1).all(1)
+    inside, spans = text_spans(relations[:, 1:], feature.offsets)
     return {
-        Relation(label, (starts[a], ends[b]), (starts[c], ends[d])) for label, a, b, c, d in relations[inside].tolist()
+        Relation(label, (a, b), (c, d))
+        for label, (a, b, c, d) in zip(relations[inside, 0].tolist(), spans.tolist(), strict=True)
     }
 
 

@@ -5,14 +5,13 @@
 One JSON object with precision, recall and F1 on standard output, a table by predicate on standard error.
 """
 
-import argparse
 import json
 import sys
-import unicodedata
 import zipfile
 from typing import Any
 
-from common.cli import UserError, run
+from common.cli import UserError, evaluation_arguments, run
+from common.table import format_table
 from schema import read_records
 from scoring import Counts, per_predicate, read_aliases
 
@@ -49,39 +48,20 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any
     return gold, predictions
 
 
-def format_table(counts: dict[str, Counts]) -> str:
-    """The scores of each predicate, most frequent in gold first, aligned for double-width characters."""
-    width = max(map(display_width, ["predicate", *counts]))
-    rows = [f"{pad('predicate', width)}  precision  recall      f1  support"]
+def table(counts: dict[str, Counts]) -> str:
+    """The scores of each predicate, most frequent in gold first."""
+    rows = [("predicate", "precision", "recall", "f1", "support")]
     for name, count in sorted(counts.items(), key=lambda item: (-item[1].gold, item[0])):
-        scores = count.scores()
-        rows.append(
-            f"{pad(name, width)}  {scores['precision']:9.4f}  {scores['recall']:6.4f}  {scores['f1']:6.4f}"
-            f"  {count.gold:7d}"
-        )
-    return "\n".join(rows)
-
-
-def display_width(text: str) -> int:
-    """Number of terminal columns: wide and full-width characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def pad(text: str, width: int) -> str:
-    return text + " " * (width - display_width(text))
+        rows.append((name, *(f"{score:.4f}" for score in count.scores().values()), str(count.gold)))
+    return format_table(rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Official DuIE 2.0 scores of a prediction file.")
-    parser.add_argument("--gold", required=True, help="official JSON lines with labels")
-    parser.add_argument("--predictions", required=True, help="official JSON lines, plain or zipped")
-    parser.add_argument("--alias", help="tab-separated names and their aliases")
-    arguments = parser.parse_args()
-
-    aliases = read_aliases(arguments.alias) if arguments.alias else None
-    gold, predictions = read_files(arguments.gold, arguments.predictions)
+    args = evaluation_arguments(__doc__)
+    aliases = read_aliases(args.alias) if args.alias else None
+    gold, predictions = read_files(args.gold, args.predictions)
     counts = per_predicate(gold, predictions, aliases)
-    print(format_table(counts), file=sys.stderr)
+    print(table(counts), file=sys.stderr)
     print(json.dumps(sum(counts.values(), Counts()).scores()))
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.encoder import EncoderSource, build_encoder
-from common.heads import ConditionalLayerNormalization, PairHead
+from common.heads import ConditionalLayerNormalization, PairHead, hidden_states
 from common.inference import select_engine
 from common.jsonl import read_json
 from common.losses import factored_multilabel_crossentropy, pointer_crossentropy
@@ -29,8 +29,7 @@ def build_model(head: str, encoder: keras.Model, labels: Labels, seed: int) -> L
 def pair_model(encoder: keras.Model, labels: Labels, seed: int) -> LossModel:
     """token_ids [batch, length] -> factors of three pair heads: the spans of subjects and objects, and for every
     relation and tie the pairs of their first and of their last tokens."""
-    token_ids, hidden = _encode(encoder)
-    mask = text_mask(token_ids)
+    token_ids, hidden, mask = hidden_states(encoder)
     outputs = {
         "entities": PairHead(2, name="entities")(hidden, mask=mask),
         "heads": PairHead(len(labels), upper_triangle=False, name="heads")(hidden, mask=mask),
@@ -54,11 +53,10 @@ def pointer_model(encoder: keras.Model, labels: Labels, seed: int) -> LossModel:
 
     The layers `subjects` and `objects` are models of their own, so that prediction runs the encoder once.
     """
-    token_ids, hidden = _encode(encoder)
+    token_ids, hidden, mask = hidden_states(encoder)
     subject = keras.Input([2], dtype="int32", name="subject")
     subjects = keras.layers.Dense(2, dtype="float32", name="subject_pointers")(hidden)
     objects = object_model(hidden.shape[-1], len(labels.relations))
-    mask = text_mask(token_ids)
     outputs = {"subjects": subjects, "objects": objects([hidden, subject]), "mask": mask}
     return LossModel({"token_ids": token_ids, "subject": subject}, outputs, seed=seed)
 
@@ -82,18 +80,6 @@ def pointer_loss(labels: dict, outputs: dict) -> tf.Tensor:
 
 
 LOSSES = {"pair": pair_loss, "pointer": pointer_loss}
-
-
-def text_mask(token_ids: tf.Tensor) -> tf.Tensor:
-    """bool [batch, length]: neither padding nor [CLS], the first token, nor [SEP], the last one."""
-    is_token = token_ids != 0
-    has_next = tf.pad(is_token[:, 1:], [[0, 0], [0, 1]])
-    return has_next & tf.pad(is_token[:, :-1], [[0, 0], [1, 0]])
-
-
-def _encode(encoder: keras.Model) -> tuple[tf.Tensor, tf.Tensor]:
-    token_ids = keras.Input([None], dtype="int32", name="token_ids")
-    return token_ids, encoder([token_ids, tf.zeros_like(token_ids)])
 
 
 class PairExtractor:

@@ -3,7 +3,6 @@
 python relation_extraction/predict.py --model RUN --input FILE|- --output FILE|-
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -11,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from common.cli import UserError, run
+from common.cli import prediction_arguments, run
 from common.inference import chunks, in_length_order
 from common.jsonl import check_output_path, write_jsonl
 from common.run import load_run
@@ -26,12 +25,10 @@ CHUNK = 2048
 
 
 def main() -> None:
-    args = parse_arguments()
+    args = prediction_arguments(__doc__)
     folder, config, source = load_run(args.model, Config)
     labels = Labels(read_schema(folder.schema))
     check_output_path(args.output)
-    if args.batch_size < 1:
-        raise UserError(f"--batch-size {args.batch_size}: expected at least 1")
     records = read_records(args.input, labelled=False)
     records = chain([next(records)], records)  # a missing or wrong file shows here, before TensorFlow is imported
 
@@ -63,24 +60,6 @@ def predict(
             found[feature.example] |= to_characters(feature, relations)
         for record, relations in zip(chunk, found, strict=True):
             yield to_record(record["text"], relations, labels, tied=config.head == "pair")
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
-    parser.add_argument("--input", required=True, metavar="FILE", help="official JSON lines; - is standard input")
-    parser.add_argument(
-        "--output",
-        required=True,
-        metavar="FILE",
-        help="JSON lines; .zip for the leaderboard; - is standard output",
-    )
-    parser.add_argument(
-        "--engine", choices=("auto", "tensorflow", "openvino"), default="auto",
-        help="auto: OpenVINO where there is no GPU",
-    )  # fmt: skip
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences per batch at most")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

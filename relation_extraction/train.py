@@ -3,16 +3,14 @@
 python relation_extraction/train.py --config demo.json
 """
 
-import argparse
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from common.batching import bucketed_batches
-from common.cli import run
+from common.cli import run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.run import RunFolder, find_run, start_run, write_json
@@ -26,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    args = parse_arguments()
+    args = training_arguments(__doc__)
     config = load_config(Config, args.config, HERE, args.set)
     labels = Labels(read_schema(config.schema_file))
     records, dev = (list(read_records(file, schema=labels.schema)) for file in (config.train_file, config.dev_file))
@@ -62,7 +60,7 @@ def train(
     from common.encoder import build_encoder, load_weights
     from common.inference import tensorflow_engine
     from common.optimizers import averaged_weights, make_optimizer
-    from common.training import Batches, Run, set_precision
+    from common.training import Batches, Run, choose_threshold, set_precision
     from common.training import load_weights as load_best
     from model import EXTRACTORS, LOSSES, build_model
 
@@ -93,34 +91,10 @@ def train(
     load_best(model, folder.weights)
     metrics = {"dev_at_default_threshold": evaluate(dev)}
     by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept else {}
-    metrics |= {"threshold": extractor.threshold, "dev": evaluate(dev), "f1_by_threshold": by_threshold}
+    metrics |= {"threshold": extractor.threshold, "f1_by_threshold": by_threshold}
+    changed = extractor.threshold != extractor.default_threshold
+    metrics["dev"] = evaluate(dev) if changed else metrics["dev_at_default_threshold"]
     write_json(folder.metrics, metrics)
-
-
-def choose_threshold(extractor: Callable, evaluate: Callable[[], float]) -> dict[float, float]:
-    """Gives the extractor the threshold with the best score, the one nearest to the default of equals; returns all."""
-    scores = {}
-    for threshold in extractor.thresholds:
-        extractor.threshold = threshold
-        scores[threshold] = evaluate()
-    default = extractor.default_threshold
-    extractor.threshold = max(scores, key=lambda t: (scores[t], -abs(t - default)))
-    return scores
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, metavar="NAME", help="a file, or a name in configs/")
-    parser.add_argument("--output", metavar="RUN", help="run folder (default: runs/FOLDER/CONFIG)")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override keys of the config",
-    )
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from common.batching import bucketed_batches, length_sorted_batches, pad, padding_waste, windows
+from common.batching import bucketed_batches, length_sorted_batches, pad, padding_waste
 
 LENGTHS = np.random.default_rng(0).integers(5, 120, 3001)
 
@@ -39,13 +39,3 @@ def test_an_item_over_the_budget_stands_alone():
 def test_pad():
     padded = pad([np.array([[1, 2]]), np.zeros((0, 2), int)], -1)
     assert padded.tolist() == [[[1, 2]], [[-1, -1]]]
-
-
-@pytest.mark.parametrize(
-    ("length", "size", "stride"), [(0, 10, 5), (10, 10, 5), (11, 10, 5), (97, 10, 3), (30, 10, 10)]
-)
-def test_windows_cover_everything(length, size, stride):
-    spans = windows(length, size, stride)
-    assert set().union(*(range(*span) for span in spans)) == set(range(length))
-    assert all(end - start <= size for start, end in spans)
-    assert all(b[0] - a[0] <= stride and b[0] > a[0] for a, b in zip(spans, spans[1:], strict=False))

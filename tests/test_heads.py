@@ -2,11 +2,18 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from common.heads import ConditionalLayerNormalization, PairHead, rotate
+from common.heads import ConditionalLayerNormalization, PairHead, rotate, text_mask
 from common.losses import MASKED
 
 HIDDEN = np.random.default_rng(0).normal(size=(2, 6, 8)).astype(np.float32)
 MASK = np.array([[True] * 6, [False, True, True, True, False, False]])
+
+
+def test_text_mask():
+    token_ids = tf.constant([[2, 7, 8, 3, 0], [2, 3, 0, 0, 0], [2, 7, 8, 9, 3]])
+    assert text_mask(token_ids).numpy().astype(int).tolist() == [
+        [0, 1, 1, 0, 0], [0, 0, 0, 0, 0], [0, 1, 1, 1, 0],
+    ]  # fmt: skip
 
 
 def test_factors_mask_padding_and_lower_triangle():

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from common.cli import UserError
-from evaluate import display_width, format_table, main
+from common.table import display_width
+from evaluate import main, table
 from scoring import Counts
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -103,7 +104,7 @@ def test_bad_input_names_file_and_line(tmp_path, evaluate, content, message):
 def test_table_is_aligned_for_double_width_characters():
     assert display_width("导演ab") == 6
     counts = {"出品公司": Counts(2, 1, 2, 1), "号": Counts(), "A": Counts(1, 1, 9, 1)}
-    lines = format_table(counts).splitlines()
+    lines = table(counts).splitlines()
     assert len(set(map(display_width, lines))) == 1
     assert [line.split()[0] for line in lines] == ["predicate", "A", "出品公司", "号"]
 

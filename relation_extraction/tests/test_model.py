@@ -10,7 +10,7 @@ from common.losses import multilabel_crossentropy
 from common.training import load_weights, save_weights
 from dataset import BATCHES, Features
 from decode import object_relations, pointer_spans
-from model import EXTRACTORS, LOSSES, build_model, pair_loss, pointer_loss, text_mask
+from model import EXTRACTORS, LOSSES, build_model, pair_loss, pointer_loss
 
 ARCHITECTURE = {
     "model": "bert", "vocab_size": 50, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 1,
@@ -46,13 +46,6 @@ def features(labels):
 @pytest.fixture(scope="module")
 def batch(head, features, labels):
     return BATCHES[head](features, np.random.default_rng(0), labels)
-
-
-def test_text_mask():
-    token_ids = tf.constant([[2, 7, 8, 3, 0], [2, 3, 0, 0, 0], [2, 7, 8, 9, 3]])
-    assert text_mask(token_ids).numpy().astype(int).tolist() == [
-        [0, 1, 1, 0, 0], [0, 0, 0, 0, 0], [0, 1, 1, 1, 0],
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("head", ["pair"], indirect=True)

@@ -1,0 +1,93 @@
+"""Spans and windows: from characters to tokens, and from the factors of a pair head back to spans."""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from common.tokenizer import Encoding, Tokenizer
+
+Span = tuple[int, int]  # characters [start, end), or first and last token
+
+# A trained model finds a few spans in a window; the bound keeps an untrained one from drowning in pairs.
+MAX_SPANS = 200
+
+
+class Window(NamedTuple):
+    """Tokens [first, end) of a text between [CLS] and [SEP], whose offsets hold (0, 0)."""
+
+    first: int
+    end: int
+    token_ids: np.ndarray  # int32 [n]
+    offsets: np.ndarray  # int32 [n, 2], characters
+
+    def holds(self, tokens: np.ndarray) -> np.ndarray:
+        """bool [r]: the rows of int [r, k] whose tokens are all in the window."""
+        return ((tokens >= self.first) & (tokens < self.end)).all(1)
+
+    def place(self, tokens: np.ndarray) -> np.ndarray:
+        """Positions in `token_ids` of tokens of the text."""
+        return tokens + 1 - self.first
+
+
+def windows(length: int, size: int, stride: int) -> list[Span]:
+    """Overlapping windows [start, end) of at most `size` over `length` items, starting every `stride`."""
+    last = max(length - size, 0)
+    starts = [*range(0, last, stride), last]
+    return [(start, min(start + size, length)) for start in starts]
+
+
+def token_windows(encoding: Encoding, tokenizer: Tokenizer, max_length: int, stride: int) -> Iterator[Window]:
+    """Windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens."""
+    for first, end in windows(len(encoding.ids), max_length - 2, stride):
+        token_ids = np.empty(end - first + 2, np.int32)
+        token_ids[0], token_ids[1:-1], token_ids[-1] = tokenizer.cls_id, encoding.ids[first:end], tokenizer.sep_id
+        offsets = np.zeros((end - first + 2, 2), np.int32)
+        offsets[1:-1] = encoding.offsets[first:end]
+        yield Window(first, end, token_ids, offsets)
+
+
+def token_span(span: Span, starts: list[int], ends: list[int], counts: Counter) -> Span | None:
+    """First and last token that overlap the characters of a span; None where no token does.
+
+    starts, ends: of the tokens. `counts` has the spans whose ends are not those of tokens.
+    """
+    first, last = bisect_right(ends, span[0]), bisect_left(starts, span[1]) - 1
+    if first > last:
+        return None
+    counts["spans not on token boundaries"] += starts[first] != span[0] or ends[last] != span[1]
+    return first, last
+
+
+def pair_scores(factors: tuple, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """The scores [labels, n] of the pairs of tokens (i, j), int [n] each, from the factors of a pair head."""
+    scores, row_bias, column_bias = factors
+    return scores[i, j] + row_bias[:, i] + column_bias[:, j]
+
+
+def best_spans(factors: tuple, length: int, threshold: float) -> np.ndarray:
+    """What a pair head scores above a threshold, at most the best `MAX_SPANS`: int [n, 3] of (label, first, last).
+
+    factors: (scores [l, l], row_bias [labels, l], column_bias [labels, l]). length: tokens without padding.
+    Only the pairs that some label could lift above the threshold are scored.
+    """
+    scores, row_bias, column_bias = (factor[..., :length] for factor in factors)
+    bound = scores[:length] + row_bias.max(0)[:, None] + column_bias.max(0)
+    i, j = np.nonzero(bound > threshold)
+    found = pair_scores(factors, i, j)
+    label, pair = np.nonzero(found > threshold)
+    if len(label) > MAX_SPANS:
+        best = np.sort(np.argpartition(-found[label, pair], MAX_SPANS)[:MAX_SPANS])
+        label, pair = label[best], pair[best]
+    return np.column_stack([label, i[pair], j[pair]])
+
+
+def text_spans(tokens: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int [r, 2k], first and last tokens of k spans -> bool [r], neither [CLS] nor [SEP] is touched, and for those
+    the characters [start, end) of each span, int [s, 2k]."""
+    inside = ((tokens > 0) & (tokens < len(offsets) - 1)).all(1)
+    characters = tokens[inside].copy()
+    characters[:, ::2], characters[:, 1::2] = offsets[characters[:, ::2], 0], offsets[characters[:, 1::2], 1]
+    return inside, characters

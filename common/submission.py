@@ -1,0 +1,94 @@
+"""Would a leaderboard take a prediction file? What the checks of all tasks share.
+
+Each kind of problem is one line on standard error: the first place that has it, and how often it comes up.
+"""
+
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from common.cli import UserError
+from common.jsonl import read_submission_lines
+
+KINDS_SHOWN = 10
+Say = Callable[[str], None]
+
+
+class Findings:
+    """Messages, each with its first place and the number of its places."""
+
+    def __init__(self) -> None:
+        self.places: Counter[str] = Counter()
+        self.first: dict[str, str] = {}
+
+    def add(self, message: str, place: str) -> None:
+        self.first.setdefault(message, place)
+        self.places[message] += 1
+
+    def show(self, label: str) -> None:
+        for message, count in self.places.most_common(KINDS_SHOWN):
+            times = f" ({count} times)" if count > 1 else ""
+            print(f"{label}: {self.first[message]}: {message}{times}", file=sys.stderr)
+        if len(self.first) > KINDS_SHOWN:
+            print(f"{label}: and {len(self.first) - KINDS_SHOWN} more kinds", file=sys.stderr)
+
+
+def check_submission(
+    inputs: Iterable[dict[str, Any]],
+    input_path: str,
+    prediction_path: str,
+    key: str,
+    examine: Callable[[Any, Say, Say], int],
+) -> tuple[int, int]:
+    """Compares a file of JSON lines, plain or zipped, with the records it is for; returns the numbers of its
+    records and of the items in them.
+
+    key: what names a record, "text" or "id"; several inputs may have the same, each needs its prediction.
+    examine(record, problem, warning): says what is wrong with one parsed line, returns the number of its items.
+
+    Raises UserError if there is a problem, for an input that is wrong itself, and where the predictions cannot be
+    read any further.
+    """
+    problems, warnings = Findings(), Findings()
+    lines: dict[str, list[int]] = {}
+    for number, record in enumerate(inputs, start=1):
+        lines.setdefault(record[key], []).append(number)
+    predicted: Counter[str] = Counter()
+    records = items = 0
+    try:
+        check_name(Path(prediction_path), problems, warnings)
+        for number, record in read_submission_lines(prediction_path):
+            place = f"{prediction_path}, line {number}"
+            items += examine(record, lambda m, p=place: problems.add(m, p), lambda m, p=place: warnings.add(m, p))
+            records += 1
+            if isinstance(record, dict) and isinstance(name := record.get(key), str):
+                predicted[name] += 1
+                if name not in lines:
+                    problems.add(f"the {key} is not in {input_path}", place)
+                elif predicted[name] > len(lines[name]):
+                    problems.add(f"the {key} comes more often than in {input_path}", place)
+        for name, numbers in lines.items():
+            for number in numbers[predicted[name] :]:
+                problems.add(f"the {key} has no prediction", f"{input_path}, line {number}")
+    finally:  # also when a broken line ends the reading
+        problems.show("problem")
+        warnings.show("warning")
+    if problems.first:
+        raise UserError(f"{prediction_path}: not what the leaderboard takes, see the lines above")
+    return records, items
+
+
+def check_name(path: Path, problems: Findings, warnings: Findings) -> None:
+    """The leaderboards take a zip of one JSON file that is named like the zip."""
+    if not zipfile.is_zipfile(path):
+        warnings.add("the leaderboard takes a zip of this file", str(path))
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+    expected = path.stem.removesuffix(".json") + ".json"
+    if members != [expected]:
+        held = ", ".join(map(repr, members)) or "nothing"
+        problems.add(f"expected one file named {expected!r} in the zip, found {held}", str(path))

@@ -1,0 +1,20 @@
+"""Tables on a terminal, whose wide characters take two columns."""
+
+import unicodedata
+from collections.abc import Sequence
+
+
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the header first; the first column is set flush left, the others flush right."""
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(_pad(*cell) for cell in zip(row, widths, range(len(row)), strict=True)) for row in rows)
+
+
+def display_width(text: str) -> int:
+    """Number of terminal columns: wide and full-width characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _pad(text: str, width: int, column: int) -> str:
+    space = " " * (width - display_width(text))
+    return space + text if column else text + space
