@@ -1,0 +1,40 @@
+"""Would the DuEE 1.0 leaderboard take this prediction file?
+
+    python check_submission.py --input test1.json --predictions predictions.zip --schema event_schema.json
+
+Each kind of problem is one line on standard error: the first place that has it, and how often it comes up.
+"""
+
+from functools import partial
+from typing import Any
+
+from common.cli import check_arguments, run
+from common.submission import Say, check_submission
+from schema import Schema, read_inputs, read_schema, record_faults, schema_faults
+
+
+def examine(record: Any, problem: Say, warning: Say, schema: Schema | None) -> int:
+    """Says what is wrong with a parsed line; returns the number of its events."""
+    faults = list(record_faults(record, "id", "event_list"))
+    if not faults and schema:
+        faults = list(schema_faults(record, schema))
+    for fault in faults:
+        problem(fault)
+    if faults:
+        return 0
+    if any(not argument["argument"] for event in record["event_list"] for argument in event["arguments"]):
+        warning("an empty argument")
+    return len(record["event_list"])
+
+
+def main() -> None:
+    args = check_arguments(__doc__)
+    schema = read_schema(args.schema) if args.schema else None
+    records, events = check_submission(
+        read_inputs(args.input), args.input, args.predictions, "id", partial(examine, schema=schema)
+    )
+    print(f"OK: {records} records, {events} events")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,89 @@
+"""Score a prediction file against gold by the metric of DuEE 1.0.
+
+    python evaluate.py --gold dev.json --predictions predictions.zip
+
+One JSON object with precision, recall, F1 and F1 by longest common subsequences on standard output. On standard
+error a table by event type and role, the scores of sentences with one and with several events, and of whole events.
+"""
+
+import json
+import sys
+import zipfile
+from collections import Counter
+from typing import Any
+
+from common.cli import UserError, evaluation_arguments, run
+from common.table import format_table
+from schema import read_events
+from scoring import Counts, exact_events, per_label, score
+
+Records = list[dict[str, Any]]
+
+
+def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
+    """Read gold and predictions; raises UserError for malformed ones and for what looks like the two swapped: gold is
+    a zip, no id is in both, or the predictions alone have triggers."""
+    if zipfile.is_zipfile(gold_path):
+        raise UserError(f"{gold_path}: a zip, expected plain JSON lines (are gold and predictions swapped?)")
+    gold, predictions = list(read_events(gold_path)), list(read_events(prediction_path))
+    gold_ids, predicted_ids = ({record["id"] for record in records} for records in (gold, predictions))
+    shared = len(gold_ids & predicted_ids)
+    if not shared:
+        raise UserError(f"{prediction_path}: has not one of the ids of {gold_path}")
+    if _has_triggers(predictions) and not _has_triggers(gold):
+        raise UserError(
+            f"{gold_path}: no event has a trigger, but those of {prediction_path} do "
+            "(are gold and predictions swapped?)"
+        )
+    if missing := len(gold_ids) - shared:
+        print(f"note: {missing} of {len(gold_ids)} gold sentences have no prediction", file=sys.stderr)
+    if unknown := len(predicted_ids) - shared:
+        print(f"note: {unknown} predicted sentences are not in gold and are left out", file=sys.stderr)
+    return gold, predictions
+
+
+def _has_triggers(records: Records) -> bool:
+    return any("trigger" in event for record in records for event in record["event_list"])
+
+
+def label_table(counts: dict[tuple[str, str], Counts]) -> str:
+    """The scores of each event type and, below it, of its roles; the type with most gold arguments first."""
+    types: Counter[str] = Counter()
+    for (event_type, _), count in counts.items():
+        types[event_type] += count.gold
+    rows = [("event type / role", *Counts().scores(), "support")]
+    for event_type in sorted(types, key=lambda name: (-types[name], name)):
+        roles = {role: count for (name, role), count in sorted(counts.items()) if name == event_type}
+        rows.append(_row(event_type, sum(roles.values(), Counts())))
+        rows += [_row(f"  {role}", count) for role, count in roles.items()]
+    return format_table(rows)
+
+
+def _row(name: str, count: Counts) -> tuple[str, ...]:
+    return name, *(f"{value:.4f}" for value in count.scores().values()), str(count.gold)
+
+
+def summary_table(gold: Records, predictions: Records) -> str:
+    """Scores of all sentences, of those with one and of those with several events; whole events as `exact`."""
+    parts = {
+        "all sentences": gold,
+        "with one event": [record for record in gold if len(record["event_list"]) == 1],
+        "with several events": [record for record in gold if len(record["event_list"]) > 1],
+    }
+    rows = [("", *Counts().scores(), "exact p", "exact r", "exact f1", "sentences")]
+    for name, part in parts.items():
+        scores = [*score(part, predictions).values(), *exact_events(part, predictions).values()]
+        rows.append((name, *(f"{value:.4f}" for value in scores), str(len(part))))
+    return format_table(rows)
+
+
+def main() -> None:
+    args = evaluation_arguments(__doc__)
+    gold, predictions = read_files(args.gold, args.predictions)
+    print(label_table(per_label(gold, predictions)), file=sys.stderr)
+    print(summary_table(gold, predictions), file=sys.stderr)
+    print(json.dumps(score(gold, predictions)))
+
+
+if __name__ == "__main__":
+    run(main)

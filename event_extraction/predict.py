@@ -1,0 +1,66 @@
+"""Run folder + official records without labels -> submission.
+
+python event_extraction/predict.py --model RUN --input FILE|- --output FILE|-
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from tqdm import tqdm
+
+from common.cli import prediction_arguments, run
+from common.inference import chunks, in_length_order
+from common.jsonl import check_output_path, write_jsonl
+from common.run import load_run
+from common.tokenizer import Tokenizer
+from dataset import Example, Features, Labels, to_features
+from decode import Found, to_characters, to_events, to_record
+from schema import read_inputs, read_schema
+from settings import Config
+
+# Records in memory at a time; the more, the less padding.
+CHUNK = 2048
+
+
+def main() -> None:
+    args = prediction_arguments(__doc__)
+    folder, config, source = load_run(args.model, Config)
+    labels = Labels(read_schema(folder.schema))
+    check_output_path(args.output)
+    records = read_inputs(args.input)
+    records = chain([next(records)], records)  # a missing or wrong file shows here, before TensorFlow is imported
+
+    from model import load_extractor
+
+    extractor = load_extractor(folder, config, source, labels, args.engine)
+    predictions = predict(records, extractor, source.tokenizer, labels, config, args.batch_size)
+    write_jsonl(args.output, tqdm(predictions, desc="predicting", unit=" records"))
+
+
+def predict(
+    records: Iterable[dict[str, Any]],
+    extractor: Callable[[list[Features]], list],
+    tokenizer: Tokenizer,
+    labels: Labels,
+    config: Config,
+    batch_size: int = 64,
+) -> Iterator[dict[str, Any]]:
+    """Official records with predicted events, one per record, in order, with constant memory.
+
+    extractor: features of a batch -> spans and links between tokens for each.
+    """
+    for chunk in chunks(records, CHUNK):
+        examples = [Example(record["text"], ()) for record in chunk]
+        features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, Counter()))
+        lengths = [len(feature.token_ids) for feature in features]
+        found = [Found(set(), set()) for _ in chunk]
+        for feature, tokens in zip(features, in_length_order(features, lengths, extractor, batch_size), strict=True):
+            to_characters(feature, tokens, found[feature.example])
+        for record, in_text in zip(chunk, found, strict=True):
+            yield to_record(record["id"], record["text"], to_events(in_text, labels))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,136 @@
+"""The schema of the task, and the form of an official DuEE 1.0 line.
+
+A line is `{"text": ..., "id": ..., "event_list": [EVENT, ...]}`, an event a dict with the keys `event_type`,
+`trigger`, `trigger_start_index` and `arguments`, an argument one with `role`, `argument`, `argument_start_index` and
+`alias`, a list. Predictions have `id` and `event_list` with `event_type` and `arguments` of `role` and `argument`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from common.cli import UserError
+from common.jsonl import read_jsonl, read_submission_lines
+
+Schema = dict[str, tuple[str, ...]]  # event type -> its roles
+
+
+def read_schema(path: str | Path) -> Schema:
+    """Read an `event_schema.json` (one JSON object a line), in the order of the file.
+
+    Raises UserError, naming file and line, for a malformed line, a type or role defined twice or an empty file.
+    """
+    schema: Schema = {}
+    for number, line in read_jsonl(path):
+        if not _is_event_type(line):
+            raise UserError(
+                f'{path}, line {number}: expected {{"event_type": NAME, "role_list": [{{"role": NAME}}, ...]}}'
+            )
+        name, roles = line["event_type"], tuple(item["role"] for item in line["role_list"])
+        if name in schema:
+            raise UserError(f"{path}, line {number}: event type {name!r} is defined a second time")
+        if len(set(roles)) < len(roles):
+            raise UserError(f"{path}, line {number}: event type {name!r} has a role twice")
+        schema[name] = roles
+    return schema
+
+
+def read_inputs(path: str | Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of a file to predict: `text` and `id`. Raises UserError, naming file and line."""
+    return _read(path, "text", "id")
+
+
+def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
+    """Yield the records of a file to learn from: `text`, `id` and events with trigger and offsets, all of them in
+    the schema and at their place in the text. Raises UserError, naming file and line."""
+    for number, record in _numbered(path, "text", "id", "event_list"):
+        for fault in (*offset_faults(record), *schema_faults(record, schema)):
+            raise UserError(f"{path}, line {number}: {fault}")
+        yield record
+
+
+def read_events(path: str | Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of a file to score, plain or zipped: `id` and events. Raises UserError, naming file and
+    line."""
+    return _read(path, "id", "event_list")
+
+
+def record_faults(record: Any, *keys: str) -> Iterator[str]:
+    """Say what keeps a parsed line from being an official record with these of "text", "id" and "event_list"."""
+    if not isinstance(record, dict):
+        yield f"expected a JSON object with {' and '.join(map(repr, keys))}".replace("'", '"')
+        return
+    for key in ("text", "id"):
+        if key in keys and not isinstance(record.get(key), str):
+            yield f'"{key}" is missing or not a string'
+    if "event_list" not in keys:
+        return
+    if "event_list" not in record:
+        yield '"event_list" is missing (is this a file without labels?)'
+    elif not isinstance(record["event_list"], list):
+        yield '"event_list" is not a list'
+    else:
+        for event in record["event_list"]:
+            yield from _event_faults(event)
+
+
+def offset_faults(record: dict[str, Any]) -> Iterator[str]:
+    """Say where the trigger or an argument of a well-formed record is not at its place in the text."""
+    for event in record["event_list"]:
+        spans = [("trigger", event.get("trigger"), event.get("trigger_start_index"))]
+        spans += [("argument", a["argument"], a.get("argument_start_index")) for a in event["arguments"]]
+        for name, string, start in spans:
+            if not isinstance(string, str) or type(start) is not int:
+                yield f'"{name}" or "{name}_start_index" of an event is missing'
+            elif not string or start < 0 or record["text"][start : start + len(string)] != string:
+                yield f"{name} {string!r} is not at character {start} of the text"
+
+
+def schema_faults(record: dict[str, Any], schema: Schema) -> Iterator[str]:
+    """Say where the events of a well-formed record leave the schema."""
+    for event in record["event_list"]:
+        name = event["event_type"]
+        if name not in schema:
+            yield f"event type {name!r} is not in the schema"
+            continue
+        for argument in event["arguments"]:
+            if argument["role"] not in schema[name]:
+                yield f"event type {name!r} has no role {argument['role']!r} in the schema"
+
+
+def _read(path: str | Path, *keys: str) -> Iterator[dict[str, Any]]:
+    for _, record in _numbered(path, *keys):
+        yield record
+
+
+def _numbered(path: str | Path, *keys: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, record in read_submission_lines(path):
+        for fault in record_faults(record, *keys):
+            raise UserError(f"{path}, line {number}: {fault}")
+        yield number, record
+
+
+def _event_faults(event: Any) -> Iterator[str]:
+    if not isinstance(event, dict) or not isinstance(event.get("event_type"), str):
+        yield '"event_type" of an event is missing or not a string'
+    elif not isinstance(event.get("arguments"), list):
+        yield '"arguments" of an event is missing or not a list'
+    else:
+        for argument in event["arguments"]:
+            if not isinstance(argument, dict) or not all(isinstance(argument.get(k), str) for k in ("role", "argument")):
+                yield '"role" or "argument" of an argument is missing or not a string'
+            elif not _is_string_list(argument.get("alias", [])):
+                yield '"alias" of an argument is not a list of strings'
+
+
+def _is_event_type(line: Any) -> bool:
+    return (
+        isinstance(line, dict)
+        and isinstance(line.get("event_type"), str)
+        and isinstance(line.get("role_list"), list)
+        and all(isinstance(item, dict) and isinstance(item.get("role"), str) for item in line["role_list"])
+    )
+
+
+def _is_string_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

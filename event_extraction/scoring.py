@@ -1,0 +1,151 @@
+"""The metric of DuEE 1.0: micro precision, recall and F1 over arguments, each scored by the characters it shares.
+
+The organisers give a text and no script. A predicted argument scores [event type equal] x [role equal] x character F1
+with the gold argument, without case; of several forms of it (its aliases) the best counts. Left open there, and here:
+
+- an argument is one distinct lower-cased string of a (type, role) of a sentence, in gold and in predictions,
+- characters in common are those of multisets,
+- one gold argument serves one prediction: pairs are assigned so that the sum of the scores is largest,
+- precision = sum / predicted arguments, recall = sum / gold arguments.
+
+`f1_lcs` is the same with the longest common subsequence in place of the multiset. Triggers and offsets do not count.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+Arguments = dict[tuple[str, str], dict[str, set[str]]]  # (type, role) -> string -> its forms
+Similarity = Callable[[str, str], float]
+
+
+@dataclass
+class Counts:
+    """What the metric counts; add up for the micro average."""
+
+    predicted: int = 0  # distinct predicted arguments
+    gold: int = 0  # distinct gold arguments
+    shared: float = 0.0  # sum of the scores, characters as multisets
+    shared_lcs: float = 0.0  # the same by longest common subsequences
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.predicted + other.predicted,
+            self.gold + other.gold,
+            self.shared + other.shared,
+            self.shared_lcs + other.shared_lcs,
+        )
+
+    def scores(self) -> dict[str, float]:
+        """`precision`, `recall`, `f1` and `f1_lcs`, rounded to 4 decimals; 0.0 for a ratio over nothing."""
+        scores = {
+            "precision": _ratio(self.shared, self.predicted),
+            "recall": _ratio(self.shared, self.gold),
+            # 2 P R / (P + R), where both have the same numerator
+            "f1": _ratio(2 * self.shared, self.predicted + self.gold),
+            "f1_lcs": _ratio(2 * self.shared_lcs, self.predicted + self.gold),
+        }
+        return {name: round(value, 4) for name, value in scores.items()}
+
+
+def score(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """Score official records (`{"id", "event_list"}`): `{"precision", "recall", "f1", "f1_lcs"}`, 4 decimals each.
+
+    Records are matched by `id`: of a repeated one the last counts, predictions for ids that gold lacks do not, and a
+    gold record without a prediction counts in recall.
+    """
+    return sum(per_label(gold_records, predicted_records).values(), Counts()).scores()
+
+
+def per_label(
+    gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]
+) -> dict[tuple[str, str], Counts]:
+    """Count like `score`, for each (event type, role) of gold or of the predictions on its own."""
+    counts: dict[tuple[str, str], Counts] = defaultdict(Counts)
+    for expected, predicted in _matched(gold_records, predicted_records):
+        gold_arguments, arguments = _arguments(expected), _arguments(predicted)
+        for label in gold_arguments.keys() | arguments.keys():
+            forms, strings = list(gold_arguments[label].values()), list(arguments[label])
+            counts[label] += Counts(
+                len(strings),
+                len(forms),
+                _assigned(forms, strings, _multiset_similarity),
+                _assigned(forms, strings, _subsequence_similarity),
+            )
+    return dict(counts)
+
+
+def exact_events(
+    gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]
+) -> dict[str, float]:
+    """`precision`, `recall` and `f1` over whole events: right when the type and the set of (role, string) are. Strings
+    without case; the same event twice in a sentence counts once."""
+    right = predicted = gold = 0
+    for expected_list, predicted_list in _matched(gold_records, predicted_records):
+        expected, found = _events(expected_list), _events(predicted_list)
+        right, predicted, gold = right + len(expected & found), predicted + len(found), gold + len(expected)
+    scores = {
+        "precision": _ratio(right, predicted),
+        "recall": _ratio(right, gold),
+        "f1": _ratio(2 * right, predicted + gold),
+    }
+    return {name: round(value, 4) for name, value in scores.items()}
+
+
+def _matched(
+    gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]
+) -> Iterable[tuple[list, list]]:
+    """The events of gold and of the predictions, by id."""
+    gold = {record["id"]: record["event_list"] for record in gold_records}
+    predictions = {record["id"]: record["event_list"] for record in predicted_records}
+    return [(events, predictions.get(name, [])) for name, events in gold.items()]
+
+
+def _arguments(events: list[dict[str, Any]]) -> Arguments:
+    arguments: Arguments = defaultdict(dict)
+    for event in events:
+        for argument in event["arguments"]:
+            string = argument["argument"].lower()
+            forms = arguments[event["event_type"], argument["role"]].setdefault(string, {string})
+            forms.update(alias.lower() for alias in argument.get("alias", ()))
+    return arguments
+
+
+def _events(events: list[dict[str, Any]]) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    return {
+        (event["event_type"], frozenset((a["role"], a["argument"].lower()) for a in event["arguments"]))
+        for event in events
+    }
+
+
+def _assigned(gold: list[set[str]], predicted: list[str], similarity: Similarity) -> float:
+    """The largest sum of similarities of pairs of a gold argument and a prediction, each in one pair at most."""
+    if not gold or not predicted:
+        return 0.0
+    scores = np.array([[max(similarity(form, string) for form in forms) for string in predicted] for forms in gold])
+    return float(scores[linear_sum_assignment(scores, maximize=True)].sum())
+
+
+def _multiset_similarity(a: str, b: str) -> float:
+    return _ratio(2 * (Counter(a) & Counter(b)).total(), len(a) + len(b))
+
+
+def _subsequence_similarity(a: str, b: str) -> float:
+    if a == b:
+        return 1.0
+    longest = [0] * (len(b) + 1)  # of what is read of a and of each prefix of b
+    for character in a:
+        diagonal = 0
+        for j, other in enumerate(b, start=1):
+            above = longest[j]
+            longest[j] = diagonal + 1 if character == other else max(above, longest[j - 1])
+            diagonal = above
+    return _ratio(2 * longest[-1], len(a) + len(b))
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

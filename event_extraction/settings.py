@@ -1,0 +1,15 @@
+"""The keys of a config beside those of every task, which are in common/config.py."""
+
+from typing import Literal
+
+from pydantic import PositiveFloat
+
+from common.config import Fraction, InputFile, TrainingConfig, config
+
+
+@config
+class Config(TrainingConfig):
+    schema_file: InputFile
+    head: Literal["pair", "crf"] = "pair"
+    threshold_share: Fraction = 0.05  # of the training examples, kept to choose the pair head's threshold on
+    crf_learning_rate: PositiveFloat = 2e-3  # of the CRF's transitions, which need a larger one (kexue.fm/archives/7196)

@@ -1,0 +1,101 @@
+"""Config -> data -> model -> compile -> fit.
+
+python event_extraction/train.py --config demo.json
+"""
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from common.batching import bucketed_batches
+from common.cli import run, training_arguments
+from common.config import load_config
+from common.encoder import EncoderSource, resolve_encoder
+from common.run import RunFolder, find_run, start_run, write_json
+from dataset import BATCHES, Labels, to_example, to_features
+from predict import predict
+from schema import read_labelled, read_schema
+from scoring import score
+from settings import Config
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    args = training_arguments(__doc__)
+    config = load_config(Config, args.config, HERE, args.set)
+    labels = Labels(read_schema(config.schema_file))
+    records, dev = (list(read_labelled(file, labels.schema)) for file in (config.train_file, config.dev_file))
+    source = resolve_encoder(config.encoder, config.max_length)
+    folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
+    if not folder.metrics.exists():
+        train(config, labels, records, dev, source, folder)
+    print(folder.metrics.read_text(encoding="utf-8"), end="")
+    print(f"finished: {folder.path}")
+
+
+def train(
+    config: Config,
+    labels: Labels,
+    records: list[dict],
+    dev: list[dict],
+    source: EncoderSource,
+    folder: RunFolder,
+) -> None:
+    order = np.random.default_rng(config.seed).permutation(len(records))
+    kept = [records[i] for i in order[: int(config.threshold_share * len(records))]]
+    records = [records[i] for i in order[len(kept) :]]
+    counts = Counter()
+    features = list(to_features([*map(to_example, records)], source.tokenizer, labels, config.max_length, config.stride, counts))
+    lengths = [len(feature.token_ids) for feature in features]
+    print(f"{len(records)} records to train on, {len(kept)} kept to choose the threshold, {len(dev)} dev")
+    print(*(f"  {name}: {count}" for name, count in sorted(counts.items()) if count), sep="\n")
+
+    # TensorFlow is imported only here, when the input has been checked
+    import tf_keras as keras
+
+    from common.encoder import build_encoder, load_weights
+    from common.inference import tensorflow_engine
+    from common.optimizers import averaged_weights, make_optimizer
+    from common.training import Batches, Run, choose_threshold, set_precision
+    from common.training import load_weights as load_best
+    from model import EXTRACTORS, LOSSES, build_model
+
+    keras.utils.set_random_seed(config.seed)
+    print("precision:", set_precision(config.precision))
+    encoder = build_encoder(source.architecture, config.seed, config.dropout)
+    load_weights(encoder, source)
+    start_run(folder, config, source, config.schema_file)
+    model = build_model(config.head, encoder, labels, config.seed)
+    steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
+    rates = {"transitions": config.crf_learning_rate / config.learning_rate}
+    model.compile(make_optimizer(config.optimizer, config.learning_rate, steps, rates), LOSSES[config.head])
+    training = Run(folder, model, config.checkpoint_steps)
+    extractor = EXTRACTORS[config.head](model, labels, tensorflow_engine)
+
+    def evaluate(gold: list[dict]) -> dict[str, float]:
+        return score(gold, predict(gold, extractor, source.tokenizer, labels, config))
+
+    for epoch in range(training.progress.epoch, config.epochs):
+        order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
+        collate = partial(BATCHES[config.head], labels=labels)
+        batches = Batches(features, order, collate, config.seed, epoch, skip=training.progress.step)
+        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
+        with averaged_weights(model.optimizer, model):
+            scores = evaluate(dev)
+            training.keep_best(scores["f1"])
+        training.end_epoch(scores)
+
+    load_best(model, folder.weights)
+    metrics = {"dev_at_default_threshold": evaluate(dev)}
+    by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept and extractor.thresholds else {}
+    metrics |= {"threshold": extractor.threshold, "f1_by_threshold": by_threshold}
+    changed = extractor.threshold != extractor.default_threshold
+    metrics["dev"] = evaluate(dev) if changed else metrics["dev_at_default_threshold"]
+    write_json(folder.metrics, metrics)
+
+
+if __name__ == "__main__":
+    run(main)
