@@ -117,7 +117,8 @@ def _event_faults(event: Any) -> Iterator[str]:
         yield '"arguments" of an event is missing or not a list'
     else:
         for argument in event["arguments"]:
-            if not isinstance(argument, dict) or not all(isinstance(argument.get(k), str) for k in ("role", "argument")):
+            strings = [argument.get(key) for key in ("role", "argument")] if isinstance(argument, dict) else [None]
+            if not all(isinstance(string, str) for string in strings):
                 yield '"role" or "argument" of an argument is missing or not a string'
             elif not _is_string_list(argument.get("alias", [])):
                 yield '"alias" of an argument is not a list of strings'

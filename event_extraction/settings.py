@@ -12,4 +12,4 @@ class Config(TrainingConfig):
     schema_file: InputFile
     head: Literal["pair", "crf"] = "pair"
     threshold_share: Fraction = 0.05  # of the training examples, kept to choose the pair head's threshold on
-    crf_learning_rate: PositiveFloat = 2e-3  # of the CRF's transitions, which need a larger one (kexue.fm/archives/7196)
+    crf_learning_rate: PositiveFloat = 2e-3  # of the transitions, which need a larger one (kexue.fm/archives/7196)

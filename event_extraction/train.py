@@ -48,7 +48,8 @@ def train(
     kept = [records[i] for i in order[: int(config.threshold_share * len(records))]]
     records = [records[i] for i in order[len(kept) :]]
     counts = Counter()
-    features = list(to_features([*map(to_example, records)], source.tokenizer, labels, config.max_length, config.stride, counts))
+    examples = [to_example(record) for record in records]
+    features = list(to_features(examples, source.tokenizer, labels, config.max_length, config.stride, counts))
     lengths = [len(feature.token_ids) for feature in features]
     print(f"{len(records)} records to train on, {len(kept)} kept to choose the threshold, {len(dev)} dev")
     print(*(f"  {name}: {count}" for name, count in sorted(counts.items()) if count), sep="\n")
