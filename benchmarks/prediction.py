@@ -221,9 +221,9 @@ def shift_biases(model: LossModel, features: list[Features], relations: float, l
     """Takes all entity scores far below 0, and shifts those of heads and tails so that so many relations of a
     sentence hold between its planted spans, on average."""
 
-    def shift(head: str, by: float) -> None:  # both biases of a score are halved
+    def shift(head: str, by: float) -> None:
         bias = model.get_layer(head).biases.bias
-        bias.assign_add(np.full(bias.shape, by))
+        bias.assign_add(np.full(bias.shape, by / 2))  # a score has two of them
 
     inputs = model_inputs(features)
     outputs = tensorflow_engine(model)(inputs)

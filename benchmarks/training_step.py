@@ -1,9 +1,9 @@
-"""Seconds per training step of `small.json` with either head, and the share of padding in its batches.
+"""Seconds per training step of a task's `small.json` with either head, and the share of padding in its batches.
 
-python benchmarks/training_step.py
+python benchmarks/training_step.py [--task relation_extraction|event_extraction]
 
 Both heads train on the same batches of one epoch, a few steps in turns. The share of padding is that of a
-whole epoch. DuIE 2.0 train where it is, else that of the demo set.
+whole epoch. The official train file where it is, else that of the demo set.
 """
 
 import argparse

@@ -12,7 +12,12 @@ sys.path.insert(0, str(TASK))
 # Before TensorFlow starts its threads: models this small lose more to them than they gain.
 os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 
-from common.cli import run  # noqa: E402
+pytest.register_assert_rewrite("common.testing")
+
+from common.testing import call as call  # noqa: E402
+from common.testing import refused as refused  # noqa: E402
+from common.testing import shared as shared  # noqa: E402
+from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
 from common.tokenizer import Tokenizer  # noqa: E402
 from dataset import Labels  # noqa: E402
 from schema import Predicate  # noqa: E402
@@ -35,15 +40,6 @@ SETTINGS = {
 @pytest.fixture(scope="session")
 def demo():
     return DEMO
-
-
-@pytest.fixture(scope="session")
-def shared():
-    """The folder with the research data and the published vocabulary, next to the repository."""
-    folder = TASK.parents[1] / "shared"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared")
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -77,18 +73,6 @@ def make_config():
         return folder / "tiny.json"
 
     return make
-
-
-@pytest.fixture(scope="session")
-def call():
-    """Calls a command line in this process: call(main, "--key", value, ...). It ends as on the shell."""
-
-    def call(main, *arguments):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["command", *map(str, arguments)])
-            run(main)
-
-    return call
 
 
 @pytest.fixture(scope="session", params=["pair", "pointer"])

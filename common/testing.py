@@ -1,0 +1,433 @@
+"""What the tests of the tasks share: calling commands, comparing runs, and wrong input. Needs pytest.
+
+A test file's conftest.py imports the fixtures by name.
+"""
+
+import csv
+import json
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from common.cli import run
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SIZES = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary": "vocab.txt"}
+CONFIG = {"train_file": "train.json", "dev_file": "dev.json", "schema_file": "schema.json", "encoder": SIZES}
+BERT = {
+    "model_type": "bert", "vocab_size": 6, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "intermediate_size": 32,
+}  # fmt: skip
+VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n何\n"
+
+
+# --- commands
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder with the research data and the published vocabulary, next to the repository."""
+    folder = REPOSITORY.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def call():
+    """Calls a command line in this process: call(main, "--key", value, ...). It ends as on the shell."""
+
+    def call(main, *arguments):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["command", *map(str, arguments)])
+            run(main)
+
+    return call
+
+
+def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
+    """Writes files by name; None removes one."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        if content is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+# --- runs
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    """The rows of history.csv without the time that they took."""
+    with (folder / "history.csv").open(encoding="utf-8") as file:
+        return [{name: row[name] for name in row if name != "seconds"} for row in csv.DictReader(file)]
+
+
+def assert_equal_runs(run: Path, expected: Path) -> None:
+    """History and metrics equal, best weights and the state of training to 1e-6."""
+    assert history(run) == history(expected)
+    assert (run / "metrics.json").read_bytes() == (expected / "metrics.json").read_bytes()
+    assert (run / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    ours, theirs = _tensors(run), _tensors(expected)
+    assert ours.keys() == theirs.keys()
+    assert len(ours) > 50
+    for name, value in ours.items():
+        np.testing.assert_allclose(value, theirs[name], rtol=0, atol=1e-6, err_msg=name)
+
+
+def _tensors(folder: Path) -> dict[str, np.ndarray]:
+    """All there is in the best weights and in the last checkpoint, by name."""
+    import tensorflow as tf
+
+    found = {}
+    with h5py.File(folder / "model.weights.h5") as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if hasattr(item, "dtype") else None)
+    checkpoint = tf.train.load_checkpoint(folder / "checkpoint")
+    found |= {name: checkpoint.get_tensor(name) for name in checkpoint.get_variable_to_shape_map()}
+    return {name: value for name, value in found.items() if isinstance(value, np.ndarray | np.number)}
+
+
+def kill_training(script: Path, arguments: list, run: Path, checkpoints: int) -> None:
+    """Starts a training and kills it after one of its first `checkpoints` checkpoints, drawn at random."""
+    import tensorflow as tf
+
+    process = subprocess.Popen([sys.executable, script, *map(str, arguments)])
+    chosen = random.Random(20).randint(1, checkpoints)
+
+    def written():
+        latest = tf.train.latest_checkpoint(run / "checkpoint")
+        return int(latest.rpartition("-")[2]) if latest else 0
+
+    while process.poll() is None and written() < chosen:
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+class TrainingTests:
+    """What holds for the training of every task, whose subclass says where it is and what its metric gives.
+
+    Needs the fixtures `trained` (a finished run of each head, 10 epochs of 15 steps, a checkpoint every 5 steps, its
+    config tiny.json and dev.json next to it) and `make_config`.
+    """
+
+    task: Path
+    scores: list[str]
+
+    def test_a_run_folder_holds_everything(self, trained):
+        assert sorted(path.name for path in trained.iterdir()) == [
+            "checkpoint", "config.json", "curves.png", "encoder.json", "history.csv", "logs", "metrics.json",
+            "model.weights.h5", "schema.json", "vocab.txt",
+        ]  # fmt: skip
+        rows = history(trained)
+        assert list(rows[0]) == ["epoch", "loss", *self.scores]
+        assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, len(rows) + 1)]
+        assert float(rows[-1]["loss"]) < float(rows[0]["loss"]) / 2
+        metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
+        assert metrics["dev_at_default_threshold"]["f1"] == max(float(row["f1"]) for row in rows)
+        by_threshold = metrics["f1_by_threshold"]
+        assert metrics["threshold"] == (float(max(by_threshold, key=by_threshold.get)) if by_threshold else None)
+        assert any((trained / "logs").iterdir())
+
+    def test_the_same_command_again_changes_nothing(self, trained, call, capsys):
+        def state():
+            return {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
+
+        before = state()
+        call(self.train, "--config", trained.parent / "tiny.json", "--output", trained)
+        assert state() == before
+        assert f"finished: {trained}" in capsys.readouterr().out
+
+    def test_other_settings_are_refused_by_their_keys(self, trained, call, capsys):
+        before = (trained / "config.json").read_bytes()
+        with pytest.raises(SystemExit, match="2"):
+            call(
+                self.train, "--config", trained.parent / "tiny.json", "--output", trained,
+                "--set", "seed=7", "optimizer.clip_norm=null",
+            )  # fmt: skip
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "seed" in error
+        assert "optimizer.clip_norm" in error
+        assert "learning_rate" not in error
+        assert (trained / "config.json").read_bytes() == before
+
+    @pytest.mark.parametrize("trained", ["pair"], indirect=True)
+    def test_a_killed_run_goes_on_as_if_nothing_had_happened(self, trained, call, tmp_path, capfd):
+        arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
+        # of 40 checkpoints: one every 5 steps of 15, one after each of the epochs
+        kill_training(self.task / "train.py", arguments, tmp_path / "run", checkpoints=20)
+        call(self.train, *arguments)
+        assert "resuming in epoch" in capfd.readouterr().out
+        assert_equal_runs(tmp_path / "run", trained)
+
+    def test_a_run_can_be_cut_where_it_hurts(self, trained, call, tmp_path, capsys):
+        """Before the dev score of an epoch, and before the last line of the history."""
+        from common import training
+
+        arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
+
+        def cut(owner, name, when):
+            original = getattr(owner, name)
+
+            def original_or_cut(*arguments):
+                if when(*arguments):
+                    raise KeyboardInterrupt
+                return original(*arguments)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(owner, name, original_or_cut)
+                with pytest.raises(SystemExit, match="130"):
+                    call(self.train, *arguments)
+
+        cut(training.Run, "keep_best", lambda run, _: run.progress.epoch == 1)
+        cut(training, "write_history", lambda _, history: len(history) == 10)
+        assert "resuming in epoch 2" in capsys.readouterr().out
+        call(self.train, *arguments)
+        assert "resuming in epoch 11" in capsys.readouterr().out
+        assert_equal_runs(tmp_path / "run", trained)
+
+    def test_a_copy_of_the_folder_works_elsewhere(self, make_config, tmp_path):
+        shutil.copytree(self.task, tmp_path / "my_task", ignore=shutil.ignore_patterns("tests", "__pycache__"))
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        make_config(tmp_path, train_lines=12, epochs=1)
+
+        def python(script, *arguments):
+            return subprocess.run(
+                [sys.executable, tmp_path / "my_task" / script, *map(str, arguments)],
+                cwd=elsewhere, capture_output=True, encoding="utf-8", check=True,
+            ).stdout  # fmt: skip
+
+        run, dev = "runs/my_task/tiny", tmp_path / "dev.json"
+        assert python("train.py", "--config", tmp_path / "tiny.json").endswith(f"finished: {run}\n")
+        python("predict.py", "--model", run, "--input", dev, "--output", "predictions.zip")
+        scores = json.loads(python("evaluate.py", "--gold", dev, "--predictions", "predictions.zip"))
+        assert list(scores) == self.scores
+        assert python("check_submission.py", "--input", dev, "--predictions", "predictions.zip").startswith("OK")
+
+    def train(self):
+        """The task's `train.main`; siblings of a task are on the path when its tests run."""
+        import train
+
+        train.main()
+
+
+# --- wrong input
+
+
+@pytest.fixture
+def refused(tmp_path, call, capsys):
+    """Calls a command, sees that it refuses in one line and leaves the files below tmp_path as they are; returns the
+    line, paths below tmp_path/input without their folder."""
+
+    def state():
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def refused(main, *arguments):
+        before = state()
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            call(main, *arguments)
+        assert exit.value.code == 2
+        error = re.sub(r"(\r.*)+\n", "", capsys.readouterr().err)  # progress bars aside
+        assert error.startswith("error: ")
+        assert error.count("\n") == 1
+        assert state() == before
+        return error.replace(f"{tmp_path / 'input'}/", "").removeprefix("error: ").rstrip()
+
+    return refused
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch):
+    """Importing TensorFlow, or what imports it, fails."""
+    for name in ("tensorflow", "tf_keras", "model", "common.training"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def settings(**changes: Any) -> str:
+    return json.dumps(CONFIG | changes)
+
+
+def run_files(schema: str) -> dict[str, str]:
+    """A run folder whose data is gone, with weights that nobody has read yet."""
+    saved = CONFIG | {"encoder": SIZES | {"vocabulary": "/gone/vocab.txt"}, "train_file": "/gone/train.json"}
+    return {
+        "run/config.json": json.dumps(saved),
+        "run/encoder.json": "{}",
+        "run/vocab.txt": VOCABULARY,
+        "run/schema.json": schema,
+        "run/model.weights.h5": "",
+        "run/metrics.json": '{"threshold": 0}',
+    }
+
+
+def checkpoint_files(files: dict[str, Any], scratch: Path) -> dict[str, bytes | str]:
+    """An encoder folder "bert", good but for `files`: bytes, a config, or the shapes of tensors by name."""
+    contents = {"config.json": BERT, "model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 16)}}
+    written: dict[str, bytes | str] = {"config.json": settings(encoder="./bert"), "bert/vocab.txt": VOCABULARY}
+    for name, content in (contents | files).items():
+        if isinstance(content, dict) and name == "config.json":
+            written[f"bert/{name}"] = json.dumps(content)
+        elif isinstance(content, dict):
+            save_file({key: np.zeros(shape, np.float32) for key, shape in content.items()}, scratch)
+            written[f"bert/{name}"] = scratch.read_bytes()
+        elif content is not None:
+            written[f"bert/{name}"] = content
+    return written
+
+
+def bad_training_files(line: Callable[..., str]) -> dict[str, tuple[dict[str, Any], str]]:
+    """What no task takes, by name: changed files and what the message has. line(): an official line with labels."""
+    return {
+        # config
+        "config missing": ({"config.json": None}, "config.json: no such config"),
+        "config not JSON": ({"config.json": "{"}, "config.json, line 1: not JSON"),
+        "config not an object": ({"config.json": "[]"}, "config.json: expected an object"),
+        "config not UTF-8": ({"config.json": b'{"a": "\xff"}'}, "config.json, line 1: not UTF-8"),
+        "unknown key": ({"config.json": settings(epoch=3)}, "config.json: unknown key epoch (did you mean epochs?)"),
+        "unknown inner key": (
+            {"config.json": settings(optimizer={"clip": "hard", "rate": 1})}, "config.json: unknown key optimizer.rate"
+        ),
+        "wrong type": ({"config.json": settings(epochs="ten")}, "config.json: epochs: should be"),
+        "out of range": ({"config.json": settings(dropout=1.5)}, "config.json: dropout: should be"),
+        "negative seed": ({"config.json": settings(seed=-1)}, "config.json: seed: should be"),
+        "unknown head": ({"config.json": settings(head="biaffine")}, "config.json: head: should be"),
+        "key missing": ({"config.json": '{"train_file": "train.json"}'}, "config.json: missing key"),
+        "parent missing": (
+            {"config.json": settings(parent="none.json")}, "config.json: parent: no such file: none.json"
+        ),
+        "parent circular": (
+            {"config.json": settings(parent="other.json"), "other.json": '{"parent": "config.json"}'},
+            "other.json: parent: circular",
+        ),
+        "unknown key in the parent": (
+            {"config.json": settings(parent="other.json"), "other.json": '{"epoch": 1}'},
+            "other.json: unknown key epoch",
+        ),
+        "stride beyond the window": (
+            {"config.json": settings(max_length=32, stride=31)}, "config.json: stride 31 is more than max_length - 2"
+        ),
+        "window of no token": (
+            {"config.json": settings(max_length=2, stride=1)}, "config.json: max_length: should be"
+        ),
+        # data
+        "data missing": ({"train.json": None}, "config.json: train_file: no such file: train.json"),
+        "data empty": ({"train.json": ""}, "train.json: empty file"),
+        "data not UTF-8": ({"train.json": line().encode() + b"\xff\n"}, "train.json, line 2: not UTF-8"),
+        "data not JSON": ({"dev.json": line() + line()[:-3]}, "dev.json, line 2: not JSON"),
+        "blank line": ({"dev.json": line() + "\n" + line()}, "dev.json, line 2: blank line"),
+        "line not an object": ({"train.json": "[]\n"}, "train.json, line 1: expected a JSON object"),
+        "text not a string": ({"train.json": line(text=7)}, 'train.json, line 1: "text" is missing or not a string'),
+        # schema
+        "schema missing": ({"schema.json": None}, "config.json: schema_file: no such file: schema.json"),
+        "schema empty": ({"schema.json": ""}, "schema.json: empty file"),
+        "schema of strings": ({"schema.json": '"父亲"\n'}, "schema.json, line 1: expected"),
+        # encoder
+        "vocabulary without [CLS]": ({"vocab.txt": "[PAD]\n[UNK]\n[SEP]\n"}, "vocab.txt: the vocabulary lacks [CLS]"),
+        "heads do not divide": (
+            {"config.json": settings(encoder=SIZES | {"heads": 3})}, "config.json: encoder: hidden_size 16"
+        ),
+        "checkpoint missing": ({"config.json": settings(encoder="./bert")}, "bert: no such folder"),
+        "checkpoint without weights": (
+            {"config.json": settings(encoder="./bert"), "bert/config.json": "{}", "bert/vocab.txt": ""},
+            "bert: no weights",
+        ),
+    }  # fmt: skip
+
+
+BAD_OVERRIDES = {
+    "epochs": "--set epochs: expected key=value",
+    "epochs=ten": "--set: epochs: should be",
+    "optimizer.epochs=1": "--set: unknown key optimizer.epochs",
+    "train_file=none.json": "--set: train_file: no such file: ",
+}
+BAD_CHECKPOINTS = {
+    "entries": ({"config.json": BERT | {"vocab_size": 7}}, "bert/vocab.txt: 6 entries, but the encoder has embeddings"),
+    "positions": ({"config.json": BERT | {"max_position_embeddings": 255}}, "max_length: 256 tokens, but"),
+    "heads": ({"config.json": BERT | {"num_attention_heads": 3}}, "bert/config.json: hidden_size 16 is not a multiple"),
+    "activation": ({"config.json": BERT | {"hidden_act": "mish"}}, "bert/config.json: hidden_act 'mish' is not one of"),
+    "truncated": ({"model.safetensors": b"\x08\0\0\0\0\0\0\0{}"}, "bert/model.safetensors: truncated"),
+    "pickle": ({"model.safetensors": None, "pytorch_model.bin": b"\x80"}, "bert: pytorch_model.bin is a pickle file"),
+    "sizes": ({"model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 8)}}, "has shape [6, 8]"),
+    "tensors missing": ({"model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 16)}}, "the file lacks"),
+}
+# by name: changed files, changed options, and what the message has
+BAD_PREDICTIONS = {
+    "run missing": ({}, {"--model": "none"}, "none: no such run folder"),
+    "run a file": ({}, {"--model": "train.json"}, "train.json: no such run folder"),
+    "not a run": ({}, {"--model": "."}, "not a finished run: "),
+    "no weights": ({"run/model.weights.h5": None}, {}, "run: not a finished run: model.weights.h5 is missing"),
+    "not finished": ({"run/metrics.json": None}, {}, "run: not a finished run: metrics.json is missing"),
+    "no schema": ({"run/schema.json": None}, {}, "run/schema.json: no such file"),
+    "config broken": ({"run/config.json": "{"}, {}, "run/config.json, line 1: not JSON"),
+    "input missing": ({}, {"--input": "none.json"}, "none.json: no such file"),
+    "input a folder": ({}, {"--input": "run"}, "run: cannot be read"),
+    "input empty": ({"train.json": ""}, {}, "train.json: empty file"),
+    "input without text": ({"train.json": '{"id": "1"}\n'}, {}, 'train.json, line 1: "text" is missing'),
+    "output folder missing": ({}, {"--output": "none/out.json"}, "none/out.json: no such folder"),
+    "output a folder": ({}, {"--output": "run"}, "run: is a folder"),
+    "output below a file": ({}, {"--output": "train.json/out.json"}, "train.json/out.json: no"),
+    "no batch": ({}, {"--batch-size": "0"}, "--batch-size"),
+}
+
+
+class WrongInputTests:
+    """What every task refuses, beside its own wrong lines. Needs the fixture `folder`: config, data, schema and
+    vocabulary of a training, all of it good, in tmp_path/input."""
+
+    task: Path
+
+    @pytest.mark.parametrize(("argument", "message"), BAD_OVERRIDES.items(), ids=BAD_OVERRIDES)
+    def test_overrides(self, argument, message, folder, refused, without_tensorflow):
+        import train
+
+        error = refused(train.main, "--config", folder / "config.json", "--output", folder / "run", "--set", argument)
+        assert error.startswith(message)
+
+    @pytest.mark.parametrize("output", ["train.json", "train.json/run", "/proc/run"])
+    def test_training_into_a_folder_that_cannot_be(self, output, folder, refused, without_tensorflow):
+        import train
+
+        assert output in refused(train.main, "--config", folder / "config.json", "--output", folder / output)
+
+    @pytest.mark.parametrize(("files", "message"), BAD_CHECKPOINTS.values(), ids=BAD_CHECKPOINTS)
+    def test_checkpoints(self, files, message, folder, refused):
+        """Other sizes than the config says are found when the model is built."""
+        import train
+
+        write(folder, checkpoint_files(files, folder.parent / "file"))
+        error = refused(train.main, "--config", folder / "config.json", "--output", folder.parent / "run")
+        assert message in error
+
+    @pytest.mark.parametrize(("files", "changes", "message"), BAD_PREDICTIONS.values(), ids=BAD_PREDICTIONS)
+    def test_prediction(self, files, changes, message, folder, refused, without_tensorflow, monkeypatch):
+        import predict
+
+        write(folder, run_files((folder / "schema.json").read_text(encoding="utf-8")) | files)
+        monkeypatch.chdir(folder)
+        options = {"--model": "run", "--input": "train.json", "--output": "out.json"} | changes
+        assert message in refused(predict.main, *(part for option in options.items() for part in option))
+
+    def test_exit_code_and_line_of_the_real_command(self, folder):
+        result = subprocess.run(
+            [sys.executable, self.task / "train.py", "--config", folder / "config.json", "--set", "epoch=3"],
+            capture_output=True, encoding="utf-8", cwd=folder,
+        )  # fmt: skip
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == "error: --set: unknown key epoch (did you mean epochs?)\n"
+        assert not (folder / "runs").exists()

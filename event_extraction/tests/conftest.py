@@ -1,0 +1,80 @@
+"""Shared by the tests: siblings of the task by plain name, a schema, and one small training for each head."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+TASK = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TASK))
+# Before TensorFlow starts its threads: models this small lose more to them than they gain.
+os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+
+pytest.register_assert_rewrite("common.testing")
+
+from common.testing import call as call  # noqa: E402
+from common.testing import refused as refused  # noqa: E402
+from common.testing import shared as shared  # noqa: E402
+from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
+from common.tokenizer import Tokenizer  # noqa: E402
+from dataset import Labels  # noqa: E402
+
+DEMO = TASK.parent / "data" / "demo" / "event_extraction"
+SETTINGS = {
+    "train_file": "train.json",
+    "dev_file": "dev.json",
+    "schema_file": "data:demo/event_extraction/event_schema.json",
+    "encoder": {"hidden_size": 32, "layers": 1, "heads": 2},
+    "max_length": 320,
+    "epochs": 10,
+    "batch_size": 4,
+    "learning_rate": 1e-2,
+    "precision": "float32",
+    "checkpoint_steps": 5,
+}
+
+
+@pytest.fixture(scope="session")
+def demo():
+    return DEMO
+
+
+@pytest.fixture(scope="session")
+def labels():
+    return Labels({
+        "人生-死亡": ("时间", "死者"),
+        "竞赛行为-胜负": ("胜者", "败者"),
+        "财经/交易-涨停": ("时间", "股票"),
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return Tokenizer.from_vocab(TASK.parent / "data" / "vocab.txt")
+
+
+@pytest.fixture(scope="session")
+def make_config():
+    """Writes the config of a small training, one layer of 32 units, and lines of the demo set to train on."""
+
+    def make(folder, train_lines=60, **settings):
+        lines = (DEMO / "train.json").read_text(encoding="utf-8").splitlines(keepends=True)
+        (folder / "train.json").write_text("".join(lines[:train_lines]), encoding="utf-8")
+        (folder / "dev.json").write_text("".join(lines[:20]), encoding="utf-8")
+        (folder / "tiny.json").write_text(json.dumps(SETTINGS | settings), encoding="utf-8")
+        return folder / "tiny.json"
+
+    return make
+
+
+@pytest.fixture(scope="session", params=["pair", "crf"])
+def trained(request, tmp_path_factory, make_config, call):
+    """The folder of a finished run; the config, tiny.json, and its data are next to it."""
+    from train import main
+
+    folder = tmp_path_factory.mktemp(request.param)
+    config = make_config(folder, head=request.param)
+    call(main, "--config", config, "--output", folder / "run")
+    return folder / "run"

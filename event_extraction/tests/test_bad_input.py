@@ -1,0 +1,104 @@
+"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import check_submission
+import predict
+import train
+from common.testing import VOCABULARY, WrongInputTests, bad_training_files, settings, write
+
+SCHEMA = '{"event_type": "人生-死亡", "role_list": [{"role": "死者"}]}\n'
+ARGUMENT = {"role": "死者", "argument": "何川", "argument_start_index": 0, "alias": []}
+EVENT = {"event_type": "人生-死亡", "trigger": "去世", "trigger_start_index": 2, "arguments": [ARGUMENT]}
+
+
+def line(text="何川去世", event=None, **changes):
+    record = {"text": text, "id": "1", "event_list": [EVENT | (event or {})]} | changes
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Everything that a training needs, all of it good."""
+    folder = tmp_path / "input"
+    folder.mkdir()
+    write(folder, {
+        "config.json": settings(),
+        "train.json": line() * 3,
+        "dev.json": line() * 3,
+        "schema.json": SCHEMA,
+        "vocab.txt": VOCABULARY,
+    })  # fmt: skip
+    return folder
+
+
+TRAINING = bad_training_files(line) | {
+    "text missing": ({"train.json": line() + '{"id": "1", "event_list": []}'}, 'train.json, line 2: "text" is missing'),
+    "id a number": ({"train.json": line(id=1)}, 'train.json, line 1: "id" is missing or not a string'),
+    "labels missing": ({"dev.json": line() + '{"text": "", "id": "2"}'}, 'dev.json, line 2: "event_list" is missing'),
+    "labels not a list": ({"train.json": line(event_list={})}, 'train.json, line 1: "event_list" is not a list'),
+    "event not an object": ({"train.json": line(event_list=["去世"])}, 'train.json, line 1: "event_type" of an event'),
+    "arguments not a list": (
+        {"train.json": line(event={"arguments": {}})}, 'train.json, line 1: "arguments" of an event is missing'
+    ),
+    "argument a string": (
+        {"train.json": line(event={"arguments": ["何川"]})}, 'train.json, line 1: "role" or "argument" of an argument'
+    ),
+    "alias a string": (
+        {"train.json": line(event={"arguments": [ARGUMENT | {"alias": "川"}]})}, 'train.json, line 1: "alias" of an'
+    ),
+    "trigger missing": (
+        {"dev.json": line(event={"trigger": None})}, 'dev.json, line 1: "trigger" or "trigger_start_index" of an event'
+    ),
+    "offset missing": (
+        {"train.json": line(event={"arguments": [{"role": "死者", "argument": "何川"}]})},
+        'train.json, line 1: "argument" or "argument_start_index" of an event is missing',
+    ),
+    "offset wrong": (
+        {"train.json": line() * 2 + line(event={"trigger_start_index": 1})},
+        "train.json, line 3: trigger '去世' is not at character 1 of the text",
+    ),
+    "offset negative": (
+        {"train.json": line(event={"arguments": [ARGUMENT | {"argument_start_index": -4}]})},
+        "train.json, line 1: argument '何川' is not at character -4 of the text",
+    ),
+    "unknown type": (
+        {"train.json": line() + line(event={"event_type": "死亡"})},
+        "train.json, line 2: event type '死亡' is not in the schema",
+    ),
+    "unknown role": (
+        {"dev.json": line(event={"arguments": [ARGUMENT | {"role": "生者"}]})},
+        "dev.json, line 1: event type '人生-死亡' has no role '生者' in the schema",
+    ),
+    "schema doubled": ({"schema.json": SCHEMA * 2}, "schema.json, line 2: event type '人生-死亡' is defined a second"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "message"), TRAINING.values(), ids=TRAINING)
+def test_training(files, message, folder, refused, without_tensorflow):
+    write(folder, files)
+    error = refused(train.main, "--config", folder / "config.json", "--output", folder.parent / "run")
+    assert message in error
+
+
+class TestWrongInput(WrongInputTests):
+    task = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("trained", ["pair"], indirect=True)
+def test_prediction_stops_at_a_bad_line_and_writes_nothing(trained, folder, refused):
+    write(folder, {"test.json": line() * 5 + '{"text": "何川"}\n'})
+    error = refused(
+        predict.main, "--model", trained, "--input", folder / "test.json", "--output", folder / "out.zip",
+        "--engine", "tensorflow",
+    )  # fmt: skip
+    assert error == 'test.json, line 6: "id" is missing or not a string'
+
+
+def test_checking_a_submission_against_a_broken_input(folder, refused):
+    write(folder, {"test.json": "{}\n"})
+    error = refused(check_submission.main, "--input", folder / "test.json", "--predictions", folder / "dev.json")
+    assert error.startswith('test.json, line 1: "text" is missing')

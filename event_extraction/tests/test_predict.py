@@ -1,0 +1,121 @@
+import io
+import json
+import random
+import sys
+
+import numpy as np
+import pytest
+
+import check_submission
+import predict
+from common.jsonl import read_submission_lines
+from schema import read_schema, record_faults, schema_faults
+from scoring import score
+
+ODD_TEXTS = [
+    "", " \t\u3000", "\r\n", "\ufeff", "字" * 10_000, "a" * 500, "😀👩\u200d👩\u200d👧🇨🇳何川",
+    "何\x00川\x07\x1b[31m\x7f\x85\u2028\u2029去世", "\ud800何川\udfff", "e\u0301\u0323" * 50, "\u202e何川\u200f",
+    '{"text": "何川", "event_list": []}', "何川去世", "何川去世",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def inputs(demo, tmp_path_factory):
+    """200 lines of the demo set, cut to mixed lengths, and the odd texts, all in random order."""
+    rng = random.Random(1)
+    with (demo / "train.json").open(encoding="utf-8") as file:
+        texts = [json.loads(line)["text"][: rng.choice([3, 20, 1000])] for line in file][:200]
+    records = [{"text": text, "id": f"id {i}"} for i, text in enumerate(ODD_TEXTS + texts)]
+    rng.shuffle(records)
+    path = tmp_path_factory.mktemp("inputs") / "test.json"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def submission(trained, inputs, call, tmp_path_factory):
+    path = tmp_path_factory.mktemp("output") / "result.zip"
+    call(
+        predict.main, "--model", trained, "--input", inputs, "--output", path, "--engine", "tensorflow",
+    )  # fmt: skip
+    return path
+
+
+def read(path):
+    return [record for _, record in read_submission_lines(path)]
+
+
+def test_one_prediction_for_every_input_in_order(trained, inputs, submission):
+    records, predictions = read(inputs), read(submission)
+    assert [record["id"] for record in predictions] == [record["id"] for record in records]
+    schema = read_schema(trained / "schema.json")
+    found = 0
+    for record, prediction in zip(records, predictions, strict=True):
+        assert prediction.keys() == {"id", "event_list"}
+        assert not list(record_faults(prediction, "id", "event_list"))
+        assert not list(schema_faults(prediction, schema))
+        for event in prediction["event_list"]:
+            assert event.keys() == {"event_type", "arguments"}
+            strings = [(argument["role"], argument["argument"]) for argument in event["arguments"]]
+            assert len(set(strings)) == len(strings)
+            assert all(string and string in record["text"] for _, string in strings)
+            found += len(strings)
+    assert found > 20
+
+
+def test_the_leaderboard_would_take_it(trained, inputs, submission, call, capsys):
+    call(
+        check_submission.main, "--input", inputs, "--predictions", submission, "--schema", trained / "schema.json"
+    )
+    output = capsys.readouterr()
+    assert output.out.startswith("OK: 214 records")
+    assert output.err == ""
+
+
+def test_a_pipe_and_the_other_engine_give_the_same(trained, inputs, submission, call, capsys, monkeypatch):
+    """Standard input and output, small batches and OpenVINO, in bfloat16 where the machine has it."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(inputs.read_bytes())))
+    call(
+        predict.main, "--model", trained, "--input", "-", "--output", "-",
+        "--engine", "openvino", "--batch-size", 7,
+    )  # fmt: skip
+    output = capsys.readouterr().out
+    predictions, expected = [json.loads(line) for line in output.split("\n")[:-1]], read(submission)
+    assert len(predictions) == len(expected)
+    same = np.mean([ours == theirs for ours, theirs in zip(predictions, expected, strict=True)])
+    assert same >= 0.995
+
+
+def test_scores_what_training_said(trained, call, tmp_path):
+    dev = trained.parent / "dev.json"
+    call(
+        predict.main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json",
+        "--engine", "tensorflow",
+    )  # fmt: skip
+    metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
+    assert score(read(dev), read(tmp_path / "dev.json")) == metrics["dev"]
+
+
+def test_reads_no_further_than_it_must(tokenizer, labels, monkeypatch):
+    """Whatever the size of the file, no more than a chunk of it is in memory."""
+    taken = 0
+
+    def records():
+        nonlocal taken
+        for i in range(20):
+            taken += 1
+            yield {"id": str(i), "text": f"第{i}句"}
+
+    def extractor(features):
+        return [(np.zeros((0, 3), int), np.zeros((0, 5), int)) for _ in features]
+
+    class Settings:
+        max_length, stride = 16, 8
+
+    monkeypatch.setattr(predict, "CHUNK", 6)
+    predictions = predict.predict(records(), extractor, tokenizer, labels, Settings)
+    assert taken == 0
+    for number, record in enumerate(predictions):
+        assert record == {"id": str(number), "event_list": []}
+        assert taken == min(6 * (number // 6 + 1), 20)
+    assert number == 19

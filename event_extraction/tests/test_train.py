@@ -1,0 +1,8 @@
+from pathlib import Path
+
+from common.testing import TrainingTests
+
+
+class TestTraining(TrainingTests):
+    task = Path(__file__).resolve().parents[1]
+    scores = ["precision", "recall", "f1", "f1_lcs"]
