@@ -2,10 +2,7 @@
 # .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.12 python3.11 python3.13
 
-DATA := data/demo/relation_extraction
-RUN := runs/relation_extraction/demo
-
-.PHONY: help install demo test lint bench bench-torch lock clean
+.PHONY: help install demo demo-relation demo-event test lint bench bench-torch lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -24,14 +21,28 @@ install: .venv/.installed  ## make .venv with everything in it
 	echo "error: no Python 3.11 to 3.13 with venv among: $(PYTHON)" \
 	    "(Debian and Ubuntu: apt install python3-venv; elsewhere: make install PYTHON=/path/to/python)" >&2; exit 1
 
-demo: install  ## train, score and predict relation extraction on the demo set (minutes on 2 cores)
-	.venv/bin/python relation_extraction/train.py --config demo.json
-	.venv/bin/python relation_extraction/predict.py --model $(RUN) --input $(DATA)/dev.json --output $(RUN)/dev.json
-	.venv/bin/python relation_extraction/evaluate.py --gold $(DATA)/dev.json --predictions $(RUN)/dev.json
-	.venv/bin/python relation_extraction/predict.py --model $(RUN) --input $(DATA)/test.json --output $(RUN)/submission.zip
-	.venv/bin/python relation_extraction/check_submission.py --input $(DATA)/test.json --predictions $(RUN)/submission.zip
-	@printf '%-12s%s\n' run $(RUN) curves $(RUN)/curves.png metrics $(RUN)/metrics.json \
-	    predictions $(RUN)/dev.json submission $(RUN)/submission.zip
+demo: demo-relation  ## train, score and predict relation extraction on the demo set (minutes on 2 cores)
+
+demo-relation: TASK := relation_extraction
+demo-relation: install
+	$(RUN_DEMO)
+
+demo-event: TASK := event_extraction
+demo-event: install  ## the same for event extraction
+	$(RUN_DEMO)
+
+DEMO_DATA = data/demo/$(TASK)
+DEMO_RUN = runs/$(TASK)/demo
+define RUN_DEMO
+	.venv/bin/python $(TASK)/train.py --config demo.json
+	.venv/bin/python $(TASK)/predict.py --model $(DEMO_RUN) --input $(DEMO_DATA)/dev.json --output $(DEMO_RUN)/dev.json
+	.venv/bin/python $(TASK)/evaluate.py --gold $(DEMO_DATA)/dev.json --predictions $(DEMO_RUN)/dev.json
+	.venv/bin/python $(TASK)/predict.py --model $(DEMO_RUN) --input $(DEMO_DATA)/test.json --output $(DEMO_RUN)/submission.zip
+	.venv/bin/python $(TASK)/check_submission.py --input $(DEMO_DATA)/test.json \
+	    --predictions $(DEMO_RUN)/submission.zip --schema $(DEMO_RUN)/schema.json
+	@printf '%-12s%s\n' run $(DEMO_RUN) curves $(DEMO_RUN)/curves.png metrics $(DEMO_RUN)/metrics.json \
+	    predictions $(DEMO_RUN)/dev.json submission $(DEMO_RUN)/submission.zip
+endef
 
 test: install  ## all tests, one pytest run per folder (tasks have files of the same names)
 	@failed=; for folder in $(wildcard tests */tests extras/*/tests); do \

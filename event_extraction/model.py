@@ -51,7 +51,8 @@ def crf_model(encoder: keras.Model, labels: Labels, seed: int) -> LossModel:
     token_ids, hidden, _ = hidden_states(encoder)
     tags = 1 + 2 * len(labels.arguments)
     emissions = keras.layers.Dense(tags, dtype="float32", name="emissions")(hidden)
-    outputs = {"emissions": emissions, "transitions": Transitions(tags, name="transitions")(emissions), "mask": token_ids != 0}
+    transitions = Transitions(tags, name="transitions")(emissions)
+    outputs = {"emissions": emissions, "transitions": transitions, "mask": token_ids != 0}
     return LossModel({"token_ids": token_ids}, outputs, seed=seed)
 
 

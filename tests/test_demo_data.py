@@ -139,3 +139,63 @@ def test_oddities_occur():
     assert any(value[2:] in text for text, value in missing if value.startswith(("19", "20")))
     for mark in ("《", "·", "  ", "　"):
         assert any(mark in record["text"] for record in records)
+
+
+# --- event extraction
+
+EVENTS = DATA / "demo" / "event_extraction"
+
+
+def event_lines(name):
+    return [json.loads(line) for line in (EVENTS / name).read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module", params=["train", "dev"])
+def event_records(request):
+    return event_lines(f"{request.param}.json")
+
+
+def test_counts_of_events():
+    assert [len(event_lines(f"{split}.json")) for split in ("train", "dev", "test")] == [1500, 300, 100]
+    assert len(event_lines("event_schema.json")) >= 10
+
+
+def test_ids_are_unique_and_test_has_no_labels():
+    records = [record for split in ("train", "dev", "test") for record in event_lines(f"{split}.json")]
+    assert len({record["id"] for record in records}) == len({record["text"] for record in records}) == len(records)
+    assert all(list(record) == ["text", "id"] for record in event_lines("test.json"))
+
+
+def test_events_fit_the_schema_and_stand_where_they_say(event_records):
+    rows = event_lines("event_schema.json")
+    schema = {row["event_type"]: {item["role"] for item in row["role_list"]} for row in rows}
+    for record in event_records:
+        text = record["text"]
+        for event in record["event_list"]:
+            assert text.startswith(event["trigger"], event["trigger_start_index"])
+            for argument in event["arguments"]:
+                assert argument["role"] in schema[event["event_type"]]
+                assert argument["argument"]
+                assert text.startswith(argument["argument"], argument["argument_start_index"])
+    assert {event["event_type"] for record in event_records for event in record["event_list"]} == schema.keys()
+
+
+def test_event_oddities_occur(event_records):
+    several = [record["event_list"] for record in event_records if len(record["event_list"]) > 1]
+    types = [[event["event_type"] for event in events] for events in several]
+    assert len(several) > len(event_records) / 4
+    assert any(len(set(of_one)) < len(of_one) for of_one in types)  # several events of a type
+
+    def places(event):
+        return {(a["argument_start_index"], a["argument_start_index"] + len(a["argument"])) for a in event["arguments"]}
+
+    assert any(places(events[0]) & places(events[1]) for events in several)  # shared arguments
+    spans = [places(event) for record in event_records for event in record["event_list"]]
+    assert any(max(x[0], y[0]) < min(x[1], y[1]) for of_one in spans for x in of_one for y in of_one if x != y)
+    roles = [[a["role"] for a in event["arguments"]] for record in event_records for event in record["event_list"]]
+    assert any(len(set(of_one)) < len(of_one) for of_one in roles)  # a repeated role
+    strings = [a["argument"] for r in event_records for event in r["event_list"] for a in event["arguments"]]
+    assert any(" " in string for string in strings)
+    assert any("\n" in record["text"] for record in event_records)
+    assert any(not record["event_list"] for record in event_records)
+    assert any(len(record["text"]) > 256 for record in event_records)
