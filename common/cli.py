@@ -55,7 +55,7 @@ def prediction_arguments(description: str) -> argparse.Namespace:
         "--engine",
         choices=("auto", "tensorflow", "openvino"),
         default="auto",
-        help="auto: OpenVINO where there is no GPU",
+        help="auto: OpenVINO on a CPU with fast bfloat16 (AMX) and no GPU, else TensorFlow",
     )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences per batch at most")
     args = parser.parse_args()

@@ -39,11 +39,13 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def select_engine(name: str) -> Callable[["keras.Model"], Run]:
-    """The engine of a name: "tensorflow", "openvino", or "auto", which is OpenVINO unless there is a GPU."""
+    """The engine of a name: "tensorflow", "openvino", or "auto", which is OpenVINO on a CPU that multiplies bfloat16
+    in hardware. In float32 TensorFlow is the faster one (`benchmarks/prediction.py`)."""
     if name == "auto":
         import tensorflow as tf
 
-        name = "tensorflow" if tf.config.list_physical_devices("GPU") else "openvino"
+        on_gpu = tf.config.list_physical_devices("GPU")
+        name = "openvino" if cpu_has_bfloat16() and not on_gpu else "tensorflow"
     return {"tensorflow": tensorflow_engine, "openvino": openvino_engine}[name]
 
 

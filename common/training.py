@@ -135,6 +135,7 @@ class Run(keras.callbacks.Callback):
     def __init__(self, folder: RunFolder, model: LossModel, checkpoint_steps: int):
         super().__init__()
         self.folder, self.checkpoint_steps = folder, checkpoint_steps
+        self._partial = folder.path / "partial.weights.h5"
         self.saved = SavedProgress()
         model.optimizer.build(model.trainable_variables)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, progress=self.saved)
@@ -143,6 +144,7 @@ class Run(keras.callbacks.Callback):
             print(f"resuming in epoch {self.progress.epoch + 1} after step {self.progress.step}")
             if self.progress.history:  # it may have been stopped before its last line was written
                 write_history(folder, self.progress.history)
+        self._partial.unlink(missing_ok=True)  # of a run killed while it wrote
         self._loss_so_far = [variable.numpy() for variable in model.loss_tracker.variables]
         self.writer = tf.summary.create_file_writer(str(folder.logs))
 
@@ -176,9 +178,8 @@ class Run(keras.callbacks.Callback):
         """Saves the weights the model has now if `score` is the best so far."""
         if score > self.progress.best:
             self.progress.best = score
-            partial = self.folder.path / "partial.weights.h5"
-            save_weights(self.model, partial)
-            partial.replace(self.folder.weights)
+            save_weights(self.model, self._partial)
+            self._partial.replace(self.folder.weights)
 
     def end_epoch(self, scores: dict[str, float]) -> None:
         """Records an epoch with its dev scores; the next one starts from here."""
@@ -193,6 +194,9 @@ class Run(keras.callbacks.Callback):
             for name, value in progress.history[-1].items():
                 tf.summary.scalar(name, value)
         print(*(f"{name} {value:.4g}" for name, value in progress.history[-1].items()), sep="  ", flush=True)
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        if skipped := int(optimizer.nonfinite_steps):
+            print(f"so far {skipped} steps changed nothing: their gradient was not finite", flush=True)
 
 
 def choose_threshold(extractor: Callable, evaluate: Callable[[], float]) -> dict[float, float]:

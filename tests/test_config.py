@@ -177,7 +177,7 @@ def test_mistakes_name_the_file_that_makes_them(task):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{\n"epochs": 3,\n}', ", line 3: not JSON"),
+        (b'{\n"epochs": 3\n"a": 1}', ", line 3: not JSON"),
         (b'{"epochs":\n"\xff"}', ", line 2: not UTF-8"),
         (b"[1]", ": expected an object of settings, got [1]"),
         (b"", ": empty file"),

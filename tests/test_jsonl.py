@@ -170,7 +170,7 @@ def test_bad_lines_name_file_and_line(tmp_path, content, message, zipped):
     ("content", "message"),
     [
         (b" \n", ": empty file"),
-        (b'{\n"a": 1,\n}', ", line 3: not JSON"),
+        (b'{\n"a": 1\n"b": 2}', ", line 3: not JSON"),
         (b'{\n"a": "\xff"}', ", line 2: not UTF-8"),
         (b"[" * 100_000, ": not readable"),
     ],
