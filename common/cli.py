@@ -40,8 +40,9 @@ def training_arguments(description: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def prediction_arguments(description: str) -> argparse.Namespace:
-    """Raises UserError for an impossible --batch-size."""
+def prediction_arguments(description: str, more: dict[str, dict] | None = None) -> argparse.Namespace:
+    """more: options of the task, by name, as `add_argument` takes them. Raises UserError for an impossible
+    --batch-size."""
     parser = _parser(description)
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--input", required=True, metavar="FILE", help="official JSON lines; - is standard input")
@@ -58,6 +59,8 @@ def prediction_arguments(description: str) -> argparse.Namespace:
         help="auto: OpenVINO on a CPU with fast bfloat16 (AMX) and no GPU, else TensorFlow",
     )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences per batch at most")
+    for name, settings in (more or {}).items():
+        parser.add_argument(name, **settings)
     args = parser.parse_args()
     if args.batch_size < 1:
         raise UserError(f"--batch-size {args.batch_size}: expected at least 1")

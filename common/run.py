@@ -87,14 +87,15 @@ def find_run(path: str | Path, settings: Any) -> RunFolder:
     return run
 
 
-def start_run(run: RunFolder, settings: Any, source: EncoderSource, schema_file: str) -> None:
+def start_run(run: RunFolder, settings: Any, source: EncoderSource, schema_file: str | None = None) -> None:
     """Writes what describes a run, if it is a new one. Call it when all that can be wrong with the input is checked."""
     if run.config.exists():
         return
     run.path.mkdir(parents=True, exist_ok=True)
     source.tokenizer.save(run.vocabulary)
     write_json(run.architecture, source.architecture)
-    shutil.copyfile(schema_file, run.schema)
+    if schema_file:
+        shutil.copyfile(schema_file, run.schema)
     save_config(settings, run.config)  # last: its presence means that the rest is there
 
 

@@ -1,5 +1,6 @@
 """Spans and windows: from characters to tokens, and from the factors of a pair head back to spans."""
 
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,32 @@ Span = tuple[int, int]  # characters [start, end), or first and last token
 
 # A trained model finds a few spans in a window; the bound keeps an untrained one from drowning in pairs.
 MAX_SPANS = 200
+
+
+def find(text: str, string: str) -> list[Span]:
+    """All occurrences of a string, overlapping ones too; none of an empty one."""
+    spans, start = [], text.find(string) if string else -1
+    while start >= 0:
+        spans.append((start, start + len(string)))
+        start = text.find(string, start + 1)
+    return spans
+
+
+def find_folded(text: str, string: str) -> list[Span]:
+    """The same, ignoring case, width and white space."""
+    folded, origin = _fold(text)
+    return [(origin[start], origin[end - 1] + 1) for start, end in find(folded, _fold(string)[0])]
+
+
+def _fold(text: str) -> tuple[str, list[int]]:
+    """The text without case, width and white space, and where each character of it comes from."""
+    folded, origin = [], []
+    for i, character in enumerate(text):
+        for c in unicodedata.normalize("NFKC", character).casefold():
+            if not c.isspace():
+                folded.append(c)
+                origin.append(i)
+    return "".join(folded), origin
 
 
 class Window(NamedTuple):

@@ -1,6 +1,5 @@
 """Official DuIE 2.0 records -> examples (spans of characters) -> features (spans of tokens) -> batches."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from common.batching import pad
-from common.spans import Span, token_span, token_windows
+from common.spans import Span, find, find_folded, token_span, token_windows
 from common.tokenizer import Tokenizer
 from schema import Predicate
 
@@ -106,28 +105,16 @@ def to_example(record: dict[str, Any], counts: Counter) -> Example:
 
 
 def _occurrences(text: str, string: str, counts: Counter) -> list[Span]:
-    """All spans of `string`: as written and, only where there is none, ignoring case, width and white space."""
-    spans = _find(text, string)
-    if spans or not string:
-        return spans
-    folded, origin = _fold(text)
-    spans = [(origin[start], origin[end - 1] + 1) for start, end in _find(folded, _fold(string)[0])]
-    counts["strings found only by ignoring case, width or space"] += bool(spans)
-    return spans
-
-
-def _find(text: str, string: str) -> list[Span]:
-    """Occurrences, overlapping ones too. Those inside a longer Latin word or number count only if alone."""
+    """All spans of `string`: as written and, only where there is none, ignoring case, width and white space. Those
+    inside a longer Latin word or number count only if alone."""
     if string[:1].isspace() or string[-1:].isspace():
         # No token holds the white space at an edge. Book marks around it do, and the official metric strips them.
         string = marked if (marked := f"《{string}》") in text else string
-    spans, start = [], text.find(string) if string else -1
-    while start >= 0:
-        spans.append((start, start + len(string)))
-        start = text.find(string, start + 1)
-    if len(spans) < 2:
-        return spans
-    return [span for span in spans if not _splits_word(text, *span)] or spans
+    if spans := find(text, string):
+        return [span for span in spans if not _splits_word(text, *span)] or spans
+    spans = find_folded(text, string)
+    counts["strings found only by ignoring case, width or space"] += bool(spans)
+    return spans
 
 
 def _splits_word(text: str, start: int, end: int) -> bool:
@@ -136,17 +123,6 @@ def _splits_word(text: str, start: int, end: int) -> bool:
 
 def _in_word(character: str) -> bool:
     return character.isascii() and character.isalnum()
-
-
-def _fold(text: str) -> tuple[str, list[int]]:
-    """The text without case, width and white space, and where each character of it comes from."""
-    folded, origin = [], []
-    for i, character in enumerate(text):
-        for c in unicodedata.normalize("NFKC", character).casefold():
-            if not c.isspace():
-                folded.append(c)
-                origin.append(i)
-    return "".join(folded), origin
 
 
 def _distance(a: Span, b: Span) -> tuple[bool, int]:

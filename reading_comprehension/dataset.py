@@ -1,0 +1,173 @@
+"""SQuAD-like files -> questions -> features (windows of the context, answers as spans of tokens) -> batches."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.batching import pad
+from common.cli import UserError
+from common.jsonl import read_json
+from common.spans import Span, find, find_folded, token_span, windows
+from common.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Question:
+    id: str
+    question: str
+    context: str
+    answers: tuple[str, ...]  # as annotated; none where the file has no labels
+
+
+@dataclass(frozen=True)
+class Features:
+    """[CLS] question [SEP] window of the context [SEP]. `offsets` int32 [n, 2] are characters of the context, (0, 0)
+    for all tokens that are not of it.
+
+    `answers` int32 [a, 2]: first and last token of each occurrence of an answer.
+    """
+
+    question: int
+    token_ids: np.ndarray
+    segment_ids: np.ndarray
+    offsets: np.ndarray
+    answers: np.ndarray
+
+
+# --- file -> questions
+
+
+def read_questions(path: str | Path, labelled: bool = True, first_entry_only: bool = False) -> list[Question]:
+    """The questions of a file, of all entries of its `data` or of the first; `labelled` ones must have answers. A
+    number as an id is read as its digits.
+
+    Raises UserError, naming the file and the place in it, for another form.
+    """
+    content, questions = read_json(path), []
+    entries = _list(content, "data", path)
+    for i, entry in enumerate(entries[:1] if first_entry_only else entries, start=1):
+        for j, paragraph in enumerate(_list(entry, "paragraphs", f"{path}, entry {i}"), start=1):
+            place = f"{path}, entry {i}, paragraph {j}"
+            context = _string(paragraph, "context", place)
+            for k, item in enumerate(_list(paragraph, "qas", place), start=1):
+                questions.append(_question(item, context, labelled, f"{place}, question {k}"))
+    if not questions:
+        raise UserError(f"{path}: no questions")
+    return questions
+
+
+def _question(item: Any, context: str, labelled: bool, place: str) -> Question:
+    if isinstance(item, dict) and type(item.get("id")) is int:
+        item = item | {"id": str(item["id"])}
+    question, name = _string(item, "question", place), _string(item, "id", place)
+    answers = _list(item, "answers", place) if labelled else []
+    return Question(name, question, context, tuple(_string(answer, "text", f"{place}, answer") for answer in answers))
+
+
+def _list(value: Any, key: str, place: str | Path) -> list:
+    return _item(value, key, list, place)
+
+
+def _string(value: Any, key: str, place: str) -> str:
+    return _item(value, key, str, place)
+
+
+def _item(value: Any, key: str, kind: type, place: str | Path) -> Any:
+    if not isinstance(value, dict):
+        raise UserError(f'{place}: expected a JSON object with "{key}"')
+    if not isinstance(value.get(key), kind):
+        raise UserError(f'{place}: "{key}" is missing or not a {"string" if kind is str else "list"}')
+    return value[key]
+
+
+# --- question -> features
+
+
+def to_features(
+    questions: Sequence[Question],
+    tokenizer: Tokenizer,
+    max_length: int,
+    stride: int,
+    max_question_length: int,
+    counts: Counter,
+) -> Iterator[Features]:
+    """Windows of the context, every `stride` tokens, each after the question; together at most `max_length` tokens. An
+    answer is in every window that holds it; `counts` has what cannot be located."""
+    asked = tokenizer.encode(question.question for question in questions)
+    read = tokenizer.encode(question.context for question in questions)
+    for index, (question, asking, context) in enumerate(zip(questions, asked, read, strict=True)):
+        prefix = np.concatenate([[tokenizer.cls_id], asking.ids[:max_question_length], [tokenizer.sep_id]])
+        counts["questions cut"] += len(asking.ids) > max_question_length
+        answers = _token_spans(question, context.offsets, counts)
+        lost = np.ones(len(answers), bool)
+        for first, end in windows(len(context.ids), max_length - len(prefix) - 1, stride):
+            token_ids = np.concatenate([prefix, context.ids[first:end], [tokenizer.sep_id]]).astype(np.int32)
+            offsets = np.zeros((len(token_ids), 2), np.int32)
+            offsets[len(prefix) : -1] = context.offsets[first:end]
+            segment_ids = (np.arange(len(token_ids)) >= len(prefix)).astype(np.int32)
+            held = ((answers >= first) & (answers < end)).all(1)
+            lost &= ~held
+            yield Features(index, token_ids, segment_ids, offsets, answers[held] - first + len(prefix))
+        counts["answers lost: fit no window"] += int(lost.sum())
+
+
+def locate(context: str, answer: str, counts: Counter) -> list[Span]:
+    """All occurrences of an answer: as written and, only where there is none, ignoring case, width and white space.
+
+    Offsets in the files are not looked at: those of DuReader-robust's dev file are all -1, and every occurrence of
+    the string answers the question as far as the metric can tell.
+    """
+    counts["answers"] += 1
+    if not answer.strip():
+        counts["answers lost: empty"] += 1
+        return []
+    spans = find(context, answer)
+    if not spans and (spans := find_folded(context, answer)):
+        counts["answers found only by ignoring case, width or space"] += 1
+    counts["answers lost: not in the context"] += not spans
+    return spans
+
+
+def _token_spans(question: Question, offsets: np.ndarray, counts: Counter) -> np.ndarray:
+    spans = set()
+    if question.answers:
+        starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()
+        for answer in question.answers:
+            for characters in locate(question.context, answer, counts):
+                if (span := token_span(characters, starts, ends, counts)) is not None:
+                    spans.add(span)
+    return np.array(sorted(spans), np.int32).reshape(-1, 2)
+
+
+# --- features -> batch
+
+
+def pair_batch(features: list[Features], _rng: np.random.Generator) -> tuple[dict, dict]:
+    """Inputs and labels of the pair head: `answers` int32 [batch, a, 3] of (0, first, last), padded with -1; all
+    occurrences of all answers are positives at once, and a window without one has none."""
+    answers = [np.insert(feature.answers, 0, 0, axis=1) for feature in features]
+    return model_inputs(features), {"answers": pad(answers, -1)}
+
+
+def softmax_batch(features: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
+    """Inputs and labels of the two softmaxes: `span` int32 [batch, 2], one of the answers drawn by `rng`, and [CLS]
+    for a window without one."""
+    spans = np.zeros((len(features), 2), np.int32)
+    for span, feature in zip(spans, features, strict=True):
+        if len(feature.answers):
+            span[:] = feature.answers[rng.integers(len(feature.answers))]
+    return model_inputs(features), {"span": spans}
+
+
+def model_inputs(features: Iterable[Features]) -> dict[str, np.ndarray]:
+    return {
+        "token_ids": pad([feature.token_ids for feature in features]),
+        "segment_ids": pad([feature.segment_ids for feature in features]),
+    }
+
+
+BATCHES = {"pair": pair_batch, "softmax": softmax_batch}

@@ -1,0 +1,50 @@
+"""Score answers by the official metric of DuReader-robust.
+
+    python evaluate.py --gold dev.json --predictions predictions.json
+
+One JSON object with F1, EM, TOTAL and SKIP on standard output. Like the official script it reads the first entry of
+the gold file's `data` only.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from common.cli import UserError, evaluation_arguments, run
+from common.jsonl import read_json
+from dataset import Question, read_questions
+from scoring import score
+
+
+def read_predictions(path: str | Path) -> dict[str, str]:
+    """Answers by id, of a plain or zipped file; raises UserError for another form."""
+    predictions = read_json(path)
+    if isinstance(predictions, dict) and "data" in predictions:
+        raise UserError(f"{path}: a file of questions, expected answers by id (are gold and predictions swapped?)")
+    if not isinstance(predictions, dict):
+        raise UserError(f'{path}: expected a JSON object {{"id": "answer", ...}}')
+    for name, answer in predictions.items():
+        if not isinstance(answer, str):
+            raise UserError(f"{path}: the answer of {name!r} is not a string")
+    return predictions
+
+
+def main() -> None:
+    args = evaluation_arguments(__doc__)
+    gold = read_questions(args.gold, first_entry_only=True)
+    predictions = read_predictions(args.predictions)
+    unknown = len(predictions.keys() - {question.id for question in gold})
+    if unknown == len(predictions):
+        raise UserError(f"{args.predictions}: has not one of the ids of {args.gold}")
+    if unknown:
+        print(f"note: {unknown} predicted ids are not in gold and are left out", file=sys.stderr)
+    print(json.dumps(evaluate(gold, predictions)))
+
+
+def evaluate(gold: list[Question], predictions: dict[str, str]) -> dict[str, Any]:
+    return score(((question.id, list(question.answers)) for question in gold), predictions)
+
+
+if __name__ == "__main__":
+    run(main)

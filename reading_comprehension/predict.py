@@ -1,0 +1,76 @@
+"""Run folder + questions -> the leaderboard's answers, a JSON object id -> answer.
+
+python reading_comprehension/predict.py --model RUN --input FILE|- --output FILE|- [--n-best FILE]
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+
+from tqdm import tqdm
+
+from common.cli import UserError, prediction_arguments, run
+from common.inference import chunks, in_length_order
+from common.jsonl import check_output_path
+from common.run import load_run, write_json
+from common.tokenizer import Tokenizer
+from dataset import Features, Question, read_questions, to_features
+from decode import Answer, to_answers
+from settings import Config
+
+# Questions in memory at a time as scores; the more, the less padding.
+CHUNK = 512
+N_BEST = 20
+
+
+def main() -> None:
+    args = prediction_arguments(
+        __doc__, {"--n-best": {"metavar": "FILE", "help": f"also write the {N_BEST} best answers, with probabilities"}}
+    )
+    folder, config, source = load_run(args.model, Config)
+    for path in filter(None, (args.output, args.n_best)):
+        check_output_path(path)
+    questions = read_questions(args.input, labelled=False)
+    for name, times in Counter(question.id for question in questions).items():
+        if times > 1:
+            raise UserError(f"{args.input}: {times} questions have the id {name!r}, expected one answer for each id")
+
+    from model import load_extractor
+
+    extractor = load_extractor(folder, config, source, args.engine, N_BEST if args.n_best else 1)
+    progress = tqdm(questions, desc="predicting", unit=" questions")
+    answers = predict(progress, extractor, source.tokenizer, config, args.batch_size)
+    best = {name: found[0].text if found else "" for name, found in answers.items()}
+    write_json(args.output, best)
+    if args.n_best:
+        write_json(args.n_best, {name: [answer._asdict() for answer in found] for name, found in answers.items()})
+
+
+def predict(
+    questions: list[Question],
+    extractor: Callable[[list[Features]], list],
+    tokenizer: Tokenizer,
+    config: Config,
+    batch_size: int = 64,
+) -> dict[str, list[Answer]]:
+    """The best answers by id, best first; none where the context has no token.
+
+    extractor: features of a batch -> candidates of each window.
+    """
+    answers = {}
+    for chunk in chunks(questions, CHUNK):
+        features = list(
+            to_features(chunk, tokenizer, config.max_length, config.stride, config.max_question_length, Counter())
+        )
+        lengths = [len(feature.token_ids) for feature in features]
+        windows = defaultdict(list)
+        for feature, candidates in zip(
+            features, in_length_order(features, lengths, extractor, batch_size), strict=True
+        ):
+            windows[feature.question].append((feature, candidates))
+        for index, question in enumerate(chunk):
+            answers[question.id] = to_answers(question.context, windows[index], N_BEST)
+    return answers
+
+
+if __name__ == "__main__":
+    run(main)

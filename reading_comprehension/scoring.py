@@ -1,0 +1,71 @@
+"""The official metric of DuReader-robust: F1 over the longest common run of tokens, and exact match.
+
+Gives what the organisers' script gives, to the last digit shown. Texts are lower-cased and lose the characters in
+`DELETED`; every Chinese character and every "=" is a token, and so is any other run of characters, spaces included.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+DELETED = str.maketrans("", "", ":_`|,()，。：？！“”；’《》·、「」（）－～『』")
+CJK_RANGES = (
+    (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
+)  # fmt: skip
+
+
+def score(gold: Iterable[tuple[str, list[str]]], predictions: Mapping[str, str]) -> dict[str, Any]:
+    """Score answers by id: `F1` and `EM` in percent with 3 decimals, `TOTAL` questions, and `SKIP` of them that have
+    no prediction and count 0.
+
+    gold: (id, texts of the answers) of each question; an answer is scored against the best of them.
+    """
+    f1 = exact = 0.0
+    total = skipped = 0
+    for name, answers in gold:
+        total += 1
+        if name not in predictions:
+            skipped += 1
+            continue
+        f1 += max((answer_f1(answer, predictions[name]) for answer in answers), default=0.0)
+        exact += any(normalise(answer) == normalise(predictions[name]) for answer in answers)
+    return {
+        "F1": round(100 * f1 / total, 3) if total else 0.0,
+        "EM": round(100 * exact / total, 3) if total else 0.0,
+        "TOTAL": total,
+        "SKIP": skipped,
+    }
+
+
+def answer_f1(answer: str, prediction: str) -> float:
+    """F1 of a predicted answer, 0 to 1."""
+    gold, predicted = tokens(answer), tokens(prediction)
+    common = longest_common_run(gold, predicted)
+    if not common:
+        return 0.0
+    precision, recall = common / len(predicted), common / len(gold)
+    return 2 * precision * recall / (precision + recall)
+
+
+def normalise(text: str) -> str:
+    return text.lower().translate(DELETED)
+
+
+def tokens(text: str) -> list[str]:
+    found, run = [], ""
+    for character in normalise(text):
+        if character == "=" or any(first <= ord(character) <= last for first, last in CJK_RANGES):
+            found += [run, character] if run else [character]
+            run = ""
+        else:
+            run += character
+    return [*found, run] if run else found
+
+
+def longest_common_run(a: list[str], b: list[str]) -> int:
+    """Length of the longest sequence of neighbours that is in both."""
+    longest, ending = 0, [0] * (len(b) + 1)  # common runs that end with the last of a and the j-th of b
+    for x in a:
+        ending = [0] + [before + 1 if x == y else 0 for before, y in zip(ending, b, strict=False)]
+        longest = max(longest, *ending)
+    return longest

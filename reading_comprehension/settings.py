@@ -1,0 +1,26 @@
+"""The keys of a config beside those of every task, which are in common/config.py."""
+
+from typing import Literal
+
+import pydantic
+from pydantic import PositiveInt
+
+from common.config import TrainingConfig, config
+
+
+@config
+class Config(TrainingConfig):
+    head: Literal["pair", "softmax"] = "pair"
+    max_length: PositiveInt = 384  # tokens of question and context with [CLS] and two [SEP]
+    stride: PositiveInt = 256  # tokens from one window to the next; they overlap by max_answer_tokens and more
+    max_question_length: PositiveInt = 48  # tokens; the rest of a longer question is not read
+    max_answer_tokens: PositiveInt = 64
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> "Config":
+        if self.stride > self.max_length - self.max_question_length - 3:
+            raise ValueError(
+                f"stride {self.stride} is more than max_length - max_question_length - 3, "
+                "tokens between windows would be lost"
+            )
+        return self

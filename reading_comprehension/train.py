@@ -1,0 +1,79 @@
+"""Config -> data -> model -> compile -> fit.
+
+python reading_comprehension/train.py --config demo.json
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from common.batching import bucketed_batches
+from common.cli import run, training_arguments
+from common.config import load_config
+from common.encoder import EncoderSource, resolve_encoder
+from common.run import RunFolder, find_run, start_run, write_json
+from dataset import BATCHES, Question, read_questions, to_features
+from evaluate import evaluate
+from predict import predict
+from settings import Config
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    args = training_arguments(__doc__)
+    config = load_config(Config, args.config, HERE, args.set)
+    questions, dev = (read_questions(file) for file in (config.train_file, config.dev_file))
+    source = resolve_encoder(config.encoder, config.max_length)
+    folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
+    if not folder.metrics.exists():
+        train(config, questions, dev, source, folder)
+    print(folder.metrics.read_text(encoding="utf-8"), end="")
+    print(f"finished: {folder.path}")
+
+
+def train(
+    config: Config, questions: list[Question], dev: list[Question], source: EncoderSource, folder: RunFolder
+) -> None:
+    counts = Counter()
+    windows = config.max_length, config.stride, config.max_question_length
+    features = list(to_features(questions, source.tokenizer, *windows, counts))
+    lengths = [len(feature.token_ids) for feature in features]
+    print(f"{len(questions)} questions to train on in {len(features)} windows, {len(dev)} dev")
+    print(*(f"  {name}: {count}" for name, count in sorted(counts.items()) if count), sep="\n")
+
+    # TensorFlow is imported only here, when the input has been checked
+    import tf_keras as keras
+
+    from common.encoder import build_encoder, load_weights
+    from common.inference import tensorflow_engine
+    from common.optimizers import averaged_weights, make_optimizer
+    from common.training import Batches, Run, set_precision
+    from model import LOSSES, Extractor, build_model
+
+    keras.utils.set_random_seed(config.seed)
+    print("precision:", set_precision(config.precision))
+    encoder = build_encoder(source.architecture, config.seed, config.dropout)
+    load_weights(encoder, source)
+    start_run(folder, config, source)
+    model = build_model(config.head, encoder, config.seed)
+    steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
+    model.compile(make_optimizer(config.optimizer, config.learning_rate, steps), LOSSES[config.head])
+    training = Run(folder, model, config.checkpoint_steps)
+    extractor = Extractor(model, config, tensorflow_engine)
+
+    for epoch in range(training.progress.epoch, config.epochs):
+        order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
+        batches = Batches(features, order, BATCHES[config.head], config.seed, epoch, skip=training.progress.step)
+        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
+        with averaged_weights(model.optimizer, model):
+            answers = predict(dev, extractor, source.tokenizer, config)
+            scores = evaluate(dev, {name: found[0].text if found else "" for name, found in answers.items()})
+            training.keep_best(scores["F1"])
+        training.end_epoch({name: scores[name] for name in ("F1", "EM")})
+
+    best = max(training.progress.history, key=lambda row: row["F1"])
+    write_json(folder.metrics, {"dev": {name: best[name] for name in ("F1", "EM")}, "epoch": best["epoch"]})
+
+
+if __name__ == "__main__":
+    run(main)
