@@ -2,10 +2,10 @@
 
 python benchmarks/crf.py
 
-Labels as many as the event extraction baseline of 2020 has on DuEE 1.0: BIO over 217 (type, role), so 435. Emissions
-are random. Decoding is compared with Viterbi over the broadcast
-[batch, n, n] in NumPy, once on random emissions, where all labels stay possible, and once on emissions as of a
-trained model, which prefers one label of each token by 8.
+As many labels as the event extraction baseline of 2020 has on DuEE 1.0: BIO over 217 (type, role), so 435. Emissions
+are random. Decoding is compared with Viterbi over the broadcast [batch, n, n] in NumPy on emissions as of a trained
+model, which prefers one label of each token by 8; the paths are the same. On random emissions, where all labels stay
+possible, ours alone is timed.
 """
 
 import argparse
@@ -51,6 +51,7 @@ def main() -> None:
     transitions = layer.trans.numpy()
     lengths = np.full(args.batch, args.length)
     trained = emissions + 8 * np.eye(args.labels, dtype=np.float32)[labels]
+    assert np.array_equal(viterbi(trained, transitions, lengths), broadcast_viterbi(trained, transitions))
     cases = {
         "loss, ours": lambda _: ours()[0].numpy(),
         "loss, bert4keras": lambda _: bert4keras()[0].numpy(),

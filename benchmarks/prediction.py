@@ -39,7 +39,7 @@ import numpy as np
 from matrix_peak import matrix_peak
 from tools.harness import ROOT, Data, duie_or_demo, in_turns, make_parser, median_ratio, report
 
-from common.batching import length_sorted_batches
+from common.batching import length_sorted_batches, model_inputs
 from common.cli import run
 from common.config import EncoderSizes
 from common.encoder import EncoderSource, build_encoder, resolve_encoder
@@ -49,7 +49,7 @@ from common.training import LossModel
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
-from dataset import Example, Features, Labels, model_inputs, to_example, to_features
+from dataset import Example, Features, Labels, to_example, to_features
 from decode import object_relations, pair_scores, pointer_spans
 from model import OBJECT_POWER, SUBJECT_POWER, PairExtractor, PointerExtractor, build_model, sigmoid
 from predict import predict

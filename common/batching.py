@@ -59,3 +59,8 @@ def pad(arrays, value=0):
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
     return padded
+
+
+def model_inputs(features):
+    """The inputs of a batch of features with `token_ids`, int32 [n] each: {"token_ids": int32 [batch, longest]}."""
+    return {"token_ids": pad([feature.token_ids for feature in features])}

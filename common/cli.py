@@ -45,12 +45,12 @@ def prediction_arguments(description: str, more: dict[str, dict] | None = None) 
     --batch-size."""
     parser = _parser(description)
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
-    parser.add_argument("--input", required=True, metavar="FILE", help="official JSON lines; - is standard input")
+    parser.add_argument("--input", required=True, metavar="FILE", help="official file; - is standard input")
     parser.add_argument(
         "--output",
         required=True,
         metavar="FILE",
-        help="JSON lines; .zip for the leaderboard; - is standard output",
+        help="a name ending in .zip for the leaderboard; - is standard output",
     )
     parser.add_argument(
         "--engine",
@@ -59,19 +59,19 @@ def prediction_arguments(description: str, more: dict[str, dict] | None = None) 
         help="auto: OpenVINO on a CPU with fast bfloat16 (AMX) and no GPU, else TensorFlow",
     )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences per batch at most")
-    for name, settings in (more or {}).items():
-        parser.add_argument(name, **settings)
+    _add(parser, more)
     args = parser.parse_args()
     if args.batch_size < 1:
         raise UserError(f"--batch-size {args.batch_size}: expected at least 1")
     return args
 
 
-def evaluation_arguments(description: str) -> argparse.Namespace:
+def evaluation_arguments(description: str, more: dict[str, dict] | None = None) -> argparse.Namespace:
+    """more: as in `prediction_arguments`."""
     parser = _parser(description)
-    parser.add_argument("--gold", required=True, metavar="FILE", help="official JSON lines with labels")
-    parser.add_argument("--predictions", required=True, metavar="FILE", help="official JSON lines, plain or zipped")
-    parser.add_argument("--alias", metavar="FILE", help="tab-separated names and their aliases")
+    parser.add_argument("--gold", required=True, metavar="FILE", help="the official file with labels")
+    parser.add_argument("--predictions", required=True, metavar="FILE", help="as predict.py writes it, plain or zipped")
+    _add(parser, more)
     return parser.parse_args()
 
 
@@ -79,7 +79,7 @@ def check_arguments(description: str) -> argparse.Namespace:
     parser = _parser(description)
     parser.add_argument("--input", required=True, metavar="FILE", help="the file that was predicted")
     parser.add_argument(
-        "--predictions", required=True, metavar="FILE", help="official JSON lines, zipped (or still plain)"
+        "--predictions", required=True, metavar="FILE", help="as predict.py writes it, zipped (or still plain)"
     )
     parser.add_argument("--schema", metavar="FILE", help="the task's schema: also check what the labels are")
     return parser.parse_args()
@@ -87,3 +87,8 @@ def check_arguments(description: str) -> argparse.Namespace:
 
 def _parser(description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def _add(parser: argparse.ArgumentParser, options: dict[str, dict] | None) -> None:
+    for name, settings in (options or {}).items():
+        parser.add_argument(name, **settings)

@@ -101,6 +101,16 @@ def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):
     return _log1p_sum_exp(tf.concat([product[:, None], negative], 1), axis=1) + _log1p_sum_exp(positive, axis=1)
 
 
+def pair_heads_loss(positives: dict, outputs: dict):
+    """Of several pair heads by name, each with its `positives` and factors as above: the sum over the labels, averaged
+    over the batch and the heads. Returns float32 scalar."""
+    losses = [
+        tf.reduce_mean(tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1))
+        for name, factors in outputs.items()
+    ]
+    return tf.add_n(losses) / len(losses)
+
+
 def masked_softmax_crossentropy(labels, scores, mask):
     """Softmax cross-entropy over the entries of a mask.
 

@@ -120,8 +120,10 @@ class AdamW(keras.optimizers.AdamW):
         )
 
     def _rate(self, variable) -> tf.Tensor:
-        factor = math.prod(factor for name, factor in self.rates.items() if name in variable.name)
-        return factor * tf.cast(self.learning_rate, variable.dtype)
+        return self._factor(variable) * tf.cast(self.learning_rate, variable.dtype)
+
+    def _factor(self, variable) -> float:
+        return math.prod(factor for name, factor in self.rates.items() if name in variable.name)
 
     def _moments(self, variable) -> tuple[tf.Variable, tf.Variable]:
         index = self._index_dict[self._var_key(variable)]
@@ -159,7 +161,7 @@ class AdaX(AdamW):
         _descend(v, weight, v - tf.square(gradient))
         direction = m * tf.math.rsqrt(v + self.epsilon)
         if self._use_weight_decay(variable):
-            direction += self.weight_decay * variable
+            direction += self.weight_decay / self._factor(variable) * variable
         _descend(variable, self._rate(variable), direction)
 
     def _apply_weight_decay(self, variables):

@@ -73,6 +73,8 @@ class Tokenizer:
         for token in SPECIAL_TOKENS:
             if token not in first_line:
                 raise UserError(f"{path}: the vocabulary lacks {token}")
+        if first_line["[PAD]"] != 1:  # 0 is what batches are filled up with
+            raise UserError(f"{path}, line {first_line['[PAD]']}: [PAD] is expected on line 1")
         return cls(list(first_line), word_level)
 
     def save(self, path: str | Path) -> None:

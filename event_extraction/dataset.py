@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from common.batching import pad
+from common.batching import model_inputs, pad
 from common.spans import Span, token_span, token_windows
 from common.tokenizer import Tokenizer
 from schema import Schema
@@ -176,8 +176,12 @@ def token_tags(feature: Features, labels: Labels) -> np.ndarray:
     return tags
 
 
-def model_inputs(features: Iterable[Features]) -> dict[str, np.ndarray]:
-    return {"token_ids": pad([feature.token_ids for feature in features])}
+def count_untagged(features: Iterable[Features], labels: Labels) -> int:
+    """How many arguments have no tags of their own, because they overlap another."""
+    return sum(
+        int(np.isin(feature.spans[:, 0], labels.arguments).sum() - (token_tags(feature, labels) % 2).sum())
+        for feature in features
+    )
 
 
 BATCHES = {"pair": pair_batch, "crf": crf_batch}

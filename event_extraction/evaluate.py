@@ -27,10 +27,13 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
         raise UserError(f"{gold_path}: a zip, expected plain JSON lines (are gold and predictions swapped?)")
     gold, predictions = list(read_events(gold_path)), list(read_events(prediction_path))
     gold_ids, predicted_ids = ({record["id"] for record in records} for records in (gold, predictions))
+    for path, records, ids in ((gold_path, gold, gold_ids), (prediction_path, predictions, predicted_ids)):
+        if repeated := len(records) - len(ids):
+            print(f"note: {path}: {repeated} lines have the id of a later one, which counts", file=sys.stderr)
     shared = len(gold_ids & predicted_ids)
     if not shared:
         raise UserError(f"{prediction_path}: has not one of the ids of {gold_path}")
-    if _has_triggers(predictions) and not _has_triggers(gold):
+    if _has_triggers(predictions) and any(record["event_list"] for record in gold) and not _has_triggers(gold):
         raise UserError(
             f"{gold_path}: no event has a trigger, but those of {prediction_path} do "
             "(are gold and predictions swapped?)"

@@ -6,15 +6,16 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from common.batching import model_inputs
 from common.crf import Transitions, crf_loss, viterbi
 from common.encoder import EncoderSource, build_encoder
 from common.heads import PairHead, hidden_states
 from common.inference import select_engine
 from common.jsonl import read_json
-from common.losses import factored_multilabel_crossentropy
+from common.losses import pair_heads_loss
 from common.run import RunFolder
 from common.training import LossModel, load_weights
-from dataset import Features, Labels, model_inputs
+from dataset import Features, Labels
 from decode import Tokens, decode_pair, tag_spans
 from settings import Config
 
@@ -36,15 +37,6 @@ def pair_model(encoder: keras.Model, labels: Labels, seed: int) -> LossModel:
     return LossModel({"token_ids": token_ids}, outputs, seed=seed)
 
 
-def pair_loss(positives: dict, outputs: dict) -> tf.Tensor:
-    """Sum over the labels, mean over the batch and over the three heads."""
-    losses = [
-        tf.reduce_mean(tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1))
-        for name, factors in outputs.items()
-    ]
-    return tf.add_n(losses) / len(losses)
-
-
 def crf_model(encoder: keras.Model, labels: Labels, seed: int) -> LossModel:
     """The 2020 baseline: token_ids -> emissions [batch, length, tags] of the tags of `dataset.token_tags`, the
     transitions [tags, tags] and a mask bool [batch, length], true for all tokens but padding."""
@@ -60,7 +52,7 @@ def crf_head_loss(labels: dict, outputs: dict) -> tf.Tensor:
     return tf.reduce_mean(crf_loss(labels["tags"], **outputs))
 
 
-LOSSES = {"pair": pair_loss, "crf": crf_head_loss}
+LOSSES = {"pair": pair_heads_loss, "crf": crf_head_loss}
 
 
 class PairExtractor:

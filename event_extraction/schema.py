@@ -42,8 +42,11 @@ def read_inputs(path: str | Path) -> Iterator[dict[str, Any]]:
 
 def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
     """Yield the records of a file to learn from: `text`, `id` and events with trigger and offsets, all of them in
-    the schema and at their place in the text. Raises UserError, naming file and line."""
+    the schema and at their place in the text, no id twice. Raises UserError, naming file and line."""
+    first_line: dict[str, int] = {}
     for number, record in _numbered(path, "text", "id", "event_list"):
+        if (first := first_line.setdefault(record["id"], number)) != number:
+            raise UserError(f"{path}, line {number}: id {record['id']!r} is already on line {first}")
         for fault in (*offset_faults(record), *schema_faults(record, schema)):
             raise UserError(f"{path}, line {number}: {fault}")
         yield record
@@ -127,10 +130,14 @@ def _event_faults(event: Any) -> Iterator[str]:
 def _is_event_type(line: Any) -> bool:
     return (
         isinstance(line, dict)
-        and isinstance(line.get("event_type"), str)
+        and _is_name(line.get("event_type"))
         and isinstance(line.get("role_list"), list)
-        and all(isinstance(item, dict) and isinstance(item.get("role"), str) for item in line["role_list"])
+        and all(isinstance(item, dict) and _is_name(item.get("role")) for item in line["role_list"])
     )
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _is_string_list(value: Any) -> bool:

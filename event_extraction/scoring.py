@@ -131,6 +131,8 @@ def _assigned(gold: list[set[str]], predicted: list[str], similarity: Similarity
 
 
 def _multiset_similarity(a: str, b: str) -> float:
+    if a == b:
+        return 1.0
     return _ratio(2 * (Counter(a) & Counter(b)).total(), len(a) + len(b))
 
 

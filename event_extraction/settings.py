@@ -11,5 +11,5 @@ from common.config import Fraction, InputFile, TrainingConfig, config
 class Config(TrainingConfig):
     schema_file: InputFile
     head: Literal["pair", "crf"] = "pair"
-    threshold_share: Fraction = 0.05  # of the training examples, kept to choose the pair head's threshold on
+    threshold_share: Fraction = 0.05  # of train, kept to choose the pair head's threshold on; by crf too, to compare
     crf_learning_rate: PositiveFloat = 2e-3  # of the transitions, which need a larger one (kexue.fm/archives/7196)

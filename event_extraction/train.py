@@ -14,7 +14,7 @@ from common.cli import run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.run import RunFolder, find_run, start_run, write_json
-from dataset import BATCHES, Labels, to_example, to_features
+from dataset import BATCHES, Labels, count_untagged, to_example, to_features
 from predict import predict
 from schema import read_labelled, read_schema
 from scoring import score
@@ -37,12 +37,7 @@ def main() -> None:
 
 
 def train(
-    config: Config,
-    labels: Labels,
-    records: list[dict],
-    dev: list[dict],
-    source: EncoderSource,
-    folder: RunFolder,
+    config: Config, labels: Labels, records: list[dict], dev: list[dict], source: EncoderSource, folder: RunFolder
 ) -> None:
     order = np.random.default_rng(config.seed).permutation(len(records))
     kept = [records[i] for i in order[: int(config.threshold_share * len(records))]]
@@ -51,6 +46,7 @@ def train(
     examples = [to_example(record) for record in records]
     features = list(to_features(examples, source.tokenizer, labels, config.max_length, config.stride, counts))
     lengths = [len(feature.token_ids) for feature in features]
+    counts["arguments lost: overlap another"] = count_untagged(features, labels) if config.head == "crf" else 0
     print(f"{len(records)} records to train on, {len(kept)} kept to choose the threshold, {len(dev)} dev")
     print(*(f"  {name}: {count}" for name, count in sorted(counts.items()) if count), sep="\n")
 
@@ -90,11 +86,11 @@ def train(
         training.end_epoch(scores)
 
     load_best(model, folder.weights)
-    metrics = {"dev_at_default_threshold": evaluate(dev)}
+    at_default = evaluate(dev)
     by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept and extractor.thresholds else {}
-    metrics |= {"threshold": extractor.threshold, "f1_by_threshold": by_threshold}
     changed = extractor.threshold != extractor.default_threshold
-    metrics["dev"] = evaluate(dev) if changed else metrics["dev_at_default_threshold"]
+    metrics = {"dev_at_default_threshold": at_default, "threshold": extractor.threshold}
+    metrics |= {"f1_by_threshold": by_threshold, "dev": evaluate(dev) if changed else at_default}
     write_json(folder.metrics, metrics)
 
 

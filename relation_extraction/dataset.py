@@ -1,7 +1,7 @@
 """Official DuIE 2.0 records -> examples (spans of characters) -> features (spans of tokens) -> batches."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from common.batching import pad
+from common.batching import model_inputs, pad
 from common.spans import Span, find, find_folded, token_span, token_windows
 from common.tokenizer import Tokenizer
 from schema import Predicate
@@ -216,10 +216,6 @@ def pointer_batch(features: list[Features], rng: np.random.Generator, labels: La
         label, _, _, first, last = relations[(relations[:, 1:3] == chosen).all(1)].T
         objects[row, first, label], objects[row, last, n + label] = 1, 1
     return inputs, {"subjects": subjects, "objects": objects}
-
-
-def model_inputs(features: Iterable[Features]) -> dict[str, np.ndarray]:
-    return {"token_ids": pad([feature.token_ids for feature in features])}
 
 
 BATCHES = {"pair": pair_batch, "pointer": pointer_batch}

@@ -57,7 +57,9 @@ def table(counts: dict[str, Counts]) -> str:
 
 
 def main() -> None:
-    args = evaluation_arguments(__doc__)
+    args = evaluation_arguments(
+        __doc__, {"--alias": {"metavar": "FILE", "help": "tab-separated names and their aliases"}}
+    )
     aliases = read_aliases(args.alias) if args.alias else None
     gold, predictions = read_files(args.gold, args.predictions)
     counts = per_predicate(gold, predictions, aliases)

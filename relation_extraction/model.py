@@ -6,14 +6,15 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from common.batching import model_inputs
 from common.encoder import EncoderSource, build_encoder
 from common.heads import ConditionalLayerNormalization, PairHead, hidden_states
 from common.inference import select_engine
 from common.jsonl import read_json
-from common.losses import factored_multilabel_crossentropy, pointer_crossentropy
+from common.losses import pair_heads_loss, pointer_crossentropy
 from common.run import RunFolder
 from common.training import LossModel, load_weights
-from dataset import Features, Labels, model_inputs
+from dataset import Features, Labels
 from decode import decode_pair, object_relations, pointer_spans
 from settings import Config
 
@@ -36,15 +37,6 @@ def pair_model(encoder: keras.Model, labels: Labels, seed: int) -> LossModel:
         "tails": PairHead(len(labels), upper_triangle=False, name="tails")(hidden, mask=mask),
     }
     return LossModel({"token_ids": token_ids}, outputs, seed=seed)
-
-
-def pair_loss(positives: dict, outputs: dict) -> tf.Tensor:
-    """Sum over the labels, mean over the batch and over the three heads."""
-    losses = [
-        tf.reduce_mean(tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1))
-        for name, factors in outputs.items()
-    ]
-    return tf.add_n(losses) / len(losses)
 
 
 def pointer_model(encoder: keras.Model, labels: Labels, seed: int) -> LossModel:
@@ -79,7 +71,7 @@ def pointer_loss(labels: dict, outputs: dict) -> tf.Tensor:
     )
 
 
-LOSSES = {"pair": pair_loss, "pointer": pointer_loss}
+LOSSES = {"pair": pair_heads_loss, "pointer": pointer_loss}
 
 
 class PairExtractor:

@@ -37,12 +37,7 @@ def main() -> None:
 
 
 def train(
-    config: Config,
-    labels: Labels,
-    records: list[dict],
-    dev: list[dict],
-    source: EncoderSource,
-    folder: RunFolder,
+    config: Config, labels: Labels, records: list[dict], dev: list[dict], source: EncoderSource, folder: RunFolder
 ) -> None:
     order = np.random.default_rng(config.seed).permutation(len(records))
     kept = [records[i] for i in order[: int(config.threshold_share * len(records))]]
@@ -89,11 +84,11 @@ def train(
         training.end_epoch(scores)
 
     load_best(model, folder.weights)
-    metrics = {"dev_at_default_threshold": evaluate(dev)}
+    at_default = evaluate(dev)
     by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept else {}
-    metrics |= {"threshold": extractor.threshold, "f1_by_threshold": by_threshold}
     changed = extractor.threshold != extractor.default_threshold
-    metrics["dev"] = evaluate(dev) if changed else metrics["dev_at_default_threshold"]
+    metrics = {"dev_at_default_threshold": at_default, "threshold": extractor.threshold}
+    metrics |= {"f1_by_threshold": by_threshold, "dev": evaluate(dev) if changed else at_default}
     write_json(folder.metrics, metrics)
 
 

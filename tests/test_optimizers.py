@@ -51,6 +51,24 @@ def test_adax_equals_the_formula_over_1000_steps(decay):
     np.testing.assert_allclose(run(AdaX(1e-4, decay), weights, gradients), expected, rtol=1e-5)
 
 
+@BOTH
+def test_rates_multiply_the_learning_rate_but_not_the_decay(optimizer_class):
+    gradients = noise(20, 5)
+
+    def moved(learning_rate, rates, decay):
+        optimizer = optimizer_class(learning_rate, weight_decay=decay, rates=rates)
+        variable = tf.Variable(np.ones(5, np.float32), name="crf/transitions")
+        for gradient in gradients:
+            optimizer.apply_gradients([(tf.constant(gradient), variable)])
+        return variable.numpy()
+
+    ten_times = moved(1e-3, {"transitions": 10.0}, 0.0)
+    np.testing.assert_allclose(ten_times, moved(1e-2, None, 0.0), rtol=1e-6)
+    np.testing.assert_array_equal(moved(1e-3, {"kernel": 10.0}, 0.0), moved(1e-3, None, 0.0))
+    decayed = ten_times - moved(1e-3, {"transitions": 10.0}, 0.1)
+    np.testing.assert_allclose(decayed, 20 * 1e-3 * 0.1, rtol=0.1)
+
+
 @pytest.mark.parametrize("step", [100_000, 2_000_000, 2**40])
 def test_adax_stays_finite_and_keeps_its_memory(step):
     optimizer, variable = AdaX(1e-3, weight_decay=0.01), tf.Variable(noise(20))

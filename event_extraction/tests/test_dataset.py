@@ -9,6 +9,7 @@ from dataset import (
     Example,
     Features,
     Labels,
+    count_untagged,
     crf_batch,
     pair_batch,
     to_example,
@@ -117,6 +118,8 @@ def test_pair_batch(tokenizer, labels):
 def test_tags(spans, expected, labels):
     feature = Features(0, np.zeros(6, np.int32), np.zeros((6, 2), np.int32), np.array(spans), np.zeros((0, 5), int))
     assert token_tags(feature, labels).tolist() == expected
+    arguments = [label for label, _, _ in spans if label in labels.arguments]
+    assert count_untagged([feature], labels) == len(arguments) - sum(tag % 2 for tag in expected)
     _, batch = crf_batch([feature], np.random.default_rng(0), labels)
     assert batch["tags"].tolist() == [expected]
 

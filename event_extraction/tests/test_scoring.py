@@ -58,9 +58,9 @@ def test_one_gold_argument_serves_one_prediction():
     # 天地 takes 天地 (1); 天地人 is left with nothing
     found = scores([("A", [("r", "天地")])], [("A", [("r", "天地"), ("r", "天地人")])])
     assert (found["precision"], found["recall"]) == (0.5, 1.0)
-    # greedily the first pair would be 甲乙 - 甲乙 (1) and leave 0; the best sum is 0.8 + 0.5
-    found = scores([("A", [("r", "甲乙"), ("r", "甲乙丙")])], [("A", [("r", "甲乙"), ("r", "甲丁")])])
-    assert found["precision"] == pytest.approx((1 + 0.4) / 2)
+    # greedily the first pair would be 甲乙丙丁 - 甲乙丙 (6 / 7) and leave 0; the best sum is 2 / 5 + 4 / 5
+    found = scores([("A", [("r", "甲乙丙丁"), ("r", "甲乙")])], [("A", [("r", "甲乙丙"), ("r", "丁")])])
+    assert found["precision"] == pytest.approx((2 / 5 + 4 / 5) / 2)
 
 
 def test_the_best_form_of_a_gold_argument_counts():
