@@ -199,3 +199,39 @@ def test_event_oddities_occur(event_records):
     assert any("\n" in record["text"] for record in event_records)
     assert any(not record["event_list"] for record in event_records)
     assert any(len(record["text"]) > 256 for record in event_records)
+
+
+# --- reading comprehension
+
+
+@pytest.fixture(scope="module", params=["train", "dev", "test"])
+def paragraphs(request):
+    path = DATA / "demo" / "reading_comprehension" / f"{request.param}.json"
+    (entry,) = json.loads(path.read_text(encoding="utf-8"))["data"]
+    return request.param, entry["paragraphs"]
+
+
+def test_counts_and_ids_of_questions(paragraphs):
+    split, paragraphs = paragraphs
+    questions = [question for paragraph in paragraphs for question in paragraph["qas"]]
+    assert len(questions) == {"train": 1500, "dev": 300, "test": 100}[split]
+    assert len({question["id"] for question in questions}) == len(questions)
+
+
+def test_answers_stand_in_their_context(paragraphs):
+    split, paragraphs = paragraphs
+    for paragraph in paragraphs:
+        for question in paragraph["qas"]:
+            assert question["question"]
+            assert ("answers" in question) == (split != "test")
+            for answer in question.get("answers", ()):
+                assert answer["text"] in paragraph["context"]
+                start = answer["answer_start"]
+                assert paragraph["context"].startswith(answer["text"], start) if split == "train" else start == -1
+
+
+def test_question_oddities_occur(paragraphs):
+    _, paragraphs = paragraphs
+    assert any("\n" in paragraph["context"] for paragraph in paragraphs)
+    assert any(len(paragraph["context"]) > 500 for paragraph in paragraphs)
+    assert any(len(paragraph["qas"]) > 1 for paragraph in paragraphs)

@@ -150,6 +150,7 @@ def test_save_keeps_the_vocabulary(tmp_path):
         (b"", "vocab.txt: the vocabulary is empty"),
         (b"[PAD]\n\xff\n", "vocab.txt: the vocabulary is not UTF-8"),
         (b"[PAD]\n[UNK]\n[SEP]\n[MASK]\n", r"vocab.txt: the vocabulary lacks \[CLS\]"),
+        (b"[UNK]\n[PAD]\n[CLS]\n[SEP]\n[MASK]\n", r"vocab.txt, line 2: \[PAD\] is expected on line 1"),
         (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\na\n", "vocab.txt, line 8: 'a' is already on line 6"),
         (b"[PAD]\n\n[UNK]\n", "vocab.txt, line 2: blank"),
     ],

@@ -1,0 +1,89 @@
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from common.cli import UserError
+from dataset import Question, locate, pair_batch, read_questions, softmax_batch, to_features
+
+
+def file_of(tmp_path, *entries):
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps({"data": entries}, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def entry(question="谁", context="何川来了", **changes):
+    item = {"question": question, "id": "1", "answers": [{"text": "何川", "answer_start": 0}]} | changes
+    return {"paragraphs": [{"context": context, "qas": [item]}]}
+
+
+def test_reads_all_entries_or_the_first(tmp_path):
+    path = file_of(tmp_path, entry(), entry(id=2, answers=[{"text": "何"}, {"text": "川"}]))
+    assert read_questions(path) == [
+        Question("1", "谁", "何川来了", ("何川",)), Question("2", "谁", "何川来了", ("何", "川")),
+    ]  # fmt: skip
+    assert len(read_questions(path, first_entry_only=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], 'expected a JSON object with "data"'),
+        ({"data": {}}, '"data" is missing or not a list'),
+        ({"data": []}, "no questions"),
+        ({"data": [{}]}, 'entry 1: "paragraphs" is missing'),
+        ({"data": [{"paragraphs": [{"qas": []}]}]}, 'entry 1, paragraph 1: "context" is missing or not a string'),
+        ({"data": [entry(), entry(question=None)]}, 'entry 2, paragraph 1, question 1: "question" is missing'),
+        ({"data": [entry(id=1.5)]}, 'question 1: "id" is missing or not a string'),
+        ({"data": [entry(answers=None)]}, 'question 1: "answers" is missing or not a list'),
+        ({"data": [entry(answers=["何川"])]}, 'question 1, answer: expected a JSON object with "text"'),
+    ],
+)
+def test_says_where_a_file_is_wrong(tmp_path, content, message):
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        read_questions(path)
+
+
+def test_finds_all_occurrences_and_counts_what_is_lost():
+    counts = Counter()
+    assert locate("三次,三", "三", counts) == [(0, 1), (3, 4)]
+    assert locate("在 ＮＢＡ 打球", "nba", counts) == [(2, 5)]
+    assert locate("何川", "江月", counts) == locate("何川", " ", counts) == []
+    assert counts == {
+        "answers": 4, "answers lost: empty": 1, "answers lost: not in the context": 1,
+        "answers found only by ignoring case, width or space": 1,
+    }  # fmt: skip
+
+
+def test_windows(tokenizer):
+    question = Question("1", "谁来了啊", "天" * 20 + "何川", ("何川", "天天"))
+    counts = Counter()
+    features = list(to_features([question], tokenizer, 16, 6, 3, counts))
+    assert [feature.question for feature in features] == [0] * len(features)
+    covered = set()
+    for feature in features:
+        assert len(feature.token_ids) == len(feature.segment_ids) == len(feature.offsets) <= 16
+        assert feature.token_ids[[0, 4, -1]].tolist() == [tokenizer.cls_id, tokenizer.sep_id, tokenizer.sep_id]
+        assert feature.segment_ids.tolist() == [0] * 5 + [1] * (len(feature.segment_ids) - 5)
+        assert (feature.offsets[:5] == 0).all()
+        covered |= set(feature.offsets[5:-1, 0].tolist())
+        for first, last in feature.answers:
+            assert question.context[feature.offsets[first, 0] : feature.offsets[last, 1]] in question.answers
+    assert covered == set(range(22))
+    assert any(question.context[f.offsets[a, 0] :] == "何川" for f in features for a, _ in f.answers)
+    assert counts["questions cut"] == 1
+
+
+def test_batches(tokenizer):
+    questions = [Question("1", "谁", "何川和何川", ("何川",)), Question("2", "谁", "", ("何川",))]
+    features = list(to_features(questions, tokenizer, 32, 8, 8, Counter()))
+    inputs, labels = pair_batch(features, np.random.default_rng(0))
+    assert inputs["token_ids"].shape == inputs["segment_ids"].shape == (2, 9)
+    assert labels["answers"].tolist() == [[[0, 3, 4], [0, 6, 7]], [[-1] * 3, [-1] * 3]]
+    drawn = {tuple(softmax_batch(features, np.random.default_rng(seed))[1]["span"][0]) for seed in range(20)}
+    assert drawn == {(3, 4), (6, 7)}
+    assert softmax_batch(features, np.random.default_rng(0))[1]["span"][1].tolist() == [0, 0]
