@@ -1,5 +1,6 @@
-"""Shared by the tests: siblings of the task by plain name."""
+"""Shared by the tests: siblings of the task by plain name, and one small training for each head."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -14,15 +15,58 @@ os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTERO
 pytest.register_assert_rewrite("common.testing")
 
 from common.testing import call as call  # noqa: E402
+from common.testing import refused as refused  # noqa: E402
 from common.testing import shared as shared  # noqa: E402
+from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
 from common.tokenizer import Tokenizer  # noqa: E402
+
+DEMO = TASK.parent / "data" / "demo" / "reading_comprehension"
+SETTINGS = {
+    "train_file": "train.json",
+    "dev_file": "dev.json",
+    "encoder": {"hidden_size": 32, "layers": 1, "heads": 2},
+    "max_length": 192,
+    "stride": 64,
+    "epochs": 10,
+    "batch_size": 4,
+    "learning_rate": 1e-2,
+    "precision": "float32",
+    "checkpoint_steps": 5,
+}
 
 
 @pytest.fixture(scope="session")
 def demo():
-    return TASK.parent / "data" / "demo" / "reading_comprehension"
+    return DEMO
 
 
 @pytest.fixture(scope="session")
 def tokenizer():
     return Tokenizer.from_vocab(TASK.parent / "data" / "vocab.txt")
+
+
+@pytest.fixture(scope="session")
+def make_config():
+    """Writes the config of a small training, one layer of 32 units, and short paragraphs of the demo set."""
+
+    def make(folder, train_lines=45, **settings):
+        (entry,) = json.loads((DEMO / "train.json").read_text(encoding="utf-8"))["data"]
+        paragraphs = [paragraph for paragraph in entry["paragraphs"] if len(paragraph["context"]) < 120]
+        for name, size in (("train", train_lines), ("dev", 12)):
+            data = {"data": [{"paragraphs": paragraphs[:size]}]}
+            (folder / f"{name}.json").write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+        (folder / "tiny.json").write_text(json.dumps(SETTINGS | settings), encoding="utf-8")
+        return folder / "tiny.json"
+
+    return make
+
+
+@pytest.fixture(scope="session", params=["pair", "softmax"])
+def trained(request, tmp_path_factory, make_config, call):
+    """The folder of a finished run; the config, tiny.json, and its data are next to it."""
+    from train import main
+
+    folder = tmp_path_factory.mktemp(request.param)
+    config = make_config(folder, head=request.param)
+    call(main, "--config", config, "--output", folder / "run")
+    return folder / "run"

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+from common.testing import TrainingTests
+
+
+class TestTraining(TrainingTests):
+    task = Path(__file__).resolve().parents[1]
+    scores = ["F1", "EM"]
+    best_by = "F1"
+    has_schema = False
