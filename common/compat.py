@@ -16,12 +16,16 @@ Nothing is patched in place: `Transformer.apply`, through which bert4keras makes
 5. Layer normalisation. bert4keras fixes epsilon at 1e-12 (BERT) or 1e-7 (others); checkpoints state their
    own.
 6. Inputs. bert4keras' are float32; token ids are int32.
+7. Speed of the feed-forward layers. On [batch, length, size] TensorFlow fuses neither bias nor GELU into the
+   matrix product: `FeedForward` here works on [batch * length, size], with TensorFlow's GELU. On one core
+   without AMX a base-size layer takes 92 ms for 1,024 tokens in place of 133.
 
 That both environment variables are set before TensorFlow is imported is seen to by `common/__init__.py`,
 and that "gelu" means the form the checkpoint was trained with (bert4keras: whichever was set last) by
 `common.encoder`.
 """
 
+import functools
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +34,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from bert4keras import layers, models
+
+# the forms that bert4keras calls so, equal in float32 to 1e-6
+GELU = {"gelu_erf": tf.nn.gelu, "gelu_tanh": functools.partial(tf.nn.gelu, approximate=True)}
 
 _dropout_key: tuple[int, int | tf.Tensor | tf.Variable] | None = None
 
@@ -112,6 +119,14 @@ class MultiHeadAttention(layers.MultiHeadAttention):
         return output, scores
 
 
+class FeedForward(layers.FeedForward):
+    """bert4keras' feed-forward layers, on the tokens of all sequences as one matrix."""
+
+    def call(self, inputs):
+        tokens = tf.reshape(inputs, [-1, inputs.shape[-1]])
+        return tf.reshape(super().call(tokens), tf.shape(inputs))
+
+
 class Embedding(layers.Embedding):
     """bert4keras' embedding, also used backwards (`mode="dense"`): [B, L, size] -> scores [B, L, entries]."""
 
@@ -174,6 +189,8 @@ class Compat:
             layer = Embedding
         elif layer is models.LayerNormalization:
             kwargs["epsilon"] = self.layer_norm_eps
+        elif layer is models.FeedForward:
+            layer, kwargs["activation"] = FeedForward, GELU.get(self.hidden_act, self.hidden_act)
         elif layer is models.MultiHeadAttention:
             layer, arguments = MultiHeadAttention, {**arguments, "block": self.block}
         elif layer is models.Dropout and self.dropout_rate:
