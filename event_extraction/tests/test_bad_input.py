@@ -1,5 +1,6 @@
 """Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from common.testing import VOCABULARY, WrongInputTests, bad_training_files, sett
 
 SCHEMA = '{"event_type": "人生-死亡", "role_list": [{"role": "死者"}]}\n'
 ARGUMENT = {"role": "死者", "argument": "何川", "argument_start_index": 0, "alias": []}
+NUMBERS = itertools.count()  # ids must not repeat
 EVENT = {"event_type": "人生-死亡", "trigger": "去世", "trigger_start_index": 2, "arguments": [ARGUMENT]}
 
 
 def line(text="何川去世", event=None, **changes):
-    record = {"text": text, "id": "1", "event_list": [EVENT | (event or {})]} | changes
+    record = {"text": text, "id": f"id {next(NUMBERS)}", "event_list": [EVENT | (event or {})]} | changes
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
@@ -27,8 +29,8 @@ def folder(tmp_path):
     folder.mkdir()
     write(folder, {
         "config.json": settings(),
-        "train.json": line() * 3,
-        "dev.json": line() * 3,
+        "train.json": line() + line() + line(),
+        "dev.json": line() + line() + line(),
         "schema.json": SCHEMA,
         "vocab.txt": VOCABULARY,
     })  # fmt: skip
@@ -58,7 +60,7 @@ TRAINING = bad_training_files(line) | {
         'train.json, line 1: "argument" or "argument_start_index" of an event is missing',
     ),
     "offset wrong": (
-        {"train.json": line() * 2 + line(event={"trigger_start_index": 1})},
+        {"train.json": line() + line() + line(event={"trigger_start_index": 1})},
         "train.json, line 3: trigger '去世' is not at character 1 of the text",
     ),
     "offset negative": (
@@ -73,6 +75,7 @@ TRAINING = bad_training_files(line) | {
         {"dev.json": line(event={"arguments": [ARGUMENT | {"role": "生者"}]})},
         "dev.json, line 1: event type '人生-死亡' has no role '生者' in the schema",
     ),
+    "id repeated": ({"dev.json": line() + line(id="7") + line(id="7")}, "line 3: id '7' is already on line 2"),
     "schema doubled": ({"schema.json": SCHEMA * 2}, "schema.json, line 2: event type '人生-死亡' is defined a second"),
 }  # fmt: skip
 
