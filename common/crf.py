@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-_TINY = 1e-37  # smallest normal float32, rounded up: log stays finite
+from common.losses import TINY
+
 _FEW = 8  # best labels of a step that Viterbi looks at first
 
 
@@ -55,7 +56,7 @@ def _log_partition(emissions, transitions, weight):
         """Probabilities of the labels at the step before, given all before it -> the same at this step."""
         before, _, _ = state
         emission, is_inside = step
-        x = tf.math.log(tf.maximum(before @ kernel, _TINY)) + emission
+        x = tf.math.log(tf.maximum(before @ kernel, TINY)) + emission
         log_sum = tf.reduce_logsumexp(x, -1, keepdims=True)
         now = tf.where(is_inside, tf.exp(x - log_sum), before)
         return now, tf.where(is_inside, log_sum + highest, 0.0), tf.exp(emission - log_sum)

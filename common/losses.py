@@ -15,7 +15,7 @@ import tensorflow as tf
 # Stands for minus infinity. It is finite, so that log-sum-exp over nothing has a finite gradient, and a
 # float32 score next to it disappears.
 MASKED = -1e12
-_TINY = 1e-37  # smallest normal float32, rounded up: log stays finite
+TINY = 1e-37  # smallest normal float32, rounded up: log stays finite
 
 
 def multilabel_crossentropy(labels, scores):
@@ -129,7 +129,7 @@ def pointer_crossentropy(labels, logits, power, mask):
     Returns float32 scalar: summed over n / 2 pointers, averaged over the tokens of the mask.
     """
     log_p = power * tf.math.log_sigmoid(tf.cast(logits, tf.float32))
-    log_not_p = tf.math.log(tf.maximum(-tf.math.expm1(log_p), _TINY))
+    log_not_p = tf.math.log(tf.maximum(-tf.math.expm1(log_p), TINY))
     losses = -tf.where(tf.cast(labels, tf.bool), log_p, log_not_p)
     mask = tf.cast(mask, tf.float32)
     return tf.reduce_sum(tf.reduce_sum(losses, -1) * mask) / (2 * tf.maximum(tf.reduce_sum(mask), 1.0))
@@ -155,7 +155,7 @@ def _log_sum_exp_of_product(scores, row_bias, column_bias):
     column_shift = tf.stop_gradient(tf.reduce_max(column_bias, -1, keepdims=True))
     summed = tf.matmul(tf.exp(row_bias - row_shift), tf.exp(scores - row_max[..., None]))
     total = tf.reduce_sum(summed * tf.exp(column_bias - column_shift), -1)
-    return tf.math.log(tf.maximum(total, _TINY)) + row_shift[..., 0] + column_shift[..., 0]
+    return tf.math.log(tf.maximum(total, TINY)) + row_shift[..., 0] + column_shift[..., 0]
 
 
 def _equal(x):

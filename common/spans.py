@@ -3,7 +3,7 @@
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +43,7 @@ def _fold(text: str) -> tuple[str, list[int]]:
 
 
 class Window(NamedTuple):
-    """Tokens [first, end) of a text between [CLS] and [SEP], whose offsets hold (0, 0)."""
+    """Tokens [first, end) of a text between a prefix, [CLS] at least, and [SEP], whose offsets hold (0, 0)."""
 
     first: int
     end: int
@@ -56,7 +56,11 @@ class Window(NamedTuple):
 
     def place(self, tokens: np.ndarray) -> np.ndarray:
         """Positions in `token_ids` of tokens of the text."""
-        return tokens + 1 - self.first
+        return tokens - self.first + self.prefix_length
+
+    @property
+    def prefix_length(self) -> int:
+        return len(self.token_ids) - 1 - (self.end - self.first)
 
 
 def windows(length: int, size: int, stride: int) -> list[Span]:
@@ -66,13 +70,18 @@ def windows(length: int, size: int, stride: int) -> list[Span]:
     return [(start, min(start + size, length)) for start in starts]
 
 
-def token_windows(encoding: Encoding, tokenizer: Tokenizer, max_length: int, stride: int) -> Iterator[Window]:
-    """Windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens."""
-    for first, end in windows(len(encoding.ids), max_length - 2, stride):
-        token_ids = np.empty(end - first + 2, np.int32)
-        token_ids[0], token_ids[1:-1], token_ids[-1] = tokenizer.cls_id, encoding.ids[first:end], tokenizer.sep_id
-        offsets = np.zeros((end - first + 2, 2), np.int32)
-        offsets[1:-1] = encoding.offsets[first:end]
+def token_windows(
+    encoding: Encoding, tokenizer: Tokenizer, max_length: int, stride: int, prefix: Sequence[int] | None = None
+) -> Iterator[Window]:
+    """Windows of at most `max_length` tokens with a prefix ([CLS] where none is given) and [SEP], every `stride`
+    tokens."""
+    prefix = [tokenizer.cls_id] if prefix is None else prefix
+    for first, end in windows(len(encoding.ids), max_length - len(prefix) - 1, stride):
+        token_ids = np.empty(len(prefix) + end - first + 1, np.int32)
+        token_ids[: len(prefix)], token_ids[-1] = prefix, tokenizer.sep_id
+        token_ids[len(prefix) : -1] = encoding.ids[first:end]
+        offsets = np.zeros((len(token_ids), 2), np.int32)
+        offsets[len(prefix) : -1] = encoding.offsets[first:end]
         yield Window(first, end, token_ids, offsets)
 
 

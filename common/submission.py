@@ -6,7 +6,8 @@ Each kind of problem is one line on standard error: the first place that has it,
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +53,12 @@ def check_submission(
     Raises UserError if there is a problem, for an input that is wrong itself, and where the predictions cannot be
     read any further.
     """
-    problems, warnings = Findings(), Findings()
     lines: dict[str, list[int]] = {}
     for number, record in enumerate(inputs, start=1):
         lines.setdefault(record[key], []).append(number)
     predicted: Counter[str] = Counter()
     records = items = 0
-    try:
-        check_name(Path(prediction_path), problems, warnings)
+    with findings(prediction_path) as (problems, warnings):
         for number, record in read_submission_lines(prediction_path):
             place = f"{prediction_path}, line {number}"
             items += examine(record, lambda m, p=place: problems.add(m, p), lambda m, p=place: warnings.add(m, p))
@@ -73,12 +72,22 @@ def check_submission(
         for name, numbers in lines.items():
             for number in numbers[predicted[name] :]:
                 problems.add(f"the {key} has no prediction", f"{input_path}, line {number}")
-    finally:  # also when a broken line ends the reading
+    return records, items
+
+
+@contextmanager
+def findings(path: str) -> Iterator[tuple[Findings, Findings]]:
+    """Problems and warnings of a prediction file, those of its name to begin with; shows them at the end, also when a
+    broken line ends the reading, and raises UserError if there is a problem."""
+    problems, warnings = Findings(), Findings()
+    try:
+        check_name(Path(path), problems, warnings)
+        yield problems, warnings
+    finally:
         problems.show("problem")
         warnings.show("warning")
     if problems.first:
-        raise UserError(f"{prediction_path}: not what the leaderboard takes, see the lines above")
-    return records, items
+        raise UserError(f"{path}: not what the leaderboard takes, see the lines above")
 
 
 def check_name(path: Path, problems: Findings, warnings: Findings) -> None:

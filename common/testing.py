@@ -4,6 +4,7 @@ A test file's conftest.py imports the fixtures by name.
 """
 
 import csv
+import io
 import json
 import random
 import re
@@ -22,6 +23,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from common.cli import run
+from common.jsonl import read_submission_lines
+from common.tokenizer import Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIZES = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary": "vocab.txt"}
@@ -31,6 +34,19 @@ BERT = {
     "intermediate_size": 32,
 }  # fmt: skip
 VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n何\n"
+
+
+# of a training small enough for a test: one layer, 15 steps an epoch on 60 examples
+TINY = {
+    "train_file": "train.json",
+    "dev_file": "dev.json",
+    "encoder": {"hidden_size": 32, "layers": 1, "heads": 2},
+    "epochs": 10,
+    "batch_size": 4,
+    "learning_rate": 1e-2,
+    "precision": "float32",
+    "checkpoint_steps": 5,
+}
 
 
 # --- commands
@@ -46,6 +62,11 @@ def shared():
 
 
 @pytest.fixture(scope="session")
+def tokenizer():
+    return Tokenizer.from_vocab(REPOSITORY / "data" / "vocab.txt")
+
+
+@pytest.fixture(scope="session")
 def call():
     """Calls a command line in this process: call(main, "--key", value, ...). It ends as on the shell."""
 
@@ -55,6 +76,12 @@ def call():
             run(main)
 
     return call
+
+
+def write_tiny_config(folder: Path, **settings: Any) -> Path:
+    """tiny.json, `TINY` and other settings."""
+    (folder / "tiny.json").write_text(json.dumps(TINY | settings), encoding="utf-8")
+    return folder / "tiny.json"
 
 
 def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
@@ -229,6 +256,55 @@ class TrainingTests:
         import train
 
         train.main()
+
+
+class PredictionTests:
+    """What holds for the predictions of the tasks whose files are JSON lines. Needs the fixtures `trained`, `inputs`
+    (official lines without labels) and `submission`, a zip of TensorFlow's predictions for them."""
+
+    records: int  # in `inputs`
+
+    def test_the_leaderboard_would_take_it(self, trained, inputs, submission, call, capsys):
+        import check_submission
+
+        call(
+            check_submission.main, "--input", inputs, "--predictions", submission, "--schema", trained / "schema.json"
+        )
+        output = capsys.readouterr()
+        assert output.out.startswith(f"OK: {self.records} records")
+        assert output.err == ""
+
+    def test_a_pipe_and_the_other_engine_give_the_same(self, trained, inputs, submission, call, capsys, monkeypatch):
+        """Standard input and output, small batches and OpenVINO, in bfloat16 where the machine has it."""
+        import predict
+
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(inputs.read_bytes())))
+        call(
+            predict.main, "--model", trained, "--input", "-", "--output", "-",
+            "--engine", "openvino", "--batch-size", 7,
+        )  # fmt: skip
+        output = capsys.readouterr().out
+        predictions, expected = [json.loads(line) for line in output.split("\n")[:-1]], read_records(submission)
+        assert len(predictions) == len(expected)
+        same = np.mean([ours == theirs for ours, theirs in zip(predictions, expected, strict=True)])
+        assert same >= 0.995
+
+    def test_scores_what_training_said(self, trained, call, tmp_path):
+        import predict
+        from scoring import score
+
+        dev = trained.parent / "dev.json"
+        call(
+            predict.main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json",
+            "--engine", "tensorflow",
+        )  # fmt: skip
+        metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
+        assert score(read_records(dev), read_records(tmp_path / "dev.json")) == metrics["dev"]
+
+
+def read_records(path: Path) -> list[Any]:
+    """The records of JSON lines, plain or zipped."""
+    return [record for _, record in read_submission_lines(path)]
 
 
 # --- wrong input

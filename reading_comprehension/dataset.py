@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from common import batching
 from common.batching import pad
 from common.cli import UserError
 from common.jsonl import read_json
-from common.spans import Span, find, find_folded, token_span, windows
+from common.spans import Span, find, find_folded, token_span, token_windows
 from common.tokenizer import Tokenizer
 
 
@@ -100,18 +101,15 @@ def to_features(
     asked = tokenizer.encode(question.question for question in questions)
     read = tokenizer.encode(question.context for question in questions)
     for index, (question, asking, context) in enumerate(zip(questions, asked, read, strict=True)):
-        prefix = np.concatenate([[tokenizer.cls_id], asking.ids[:max_question_length], [tokenizer.sep_id]])
+        prefix = [tokenizer.cls_id, *asking.ids[:max_question_length], tokenizer.sep_id]
         counts["questions cut"] += len(asking.ids) > max_question_length
         answers = _token_spans(question, context.offsets, counts)
         lost = np.ones(len(answers), bool)
-        for first, end in windows(len(context.ids), max_length - len(prefix) - 1, stride):
-            token_ids = np.concatenate([prefix, context.ids[first:end], [tokenizer.sep_id]]).astype(np.int32)
-            offsets = np.zeros((len(token_ids), 2), np.int32)
-            offsets[len(prefix) : -1] = context.offsets[first:end]
-            segment_ids = (np.arange(len(token_ids)) >= len(prefix)).astype(np.int32)
-            held = ((answers >= first) & (answers < end)).all(1)
+        for window in token_windows(context, tokenizer, max_length, stride, prefix):
+            segment_ids = (np.arange(len(window.token_ids)) >= len(prefix)).astype(np.int32)
+            held = window.holds(answers)
             lost &= ~held
-            yield Features(index, token_ids, segment_ids, offsets, answers[held] - first + len(prefix))
+            yield Features(index, window.token_ids, segment_ids, window.offsets, window.place(answers[held]))
         counts["answers lost: fit no window"] += int(lost.sum())
 
 
@@ -164,10 +162,7 @@ def softmax_batch(features: list[Features], rng: np.random.Generator) -> tuple[d
 
 
 def model_inputs(features: Iterable[Features]) -> dict[str, np.ndarray]:
-    return {
-        "token_ids": pad([feature.token_ids for feature in features]),
-        "segment_ids": pad([feature.segment_ids for feature in features]),
-    }
+    return batching.model_inputs(features) | {"segment_ids": pad([feature.segment_ids for feature in features])}
 
 
 BATCHES = {"pair": pair_batch, "softmax": softmax_batch}

@@ -7,11 +7,9 @@ Gives what the organisers' script gives, to the last digit shown. Texts are lowe
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from common.tokenizer import CJK_RANGES
+
 DELETED = str.maketrans("", "", ":_`|,()，。：？！“”；’《》·、「」（）－～『』")
-CJK_RANGES = (
-    (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
-    (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
-)  # fmt: skip
 
 
 def score(gold: Iterable[tuple[str, list[str]]], predictions: Mapping[str, str]) -> dict[str, Any]:

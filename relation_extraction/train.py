@@ -84,7 +84,8 @@ def train(
         training.end_epoch(scores)
 
     load_best(model, folder.weights)
-    at_default = evaluate(dev)
+    best = max(training.progress.history, key=lambda row: row["f1"])  # the epoch with these weights
+    at_default = {name: best[name] for name in ("precision", "recall", "f1")}
     by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept else {}
     changed = extractor.threshold != extractor.default_threshold
     metrics = {"dev_at_default_threshold": at_default, "threshold": extractor.threshold}

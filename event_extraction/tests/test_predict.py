@@ -1,16 +1,12 @@
-import io
 import json
 import random
-import sys
 
 import numpy as np
 import pytest
 
-import check_submission
 import predict
-from common.jsonl import read_submission_lines
+from common.testing import PredictionTests, read_records
 from schema import read_schema, record_faults, schema_faults
-from scoring import score
 
 ODD_TEXTS = [
     "", " \t\u3000", "\r\n", "\ufeff", "字" * 10_000, "a" * 500, "😀👩\u200d👩\u200d👧🇨🇳何川",
@@ -41,12 +37,8 @@ def submission(trained, inputs, call, tmp_path_factory):
     return path
 
 
-def read(path):
-    return [record for _, record in read_submission_lines(path)]
-
-
 def test_one_prediction_for_every_input_in_order(trained, inputs, submission):
-    records, predictions = read(inputs), read(submission)
+    records, predictions = read_records(inputs), read_records(submission)
     assert [record["id"] for record in predictions] == [record["id"] for record in records]
     schema = read_schema(trained / "schema.json")
     found = 0
@@ -63,37 +55,8 @@ def test_one_prediction_for_every_input_in_order(trained, inputs, submission):
     assert found > 20
 
 
-def test_the_leaderboard_would_take_it(trained, inputs, submission, call, capsys):
-    call(
-        check_submission.main, "--input", inputs, "--predictions", submission, "--schema", trained / "schema.json"
-    )
-    output = capsys.readouterr()
-    assert output.out.startswith("OK: 214 records")
-    assert output.err == ""
-
-
-def test_a_pipe_and_the_other_engine_give_the_same(trained, inputs, submission, call, capsys, monkeypatch):
-    """Standard input and output, small batches and OpenVINO, in bfloat16 where the machine has it."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(inputs.read_bytes())))
-    call(
-        predict.main, "--model", trained, "--input", "-", "--output", "-",
-        "--engine", "openvino", "--batch-size", 7,
-    )  # fmt: skip
-    output = capsys.readouterr().out
-    predictions, expected = [json.loads(line) for line in output.split("\n")[:-1]], read(submission)
-    assert len(predictions) == len(expected)
-    same = np.mean([ours == theirs for ours, theirs in zip(predictions, expected, strict=True)])
-    assert same >= 0.995
-
-
-def test_scores_what_training_said(trained, call, tmp_path):
-    dev = trained.parent / "dev.json"
-    call(
-        predict.main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json",
-        "--engine", "tensorflow",
-    )  # fmt: skip
-    metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
-    assert score(read(dev), read(tmp_path / "dev.json")) == metrics["dev"]
+class TestPrediction(PredictionTests):
+    records = 214
 
 
 def test_reads_no_further_than_it_must(tokenizer, labels, monkeypatch):

@@ -17,32 +17,16 @@ pytest.register_assert_rewrite("common.testing")
 from common.testing import call as call  # noqa: E402
 from common.testing import refused as refused  # noqa: E402
 from common.testing import shared as shared  # noqa: E402
+from common.testing import tokenizer as tokenizer  # noqa: E402
 from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
-from common.tokenizer import Tokenizer  # noqa: E402
+from common.testing import write_tiny_config  # noqa: E402
 
 DEMO = TASK.parent / "data" / "demo" / "reading_comprehension"
-SETTINGS = {
-    "train_file": "train.json",
-    "dev_file": "dev.json",
-    "encoder": {"hidden_size": 32, "layers": 1, "heads": 2},
-    "max_length": 192,
-    "stride": 64,
-    "epochs": 10,
-    "batch_size": 4,
-    "learning_rate": 1e-2,
-    "precision": "float32",
-    "checkpoint_steps": 5,
-}
 
 
 @pytest.fixture(scope="session")
 def demo():
     return DEMO
-
-
-@pytest.fixture(scope="session")
-def tokenizer():
-    return Tokenizer.from_vocab(TASK.parent / "data" / "vocab.txt")
 
 
 @pytest.fixture(scope="session")
@@ -55,8 +39,8 @@ def make_config():
         for name, size in (("train", train_lines), ("dev", 12)):
             data = {"data": [{"paragraphs": paragraphs[:size]}]}
             (folder / f"{name}.json").write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
-        (folder / "tiny.json").write_text(json.dumps(SETTINGS | settings), encoding="utf-8")
-        return folder / "tiny.json"
+        fixed = dict(max_length=192, stride=64)
+        return write_tiny_config(folder, **(fixed | settings))
 
     return make
 

@@ -1,6 +1,5 @@
 """Shared by the tests: siblings of the task by plain name, a schema, and one small training for each head."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -17,24 +16,13 @@ pytest.register_assert_rewrite("common.testing")
 from common.testing import call as call  # noqa: E402
 from common.testing import refused as refused  # noqa: E402
 from common.testing import shared as shared  # noqa: E402
+from common.testing import tokenizer as tokenizer  # noqa: E402
 from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
-from common.tokenizer import Tokenizer  # noqa: E402
+from common.testing import write_tiny_config  # noqa: E402
 from dataset import Labels  # noqa: E402
 from schema import Predicate  # noqa: E402
 
 DEMO = TASK.parent / "data" / "demo" / "relation_extraction"
-SETTINGS = {
-    "train_file": "train.json",
-    "dev_file": "dev.json",
-    "schema_file": "data:demo/relation_extraction/schema.json",
-    "encoder": {"hidden_size": 32, "layers": 1, "heads": 2},
-    "max_length": 320,
-    "epochs": 10,
-    "batch_size": 4,
-    "learning_rate": 1e-2,
-    "precision": "float32",
-    "checkpoint_steps": 5,
-}
 
 
 @pytest.fixture(scope="session")
@@ -57,11 +45,6 @@ def labels():
 
 
 @pytest.fixture(scope="session")
-def tokenizer():
-    return Tokenizer.from_vocab(TASK.parent / "data" / "vocab.txt")
-
-
-@pytest.fixture(scope="session")
 def make_config():
     """Writes the config of a small training, one layer of 32 units, and lines of the demo set to train on."""
 
@@ -69,8 +52,8 @@ def make_config():
         lines = (DEMO / "train.json").read_text(encoding="utf-8").splitlines(keepends=True)
         (folder / "train.json").write_text("".join(lines[:train_lines]), encoding="utf-8")
         (folder / "dev.json").write_text("".join(lines[:20]), encoding="utf-8")
-        (folder / "tiny.json").write_text(json.dumps(SETTINGS | settings), encoding="utf-8")
-        return folder / "tiny.json"
+        fixed = dict(schema_file="data:demo/relation_extraction/schema.json", max_length=320)
+        return write_tiny_config(folder, **(fixed | settings))
 
     return make
 
