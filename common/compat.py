@@ -20,6 +20,8 @@ Nothing is patched in place: `Transformer.apply`, through which bert4keras makes
    matrix product: `FeedForward` here works on [batch * length, size], with TensorFlow's GELU. On one core
    without AMX a base-size layer takes 92 ms for 1,024 tokens in place of 133.
 
+8. Rotary positions. bert4keras' form slices every other entry, which is slow, and does not convert to OpenVINO.
+
 That both environment variables are set before TensorFlow is imported is seen to by `common/__init__.py`,
 and that "gelu" means the form the checkpoint was trained with (bert4keras: whichever was set last) by
 `common.encoder`.
@@ -34,6 +36,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from bert4keras import layers, models
+
+from common.heads import rotate
 
 # the forms that bert4keras calls so, equal in float32 to 1e-6
 GELU = {"gelu_erf": tf.nn.gelu, "gelu_tanh": functools.partial(tf.nn.gelu, approximate=True)}
@@ -103,7 +107,8 @@ class MultiHeadAttention(layers.MultiHeadAttention):
             visible = rest.pop(0)[..., None, :, :]
             allowed = visible if allowed is None else allowed & visible
         if p_bias == "rotary":
-            query, key = rotate(query, rest[0]), rotate(key, rest[0])
+            sine, cosine = rest[0][:, :, None, ::2], rest[0][:, :, None, 1::2]
+            query, key = rotate(query, sine, cosine), rotate(key, sine, cosine)
         query *= self.key_size**-0.5
         scores = tf.einsum("bjhd,bkhd->bhjk", query, key)
         if p_bias == "typical_relative":
@@ -134,15 +139,6 @@ class Embedding(layers.Embedding):
         if mode == "embedding":
             return super().call(inputs)
         return tf.tensordot(inputs, tf.cast(self.embeddings, inputs.dtype), [[2], [1]])
-
-
-def rotate(x: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-    """Turn the pairs of entries of `x` [B, L, heads, size] by the angles whose sines and cosines are the even and odd
-    entries of `positions` [1, L, size]; bert4keras' form, by `repeat_elements`, does not convert to OpenVINO."""
-    sine, cosine = positions[:, :, None, ::2], positions[:, :, None, 1::2]
-    even, odd = x[..., ::2], x[..., 1::2]
-    turned = tf.stack([even * cosine - odd * sine, odd * cosine + even * sine], axis=-1)
-    return tf.reshape(turned, tf.shape(x))
 
 
 class TruncatedNormal(keras.initializers.Initializer):

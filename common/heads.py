@@ -1,6 +1,7 @@
 """Output heads: what they start from, the pair head in factored form, and the conditional layer normalisation of the
 pointer head."""
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
@@ -58,7 +59,8 @@ class PairHead(keras.layers.Layer):
         biases = tf.linalg.matrix_transpose(self.biases(hidden))
         row_bias, column_bias = tf.split(biases, 2, axis=1)
         if self.rotary:
-            query, key = rotate(query), rotate(key)
+            angles = rotary_angles(tf.shape(hidden)[1], self.head_size)
+            query, key = (rotate(x, tf.sin(angles), tf.cos(angles)) for x in (query, key))
         scores = tf.matmul(query, key, transpose_b=True) / self.head_size**0.5
         pairs = mask[:, :, None] & mask[:, None, :]
         if self.upper_triangle:
@@ -66,15 +68,24 @@ class PairHead(keras.layers.Layer):
         return tf.where(pairs, scores, MASKED), row_bias, column_bias
 
 
-def rotate(x):
-    """Rotary position embedding of x [batch, length, size], size even: entries 2k and 2k + 1 are turned by
-    position / 10000^(2k / size) radians (arXiv 2104.09864)."""
+def rotate(x, sine, cosine):
+    """Turn the entries 2k and 2k + 1 of x [..., size] by angles; their sines and cosines [..., size / 2] broadcast.
+
+    The swapped entries come from a product with a matrix of 0 and +-1, exact in every precision: slicing every other
+    entry took a third of the time of an encoder's layer on a CPU.
+    """
     size = x.shape[-1]
-    frequency = tf.pow(10000.0, -tf.range(0, size, 2, dtype=x.dtype) / size)
-    angle = tf.range(tf.shape(x)[1], dtype=x.dtype)[:, None] * frequency
-    even, odd = x[..., ::2], x[..., 1::2]
-    turned = tf.stack([even * tf.cos(angle) - odd * tf.sin(angle), odd * tf.cos(angle) + even * tf.sin(angle)], axis=-1)
-    return tf.reshape(turned, tf.shape(x))
+    swap = np.zeros((size, size))
+    swap[range(1, size, 2), range(0, size, 2)] = -1
+    swap[range(0, size, 2), range(1, size, 2)] = 1
+    swapped = tf.tensordot(x, tf.constant(swap, x.dtype), 1)
+    return x * tf.repeat(cosine, 2, axis=-1) + swapped * tf.repeat(sine, 2, axis=-1)
+
+
+def rotary_angles(length, size):
+    """float32 [length, size / 2]: position / 10000^(2k / size) radians (RoPE, arXiv 2104.09864)."""
+    frequency = tf.pow(10000.0, -tf.range(0.0, size, 2) / size)
+    return tf.range(tf.cast(length, tf.float32))[:, None] * frequency
 
 
 class ConditionalLayerNormalization(keras.layers.Layer):

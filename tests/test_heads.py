@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from common.heads import ConditionalLayerNormalization, PairHead, rotate, text_mask
+from common.heads import ConditionalLayerNormalization, PairHead, rotary_angles, rotate, text_mask
 from common.losses import MASKED
 
 HIDDEN = np.random.default_rng(0).normal(size=(2, 6, 8)).astype(np.float32)
@@ -37,11 +37,21 @@ def test_scores_equal_the_definition():
 
 def test_rotary_scores_depend_on_the_distance_only():
     q, k = np.random.default_rng(1).normal(size=(2, 1, 8)).astype(np.float32)
-    turned_q, turned_k = (rotate(tf.tile(x[None], [1, 9, 1])).numpy()[0] for x in (q, k))
+    angles = rotary_angles(9, 8)
+    turned_q, turned_k = (rotate(tf.tile(x, [9, 1]), tf.sin(angles), tf.cos(angles)).numpy() for x in (q, k))
     scores = turned_q @ turned_k.T
     np.testing.assert_allclose(scores[0, 3], scores[5, 8], rtol=1e-5)
     np.testing.assert_allclose(np.diag(scores), (q @ k.T).item(), rtol=1e-5)
     assert abs(scores[0, 3] - scores[0, 5]) > 1e-3
+
+
+def test_rotation_is_a_complex_product():
+    x = np.random.default_rng(2).normal(size=(2, 5, 6))
+    frequency = 10000.0 ** (-np.arange(0, 6, 2) / 6)
+    turned = (x[..., ::2] + 1j * x[..., 1::2]) * np.exp(1j * np.arange(5)[:, None] * frequency)
+    angles = rotary_angles(5, 6)
+    ours = rotate(tf.constant(x, tf.float32), tf.sin(angles), tf.cos(angles)).numpy()
+    np.testing.assert_allclose(ours[..., ::2] + 1j * ours[..., 1::2], turned, atol=1e-6)
 
 
 def test_conditional_layer_normalisation_starts_plain_and_learns_the_condition():
