@@ -2,7 +2,7 @@
 # .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.12 python3.11 python3.13
 
-.PHONY: help install demo demo-relation demo-event test lint bench bench-torch lock clean
+.PHONY: help install demo demo-relation demo-event demo-reading test lint bench bench-torch lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -31,15 +31,21 @@ demo-event: TASK := event_extraction
 demo-event: install  ## the same for event extraction
 	$(RUN_DEMO)
 
+demo-reading: TASK := reading_comprehension
+demo-reading: SCHEMA :=
+demo-reading: install  ## the same for reading comprehension
+	$(RUN_DEMO)
+
 DEMO_DATA = data/demo/$(TASK)
 DEMO_RUN = runs/$(TASK)/demo
+SCHEMA = --schema $(DEMO_RUN)/schema.json
 define RUN_DEMO
 	.venv/bin/python $(TASK)/train.py --config demo.json
 	.venv/bin/python $(TASK)/predict.py --model $(DEMO_RUN) --input $(DEMO_DATA)/dev.json --output $(DEMO_RUN)/dev.json
 	.venv/bin/python $(TASK)/evaluate.py --gold $(DEMO_DATA)/dev.json --predictions $(DEMO_RUN)/dev.json
 	.venv/bin/python $(TASK)/predict.py --model $(DEMO_RUN) --input $(DEMO_DATA)/test.json --output $(DEMO_RUN)/submission.zip
 	.venv/bin/python $(TASK)/check_submission.py --input $(DEMO_DATA)/test.json \
-	    --predictions $(DEMO_RUN)/submission.zip --schema $(DEMO_RUN)/schema.json
+	    --predictions $(DEMO_RUN)/submission.zip $(SCHEMA)
 	@printf '%-12s%s\n' run $(DEMO_RUN) curves $(DEMO_RUN)/curves.png metrics $(DEMO_RUN)/metrics.json \
 	    predictions $(DEMO_RUN)/dev.json submission $(DEMO_RUN)/submission.zip
 endef

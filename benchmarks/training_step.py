@@ -1,9 +1,9 @@
 """Seconds per training step of a task's `small.json` with either head, and the share of padding in its batches.
 
-python benchmarks/training_step.py [--task relation_extraction|event_extraction]
+python benchmarks/training_step.py [--task relation_extraction|event_extraction|reading_comprehension]
 
 Both heads train on the same batches of one epoch, a few steps in turns. The share of padding is that of a
-whole epoch. The official train file where it is, else that of the demo set.
+whole epoch. The official train file where it is (CMRC 2018 for reading comprehension), else that of the demo set.
 """
 
 import argparse
@@ -13,47 +13,47 @@ from collections import Counter
 from functools import partial
 
 import numpy as np
-from tools.harness import ROOT, duie_or_demo, in_turns, make_parser, report
+from tools.harness import ROOT, in_turns, make_parser, official_or_demo, report
 
 from common.batching import bucketed_batches, padding_waste
 from common.cli import run
 from common.config import load_config
-from common.encoder import build_encoder, resolve_encoder
+from common.encoder import EncoderSource, build_encoder, resolve_encoder
+from common.jsonl import read_jsonl
 from common.optimizers import make_optimizer
 from common.training import Batches, set_precision
 
-sys.path.insert(0, str(ROOT / "relation_extraction"))
-
-from dataset import BATCHES, Labels, to_example, to_features
-from model import LOSSES, build_model
-from schema import read_records, read_schema
-from settings import Config
+OFFICIAL = {"relation_extraction": "duie", "event_extraction": "duee", "reading_comprehension": "cmrc2018"}
 
 
 def main() -> None:
     args = parse_arguments()
-    data = duie_or_demo()
-    files = [f"train_file={data.train}", f"dev_file={data.train}", f"schema_file={data.schema}"]
-    config = load_config(Config, "small.json", ROOT / "relation_extraction", [*files, *args.set])
+    sys.path.insert(0, str(ROOT / args.task))
+    from dataset import BATCHES
+    from model import LOSSES
+    from settings import Config
+
+    train_file = official_or_demo(OFFICIAL[args.task], args.task, "train.json")
+    files = [f"train_file={train_file}", f"dev_file={train_file}"]
+    if args.task != "reading_comprehension":
+        files.append(f"schema_file={next(train_file.parent.glob('*schema.json'))}")
+    config = load_config(Config, "small.json", ROOT / args.task, [*files, *args.set])
     source = resolve_encoder(config.encoder)
-    labels = Labels(read_schema(config.schema_file))
-    examples = [to_example(record, Counter()) for record in read_records(config.train_file)]
-    window = config.max_length, config.stride
-    features = list(to_features(examples, source.tokenizer, labels, *window, Counter()))
+    features, labels = prepare(args.task, config, source)
     lengths = [len(feature.token_ids) for feature in features]
     order = bucketed_batches(lengths, config.batch_size, config.seed, epoch=0)
-
     precision = set_precision(config.precision)
 
     def fit(head: str):
+        from model import build_model
+
         encoder = build_encoder(source.architecture, config.seed, config.dropout)
-        model = build_model(head, encoder, labels, config.seed)
+        model = build_model(head, encoder, *labels.values(), config.seed)
         model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), LOSSES[head])
-        collate = partial(BATCHES[head], labels=labels)
 
         def steps(number: int) -> None:
             part = order[number * args.steps : (number + 1) * args.steps]
-            batches = Batches(features, part, collate, config.seed, epoch=0)
+            batches = Batches(features, part, partial(BATCHES[head], **labels), config.seed, epoch=0)
             model.fit(batches, shuffle=False, verbose=0)
 
         return steps
@@ -72,7 +72,7 @@ def main() -> None:
         )
     shuffled = np.array_split(np.random.default_rng(config.seed).permutation(len(lengths)), len(order))
     report(
-        "training_step",
+        "training_step" if args.task == "relation_extraction" else f"training_step_{args.task}",
         vars(args),
         rows,
         precision=precision,
@@ -84,8 +84,27 @@ def main() -> None:
     )
 
 
+def prepare(task: str, config, source: EncoderSource) -> tuple[list, dict]:
+    """The features of the train file, and the labels that the task's batches and model need, if it has any."""
+    counts = Counter()
+    if task == "reading_comprehension":
+        from dataset import read_questions, to_features
+
+        window = config.max_length, config.stride, config.max_question_length
+        return list(to_features(read_questions(config.train_file), source.tokenizer, *window, counts)), {}
+    from dataset import Labels, to_example, to_features
+    from schema import read_schema
+
+    labels = Labels(read_schema(config.schema_file))
+    more = [counts] if task == "relation_extraction" else []
+    examples = [to_example(record, *more) for _, record in read_jsonl(config.train_file)]
+    features = to_features(examples, source.tokenizer, labels, config.max_length, config.stride, counts)
+    return list(features), {"labels": labels}
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__)
+    parser.add_argument("--task", choices=OFFICIAL, default="relation_extraction", help="default: relation_extraction")
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="steps of a head in one round")
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override the config"

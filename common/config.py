@@ -82,6 +82,7 @@ class EncoderSizes:
     intermediate_size: PositiveInt | None = None  # null: 4 * hidden_size
     vocabulary: InputFile = str(DATA_FOLDER / "vocab.txt")
     word_level: bool = False
+    same_token_attention: bool = False  # see common/encoder.py
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "EncoderSizes":

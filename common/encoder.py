@@ -99,6 +99,7 @@ def _fresh_architecture(sizes: EncoderSizes, vocab_size: int) -> dict[str, Any]:
         "max_position": 512,  # bert4keras asks for it; rotary positions have no end
         "segment_vocab_size": 2,
         "layer_norm_eps": 1e-12,
+        "same_token_attention": sizes.same_token_attention,
     }
 
 
@@ -180,14 +181,27 @@ def build_encoder(
     """
     transformer = _transformer(architecture, seed, dropout_rate, with_mlm)
     transformer.build()
+    if architecture.get("same_token_attention"):
+        _attend_to_same_token(transformer.model)
     return transformer.model
+
+
+def _attend_to_same_token(model: "keras.Model") -> None:
+    """Let the queries and keys of each layer start from one kernel of twice the values: a token then attends to the
+    same token elsewhere before anything is learnt (a form of mimetic initialization, arXiv 2305.09828). Where texts
+    are compared, as a question with a context, this is what a fresh encoder is slow to find."""
+    for layer in model.layers:
+        if hasattr(layer, "q_dense"):
+            kernel = 2 * layer.q_dense.kernel
+            layer.q_dense.kernel.assign(kernel)
+            layer.k_dense.kernel.assign(kernel)
 
 
 def _transformer(architecture: dict[str, Any], seed=0, dropout_rate=0.0, with_mlm=False):
     """The bert4keras object that builds the model and knows the names of its weights."""
     from common.compat import TRANSFORMERS  # TensorFlow: only now, when the user's input has been checked
 
-    sizes = {key: value for key, value in architecture.items() if key != "model"}
+    sizes = {key: value for key, value in architecture.items() if key not in ("model", "same_token_attention")}
     return TRANSFORMERS[architecture["model"]](
         **sizes,
         seed=seed,

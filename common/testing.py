@@ -28,7 +28,8 @@ from common.tokenizer import Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIZES = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary": "vocab.txt"}
-CONFIG = {"train_file": "train.json", "dev_file": "dev.json", "schema_file": "schema.json", "encoder": SIZES}
+CONFIG = {"train_file": "train.json", "dev_file": "dev.json", "encoder": SIZES}
+CONFIG_OF_LINES = CONFIG | {"schema_file": "schema.json"}  # of the tasks whose files are JSON lines with a schema
 BERT = {
     "model_type": "bert", "vocab_size": 6, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
     "intermediate_size": 32,
@@ -340,13 +341,9 @@ def without_tensorflow(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
 
 
-def settings(**changes: Any) -> str:
-    return json.dumps(CONFIG | changes)
-
-
-def run_files(schema: str) -> dict[str, str]:
+def run_files(config: dict[str, Any], schema: str | None) -> dict[str, str | None]:
     """A run folder whose data is gone, with weights that nobody has read yet."""
-    saved = CONFIG | {"encoder": SIZES | {"vocabulary": "/gone/vocab.txt"}, "train_file": "/gone/train.json"}
+    saved = config | {"encoder": SIZES | {"vocabulary": "/gone/vocab.txt"}, "train_file": "/gone/train.json"}
     return {
         "run/config.json": json.dumps(saved),
         "run/encoder.json": "{}",
@@ -357,10 +354,13 @@ def run_files(schema: str) -> dict[str, str]:
     }
 
 
-def checkpoint_files(files: dict[str, Any], scratch: Path) -> dict[str, bytes | str]:
+def checkpoint_files(config: dict[str, Any], files: dict[str, Any], scratch: Path) -> dict[str, bytes | str]:
     """An encoder folder "bert", good but for `files`: bytes, a config, or the shapes of tensors by name."""
     contents = {"config.json": BERT, "model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 16)}}
-    written: dict[str, bytes | str] = {"config.json": settings(encoder="./bert"), "bert/vocab.txt": VOCABULARY}
+    written: dict[str, bytes | str] = {
+        "config.json": json.dumps(config | {"encoder": "./bert"}),
+        "bert/vocab.txt": VOCABULARY,
+    }
     for name, content in (contents | files).items():
         if isinstance(content, dict) and name == "config.json":
             written[f"bert/{name}"] = json.dumps(content)
@@ -372,10 +372,13 @@ def checkpoint_files(files: dict[str, Any], scratch: Path) -> dict[str, bytes | 
     return written
 
 
-def bad_training_files(line: Callable[..., str]) -> dict[str, tuple[dict[str, Any], str]]:
-    """What no task takes, by name: changed files and what the message has. line(): an official line with labels."""
+def bad_settings(config: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
+    """Settings that no task takes, by name: changed files and what the message has. config: good settings."""
+
+    def settings(**changes: Any) -> str:
+        return json.dumps(config | changes)
+
     return {
-        # config
         "config missing": ({"config.json": None}, "config.json: no such config"),
         "config not JSON": ({"config.json": "{"}, "config.json, line 1: not JSON"),
         "config not an object": ({"config.json": "[]"}, "config.json: expected an object"),
@@ -400,25 +403,7 @@ def bad_training_files(line: Callable[..., str]) -> dict[str, tuple[dict[str, An
             {"config.json": settings(parent="other.json"), "other.json": '{"epoch": 1}'},
             "other.json: unknown key epoch",
         ),
-        "stride beyond the window": (
-            {"config.json": settings(max_length=32, stride=31)}, "config.json: stride 31 is more than max_length - 2"
-        ),
-        "window of no token": (
-            {"config.json": settings(max_length=2, stride=1)}, "config.json: max_length: should be"
-        ),
-        # data
         "data missing": ({"train.json": None}, "config.json: train_file: no such file: train.json"),
-        "data empty": ({"train.json": ""}, "train.json: empty file"),
-        "data not UTF-8": ({"train.json": line().encode() + b"\xff\n"}, "train.json, line 2: not UTF-8"),
-        "data not JSON": ({"dev.json": line() + line()[:-3]}, "dev.json, line 2: not JSON"),
-        "blank line": ({"dev.json": line() + "\n" + line()}, "dev.json, line 2: blank line"),
-        "line not an object": ({"train.json": "[]\n"}, "train.json, line 1: expected a JSON object"),
-        "text not a string": ({"train.json": line(text=7)}, 'train.json, line 1: "text" is missing or not a string'),
-        # schema
-        "schema missing": ({"schema.json": None}, "config.json: schema_file: no such file: schema.json"),
-        "schema empty": ({"schema.json": ""}, "schema.json: empty file"),
-        "schema of strings": ({"schema.json": '"父亲"\n'}, "schema.json, line 1: expected"),
-        # encoder
         "vocabulary without [CLS]": ({"vocab.txt": "[PAD]\n[UNK]\n[SEP]\n"}, "vocab.txt: the vocabulary lacks [CLS]"),
         "heads do not divide": (
             {"config.json": settings(encoder=SIZES | {"heads": 3})}, "config.json: encoder: hidden_size 16"
@@ -431,6 +416,29 @@ def bad_training_files(line: Callable[..., str]) -> dict[str, tuple[dict[str, An
     }  # fmt: skip
 
 
+def bad_lines(line: Callable[..., str]) -> dict[str, tuple[dict[str, Any], str]]:
+    """What no task on JSON lines takes, as `bad_settings`. line(): an official line with labels."""
+    return bad_settings(CONFIG_OF_LINES) | {
+        "stride beyond the window": (
+            {"config.json": json.dumps(CONFIG_OF_LINES | {"max_length": 32, "stride": 31})},
+            "config.json: stride 31 is more than max_length - 2",
+        ),
+        "window of no token": (
+            {"config.json": json.dumps(CONFIG_OF_LINES | {"max_length": 2, "stride": 1})},
+            "config.json: max_length: should be",
+        ),
+        "data empty": ({"train.json": ""}, "train.json: empty file"),
+        "data not UTF-8": ({"train.json": line().encode() + b"\xff\n"}, "train.json, line 2: not UTF-8"),
+        "data not JSON": ({"dev.json": line() + line()[:-3]}, "dev.json, line 2: not JSON"),
+        "blank line": ({"dev.json": line() + "\n" + line()}, "dev.json, line 2: blank line"),
+        "line not an object": ({"train.json": "[]\n"}, "train.json, line 1: expected a JSON object"),
+        "text not a string": ({"train.json": line(text=7)}, 'train.json, line 1: "text" is missing or not a string'),
+        "schema missing": ({"schema.json": None}, "config.json: schema_file: no such file: schema.json"),
+        "schema empty": ({"schema.json": ""}, "schema.json: empty file"),
+        "schema of strings": ({"schema.json": '"父亲"\n'}, "schema.json, line 1: expected"),
+    }  # fmt: skip
+
+
 BAD_OVERRIDES = {
     "epochs": "--set epochs: expected key=value",
     "epochs=ten": "--set: epochs: should be",
@@ -439,7 +447,7 @@ BAD_OVERRIDES = {
 }
 BAD_CHECKPOINTS = {
     "entries": ({"config.json": BERT | {"vocab_size": 7}}, "bert/vocab.txt: 6 entries, but the encoder has embeddings"),
-    "positions": ({"config.json": BERT | {"max_position_embeddings": 255}}, "max_length: 256 tokens, but"),
+    "positions": ({"config.json": BERT | {"max_position_embeddings": 255}}, "tokens, but bert has positions for 255"),
     "heads": ({"config.json": BERT | {"num_attention_heads": 3}}, "bert/config.json: hidden_size 16 is not a multiple"),
     "activation": ({"config.json": BERT | {"hidden_act": "mish"}}, "bert/config.json: hidden_act 'mish' is not one of"),
     "truncated": ({"model.safetensors": b"\x08\0\0\0\0\0\0\0{}"}, "bert/model.safetensors: truncated"),
@@ -454,12 +462,10 @@ BAD_PREDICTIONS = {
     "not a run": ({}, {"--model": "."}, "not a finished run: "),
     "no weights": ({"run/model.weights.h5": None}, {}, "run: not a finished run: model.weights.h5 is missing"),
     "not finished": ({"run/metrics.json": None}, {}, "run: not a finished run: metrics.json is missing"),
-    "no schema": ({"run/schema.json": None}, {}, "run/schema.json: no such file"),
     "config broken": ({"run/config.json": "{"}, {}, "run/config.json, line 1: not JSON"),
     "input missing": ({}, {"--input": "none.json"}, "none.json: no such file"),
     "input a folder": ({}, {"--input": "run"}, "run: cannot be read"),
     "input empty": ({"train.json": ""}, {}, "train.json: empty file"),
-    "input without text": ({"train.json": '{"id": "1"}\n'}, {}, 'train.json, line 1: "text" is missing'),
     "output folder missing": ({}, {"--output": "none/out.json"}, "none/out.json: no such folder"),
     "output a folder": ({}, {"--output": "run"}, "run: is a folder"),
     "output below a file": ({}, {"--output": "train.json/out.json"}, "train.json/out.json: no"),
@@ -467,11 +473,18 @@ BAD_PREDICTIONS = {
 }
 
 
+BAD_LINES_TO_PREDICT = {
+    "no schema": ({"run/schema.json": None}, {}, "run/schema.json: no such file"),
+    "input without text": ({"train.json": '{"id": "1"}\n'}, {}, 'train.json, line 1: "text" is missing'),
+}
+
+
 class WrongInputTests:
-    """What every task refuses, beside its own wrong lines. Needs the fixture `folder`: config, data, schema and
-    vocabulary of a training, all of it good, in tmp_path/input."""
+    """What every task refuses, beside its own wrong files. Needs the fixture `folder`: config, data, schema if it has
+    one and vocabulary of a training, all of it good, in tmp_path/input."""
 
     task: Path
+    config = CONFIG
 
     @pytest.mark.parametrize(("argument", "message"), BAD_OVERRIDES.items(), ids=BAD_OVERRIDES)
     def test_overrides(self, argument, message, folder, refused, without_tensorflow):
@@ -491,15 +504,19 @@ class WrongInputTests:
         """Other sizes than the config says are found when the model is built."""
         import train
 
-        write(folder, checkpoint_files(files, folder.parent / "file"))
+        write(folder, checkpoint_files(self.config, files, folder.parent / "file"))
         error = refused(train.main, "--config", folder / "config.json", "--output", folder.parent / "run")
         assert message in error
 
     @pytest.mark.parametrize(("files", "changes", "message"), BAD_PREDICTIONS.values(), ids=BAD_PREDICTIONS)
     def test_prediction(self, files, changes, message, folder, refused, without_tensorflow, monkeypatch):
+        self.predict_refused(files, changes, message, folder, refused, monkeypatch)
+
+    def predict_refused(self, files, changes, message, folder, refused, monkeypatch):
         import predict
 
-        write(folder, run_files((folder / "schema.json").read_text(encoding="utf-8")) | files)
+        schema = folder / "schema.json"
+        write(folder, run_files(self.config, schema.read_text(encoding="utf-8") if schema.exists() else None) | files)
         monkeypatch.chdir(folder)
         options = {"--model": "run", "--input": "train.json", "--output": "out.json"} | changes
         assert message in refused(predict.main, *(part for option in options.items() for part in option))
@@ -512,3 +529,15 @@ class WrongInputTests:
         assert (result.returncode, result.stdout) == (2, "")
         assert result.stderr == "error: --set: unknown key epoch (did you mean epochs?)\n"
         assert not (folder / "runs").exists()
+
+
+class WrongLinesTests(WrongInputTests):
+    """The same for the tasks whose files are JSON lines with a schema."""
+
+    config = CONFIG_OF_LINES
+
+    @pytest.mark.parametrize(
+        ("files", "changes", "message"), BAD_LINES_TO_PREDICT.values(), ids=BAD_LINES_TO_PREDICT
+    )
+    def test_lines_to_predict(self, files, changes, message, folder, refused, without_tensorflow, monkeypatch):
+        self.predict_refused(files, changes, message, folder, refused, monkeypatch)

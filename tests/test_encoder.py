@@ -320,6 +320,25 @@ def test_no_such_folder(spec):
         resolve_encoder(spec)
 
 
+def test_fresh_encoder_that_attends_to_the_same_token(tmp_path):
+    vocabulary = tmp_path / "vocab.txt"
+    vocabulary.write_text("\n".join(VOCABULARY), encoding="utf-8")
+    sizes = EncoderSizes(hidden_size=64, layers=2, heads=2, vocabulary=str(vocabulary), same_token_attention=True)
+    architecture = resolve_encoder(sizes).architecture
+    model = build_encoder(architecture, seed=0)
+    plain = build_encoder(architecture | {"same_token_attention": False}, seed=0)
+    kernels = 0
+    for layer, fresh in zip(model.layers, plain.layers, strict=True):
+        if hasattr(layer, "q_dense"):
+            kernels += 1
+            np.testing.assert_array_equal(layer.q_dense.kernel, 2 * fresh.q_dense.kernel)
+            np.testing.assert_array_equal(layer.k_dense.kernel, layer.q_dense.kernel)
+            x = np.random.default_rng(0).normal(size=(9, 64))
+            q, k = x @ layer.q_dense.kernel.numpy(), x @ layer.k_dense.kernel.numpy()
+            assert ((q @ k.T).argmax(1) == np.arange(9)).all()
+    assert kernels == 2
+
+
 def test_fresh_encoder(tmp_path):
     vocabulary = tmp_path / "vocab.txt"
     vocabulary.write_text("\n".join(VOCABULARY), encoding="utf-8")

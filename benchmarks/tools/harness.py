@@ -26,15 +26,18 @@ class Data(NamedTuple):
     schema: Path
 
 
+def official_or_demo(official: str, demo: str, name: str) -> Path:
+    """A file of an official data set where it is (`data/NAME`, or `shared/data/NAME` beside the repository), else
+    the file of the demo set."""
+    folders = [ROOT / "data" / official, ROOT.parent / "shared/data" / official]
+    return next((folder / name for folder in folders if (folder / name).is_file()), ROOT / "data/demo" / demo / name)
+
+
 def duie_or_demo() -> Data:
-    """The official DuIE 2.0 files where they are (`data/duie`, or `shared/data/duie` beside the repository),
-    else the demo set."""
-    for folder in (ROOT / "data/duie", ROOT.parent / "shared/data/duie"):
-        data = Data(folder / "train.json", folder / "test1.json", folder / "schema.json")
-        if all(file.is_file() for file in data):
-            return data
-    demo = ROOT / "data/demo/relation_extraction"
-    return Data(demo / "train.json", demo / "test.json", demo / "schema.json")
+    """The DuIE 2.0 files, else the demo set."""
+    train = official_or_demo("duie", "relation_extraction", "train.json")
+    test = "test1.json" if train.parent.name == "duie" else "test.json"
+    return Data(train, train.with_name(test), train.with_name("schema.json"))
 
 
 def make_parser(description: str, rounds: int = 5) -> argparse.ArgumentParser:

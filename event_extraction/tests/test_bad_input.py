@@ -9,7 +9,7 @@ import pytest
 import check_submission
 import predict
 import train
-from common.testing import VOCABULARY, WrongInputTests, bad_training_files, settings, write
+from common.testing import CONFIG_OF_LINES, VOCABULARY, WrongLinesTests, bad_lines, write
 
 SCHEMA = '{"event_type": "人生-死亡", "role_list": [{"role": "死者"}]}\n'
 ARGUMENT = {"role": "死者", "argument": "何川", "argument_start_index": 0, "alias": []}
@@ -28,7 +28,7 @@ def folder(tmp_path):
     folder = tmp_path / "input"
     folder.mkdir()
     write(folder, {
-        "config.json": settings(),
+        "config.json": json.dumps(CONFIG_OF_LINES),
         "train.json": line() + line() + line(),
         "dev.json": line() + line() + line(),
         "schema.json": SCHEMA,
@@ -37,7 +37,7 @@ def folder(tmp_path):
     return folder
 
 
-TRAINING = bad_training_files(line) | {
+TRAINING = bad_lines(line) | {
     "text missing": ({"train.json": line() + '{"id": "1", "event_list": []}'}, 'train.json, line 2: "text" is missing'),
     "id a number": ({"train.json": line(id=1)}, 'train.json, line 1: "id" is missing or not a string'),
     "labels missing": ({"dev.json": line() + '{"text": "", "id": "2"}'}, 'dev.json, line 2: "event_list" is missing'),
@@ -87,7 +87,7 @@ def test_training(files, message, folder, refused, without_tensorflow):
     assert message in error
 
 
-class TestWrongInput(WrongInputTests):
+class TestWrongInput(WrongLinesTests):
     task = Path(__file__).resolve().parents[1]
 
 

@@ -9,7 +9,7 @@ import check_submission
 import evaluate
 import predict
 import train
-from common.testing import VOCABULARY, WrongInputTests, bad_training_files, settings, write
+from common.testing import CONFIG_OF_LINES, VOCABULARY, WrongLinesTests, bad_lines, write
 
 SCHEMA = '{"predicate": "父亲", "subject_type": "人物", "object_type": {"@value": "人物"}}\n'
 GOOD = {"predicate": "父亲", "subject": "何川", "object": {"@value": "何江"}}
@@ -25,7 +25,7 @@ def folder(tmp_path):
     folder = tmp_path / "input"
     folder.mkdir()
     write(folder, {
-        "config.json": settings(),
+        "config.json": json.dumps(CONFIG_OF_LINES),
         "train.json": line() * 3,
         "dev.json": line() * 3,
         "schema.json": SCHEMA,
@@ -34,7 +34,7 @@ def folder(tmp_path):
     return folder
 
 
-TRAINING = bad_training_files(line) | {
+TRAINING = bad_lines(line) | {
     "text missing": ({"train.json": line() + '{"spo_list": []}'}, 'train.json, line 2: "text" is missing'),
     "labels missing": ({"dev.json": line() + '{"text": ""}'}, 'dev.json, line 2: "spo_list" is missing'),
     "labels not a list": ({"train.json": line(spo_list={})}, 'train.json, line 1: "spo_list" is not a list'),
@@ -61,7 +61,7 @@ def test_training(files, message, folder, refused, without_tensorflow):
     assert message in error
 
 
-class TestWrongInput(WrongInputTests):
+class TestWrongInput(WrongLinesTests):
     task = Path(__file__).resolve().parents[1]
 
 

@@ -1,0 +1,105 @@
+"""Questions per second of reading comprehension with a fresh base-size encoder, on DuReader-robust's dev file.
+
+python benchmarks/reading_prediction.py
+
+ours          what predict.py does: windows, features, encoder and pair head by --engine auto, decoding
+one question  the 2020 baseline's way on the same windows: two softmaxes, one Keras `predict` call for each
+              question, all spans scored by a Python loop
+
+Every round takes other questions, the second way every n-th of them in order of length. Ratios are the median of
+the rounds.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+from tools.harness import ROOT, in_turns, make_parser, median_ratio, official_or_demo, report
+
+from common.cli import run
+from common.config import EncoderSizes
+from common.encoder import build_encoder, resolve_encoder
+from common.inference import select_engine
+
+sys.path.insert(0, str(ROOT / "reading_comprehension"))
+
+from dataset import Question, model_inputs, read_questions, to_features
+from model import Extractor, build_model
+from predict import predict
+from settings import Config
+
+
+def main() -> None:
+    args = parse_arguments()
+    dev = official_or_demo("dureader_robust", "reading_comprehension", "dev.json")
+    sizes = EncoderSizes(hidden_size=768, layers=args.layers, heads=12)
+    config = Config(train_file=str(dev), dev_file=str(dev), encoder=sizes)
+    source = resolve_encoder(sizes)
+    encoder = build_encoder(source.architecture, seed=0)
+    extractor = Extractor(build_model("pair", encoder, seed=0), config, select_engine("auto"))
+    reader = OneByOne(build_model("softmax", encoder, seed=0), source.tokenizer, replace(config, head="softmax"))
+
+    questions = sorted(read_questions(dev, labelled=False), key=lambda question: len(question.context))
+    step = max(1, len(questions) // args.questions)
+    rounds = [questions[number * step // (args.rounds + 1) :: step] for number in range(args.rounds + 1)]
+    every = max(1, len(rounds[0]) // args.single_questions)
+    fed = {"ours": rounds, "one question": [part[every // 2 :: every] for part in rounds]}
+    cases = {
+        "ours": lambda number: predict(fed["ours"][number], extractor, source.tokenizer, config),
+        "one question": lambda number: [reader(question) for question in fed["one question"][number]],
+    }
+    seconds = in_turns(cases, args.rounds)
+    each = {
+        side: [s / len(part) for s, part in zip(taken, fed[side][1:], strict=True)] for side, taken in seconds.items()
+    }
+    rows = [
+        {
+            "side": side,
+            "questions": sum(map(len, fed[side][1:])),
+            "questions/s": sum(map(len, fed[side][1:])) / sum(taken),
+            "ours is faster": median_ratio(each[side], each["ours"]),
+        }
+        for side, taken in seconds.items()
+    ]
+    characters = float(np.mean([len(question.context) for question in questions]))
+    report("reading_prediction", vars(args), rows, mean_characters_of_a_context=characters)
+
+
+class OneByOne:
+    """Question -> answer, as the baseline of 2020 finds it (kexue.fm/archives/7321)."""
+
+    def __init__(self, model, tokenizer, config: Config):
+        import tf_keras as keras
+
+        self.model = keras.Model(model.input, model.output["logits"])
+        self.tokenizer, self.config = tokenizer, config
+
+    def __call__(self, question: Question) -> str:
+        window = self.config.max_length, self.config.stride, self.config.max_question_length
+        features = list(to_features([question], self.tokenizer, *window, Counter()))
+        logits = self.model.predict(model_inputs(features), verbose=0)
+        probabilities = np.exp(logits - logits.max(1, keepdims=True))
+        probabilities /= probabilities.sum(1, keepdims=True)
+        best, answer = 0.0, ""
+        for feature, (first, last) in zip(features, probabilities.transpose(0, 2, 1), strict=True):
+            context = np.flatnonzero(feature.offsets[:, 1])
+            for i in context:
+                for j in range(i, min(i + self.config.max_answer_tokens, context[-1] + 1)):
+                    if first[i] * last[j] > best:
+                        best = first[i] * last[j]
+                        answer = question.context[feature.offsets[i, 0] : feature.offsets[j, 1]]
+        return answer
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, rounds=3)
+    parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
+    parser.add_argument("--questions", type=int, default=50, metavar="N", help="of one round, about")
+    parser.add_argument("--single-questions", type=int, default=15, metavar="N", help="of these one by one")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,65 @@
+"""Answers without any model, to know what a score is worth.
+
+python reading_comprehension/baselines.py --method first|tfidf --input dev.json --output answers.json
+
+first: the first sentence of the context. tfidf: the sentence nearest to the question, by the cosine of TF-IDF vectors
+of characters and pairs of characters.
+"""
+
+import argparse
+import math
+import re
+from collections import Counter
+
+from common.cli import run
+from common.jsonl import check_output_path
+from common.run import write_json
+from dataset import Question, read_questions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", choices=("first", "tfidf"), required=True)
+    parser.add_argument("--input", required=True, metavar="FILE", help="questions, official SQuAD-like file")
+    parser.add_argument("--output", required=True, metavar="FILE", help="answers by id; .zip, .gz or - as well")
+    args = parser.parse_args()
+    check_output_path(args.output)
+    questions = read_questions(args.input, labelled=False)
+    write_json(args.output, {"first": first_sentences, "tfidf": nearest_sentences}[args.method](questions))
+
+
+def first_sentences(questions: list[Question]) -> dict[str, str]:
+    return {question.id: next(iter(sentences(question.context)), "") for question in questions}
+
+
+def nearest_sentences(questions: list[Question]) -> dict[str, str]:
+    """A sentence of any context is a document; of equally near sentences the first."""
+    split = [sentences(question.context) for question in questions]
+    frequency = Counter(term for found in split for sentence in found for term in set(terms(sentence)))
+    documents = sum(map(len, split))
+
+    def vector(text: str) -> dict[str, float]:
+        weights = {t: n * math.log((1 + documents) / (1 + frequency[t])) for t, n in Counter(terms(text)).items()}
+        norm = math.sqrt(sum(weight**2 for weight in weights.values()))
+        return {term: weight / norm for term, weight in weights.items()} if norm else {}
+
+    answers = {}
+    for question, found in zip(questions, split, strict=True):
+        asked = vector(question.question)
+        likeness = [sum(asked.get(term, 0.0) * weight for term, weight in vector(text).items()) for text in found]
+        answers[question.id] = found[likeness.index(max(likeness))] if found else ""
+    return answers
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, without the marks that end them."""
+    return [sentence for part in re.split(r"[。！？!?；;\n]+", text) if (sentence := part.strip())]
+
+
+def terms(text: str) -> list[str]:
+    text = "".join(text.lower().split())
+    return [*text, *map("".join, zip(text, text[1:], strict=False))]
+
+
+if __name__ == "__main__":
+    run(main)

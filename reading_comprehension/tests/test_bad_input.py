@@ -1,0 +1,115 @@
+"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import baselines
+import check_submission
+import evaluate
+import predict
+import train
+from common.testing import CONFIG, VOCABULARY, WrongInputTests, bad_settings, write
+
+QUESTION = {"question": "谁", "id": "1", "answers": [{"text": "何", "answer_start": -1}]}
+
+
+def data(paragraph=None, **question):
+    good = {"context": "何川", "qas": [QUESTION | question]}
+    return json.dumps({"data": [{"paragraphs": [good | (paragraph or {})]}]})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Everything that a training needs, all of it good."""
+    folder = tmp_path / "input"
+    folder.mkdir()
+    write(folder, {
+        "config.json": json.dumps(CONFIG), "train.json": data(), "dev.json": data(), "vocab.txt": VOCABULARY,
+    })  # fmt: skip
+    return folder
+
+
+FILES = {
+    "empty": ("", "train.json: empty file"),
+    "not UTF-8": (b'{"data": [\n"\xff"]}', "train.json, line 2: not UTF-8"),
+    "not JSON": (data()[:-1], "train.json, line 1: not JSON"),
+    "JSON lines": (f"{data()}\n{data()}", "train.json, line 2: not JSON"),
+    "a list": ("[]", 'train.json: expected a JSON object with "data"'),
+    "data missing": ("{}", 'train.json: "data" is missing or not a list'),
+    "no questions": ('{"data": []}', "train.json: no questions"),
+    "no paragraphs": ('{"data": [{}]}', 'train.json, entry 1: "paragraphs" is missing or not a list'),
+    "context missing": (data({"context": None}), 'entry 1, paragraph 1: "context" is missing or not a string'),
+    "questions an object": (data({"qas": {}}), 'entry 1, paragraph 1: "qas" is missing or not a list'),
+    "question a string": (data({"qas": ["谁"]}), "entry 1, paragraph 1, question 1: expected a JSON object"),
+    "question missing": (data(question=None), 'question 1: "question" is missing or not a string'),
+    "id missing": (data(id=None), 'question 1: "id" is missing or not a string'),
+    "answers missing": (data(answers=None), 'question 1: "answers" is missing or not a list'),
+    "answer a string": (data(answers=["何"]), 'question 1, answer: expected a JSON object with "text"'),
+    "answer without text": (data(answers=[{}]), 'question 1, answer: "text" is missing or not a string'),
+}
+TRAINING = (
+    bad_settings(CONFIG)
+    | {f"file: {name}": ({"train.json": content}, message) for name, (content, message) in FILES.items()}
+    | {
+        "stride beyond the window": (
+            {"config.json": json.dumps(CONFIG | {"max_length": 100, "stride": 80})},
+            "config.json: stride 80 is more than max_length - max_question_length - 3",
+        ),
+        "no room for an answer": (
+            {"config.json": json.dumps(CONFIG | {"max_answer_tokens": 0})}, "config.json: max_answer_tokens: should be"
+        ),
+    }
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "message"), TRAINING.values(), ids=TRAINING)
+def test_training(files, message, folder, refused, without_tensorflow):
+    write(folder, files)
+    error = refused(train.main, "--config", folder / "config.json", "--output", folder.parent / "run")
+    assert message in error
+
+
+class TestWrongInput(WrongInputTests):
+    task = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(
+    ("predictions", "message"),
+    [
+        (data(), "pred.json: a file of questions, expected answers by id (are gold and predictions swapped?)"),
+        ("[]", "pred.json: expected a JSON object"),
+        ('{"1": 1}', "pred.json: the answer of '1' is not a string"),
+        ('{"2": "何"}', "pred.json: has not one of the ids of dev.json"),
+    ],
+)
+def test_scoring(predictions, message, folder, refused):
+    write(folder, {"pred.json": predictions})
+    assert message in refused(evaluate.main, "--gold", folder / "dev.json", "--predictions", folder / "pred.json")
+
+
+def test_gold_and_predictions_swapped(folder, refused):
+    write(folder, {"pred.json": '{"1": "何"}'})
+    error = refused(evaluate.main, "--gold", folder / "pred.json", "--predictions", folder / "dev.json")
+    assert error == 'pred.json: "data" is missing or not a list'
+
+
+def test_the_n_best_need_a_folder(folder, refused, without_tensorflow, trained):
+    error = refused(
+        predict.main, "--model", trained, "--input", folder / "dev.json", "--output", folder / "out.json",
+        "--n-best", folder / "none" / "best.json",
+    )  # fmt: skip
+    assert error.startswith("none/best.json: no such folder")
+
+
+def test_checking_a_submission_against_a_broken_input(folder, refused):
+    write(folder, {"test.json": "{}\n"})
+    error = refused(check_submission.main, "--input", folder / "test.json", "--predictions", folder / "dev.json")
+    assert error == 'test.json: "data" is missing or not a list'
+
+
+def test_baselines_of_a_broken_input(folder, refused):
+    write(folder, {"test.json": "{}\n"})
+    arguments = ["--method", "first", "--input", folder / "test.json", "--output", folder / "out.json"]
+    assert refused(baselines.main, *arguments) == 'test.json: "data" is missing or not a list'
