@@ -47,7 +47,7 @@ def main() -> None:
     every = max(1, len(rounds[0]) // args.single_questions)
     fed = {"ours": rounds, "one question": [part[every // 2 :: every] for part in rounds]}
     cases = {
-        "ours": lambda number: predict(fed["ours"][number], extractor, source.tokenizer, config),
+        "ours": lambda number: dict(predict(fed["ours"][number], extractor, source.tokenizer, config)),
         "one question": lambda number: [reader(question) for question in fed["one question"][number]],
     }
     seconds = in_turns(cases, args.rounds)
@@ -77,8 +77,7 @@ class OneByOne:
         self.tokenizer, self.config = tokenizer, config
 
     def __call__(self, question: Question) -> str:
-        window = self.config.max_length, self.config.stride, self.config.max_question_length
-        features = list(to_features([question], self.tokenizer, *window, Counter()))
+        features = list(to_features([question], self.tokenizer, self.config, Counter()))
         logits = self.model.predict(model_inputs(features), verbose=0)
         probabilities = np.exp(logits - logits.max(1, keepdims=True))
         probabilities /= probabilities.sum(1, keepdims=True)

@@ -66,7 +66,7 @@ def main() -> None:
             {
                 "head": head,
                 "s/step": step,
-                "sentences/s": config.batch_size / step,
+                "windows/s": config.batch_size / step,
                 "min/epoch": step * len(order) / 60,
             }
         )
@@ -90,8 +90,7 @@ def prepare(task: str, config, source: EncoderSource) -> tuple[list, dict]:
     if task == "reading_comprehension":
         from dataset import read_questions, to_features
 
-        window = config.max_length, config.stride, config.max_question_length
-        return list(to_features(read_questions(config.train_file), source.tokenizer, *window, counts)), {}
+        return list(to_features(read_questions(config.train_file), source.tokenizer, config, counts)), {}
     from dataset import Labels, to_example, to_features
     from schema import read_schema
 

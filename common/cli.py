@@ -75,13 +75,14 @@ def evaluation_arguments(description: str, more: dict[str, dict] | None = None) 
     return parser.parse_args()
 
 
-def check_arguments(description: str) -> argparse.Namespace:
+def check_arguments(description: str, has_schema: bool = True) -> argparse.Namespace:
     parser = _parser(description)
     parser.add_argument("--input", required=True, metavar="FILE", help="the file that was predicted")
     parser.add_argument(
         "--predictions", required=True, metavar="FILE", help="as predict.py writes it, zipped (or still plain)"
     )
-    parser.add_argument("--schema", metavar="FILE", help="the task's schema: also check what the labels are")
+    if has_schema:
+        parser.add_argument("--schema", metavar="FILE", help="the task's schema: also check what the labels are")
     return parser.parse_args()
 
 

@@ -12,7 +12,7 @@ from evaluate import read_predictions
 
 
 def main() -> None:
-    args = check_arguments(__doc__)
+    args = check_arguments(__doc__, has_schema=False)
     questions = read_questions(args.input, labelled=False)
     with findings(args.predictions) as (problems, warnings):
         predictions = read_predictions(args.predictions)
@@ -23,8 +23,10 @@ def main() -> None:
                 warnings.add("an empty answer", f"{args.predictions}, id {question.id}")
             elif predictions[question.id] not in question.context:
                 warnings.add("an answer is not in its context", f"{args.predictions}, id {question.id}")
-        for name in predictions.keys() - {question.id for question in questions}:
-            problems.add("an id is not in the input", f"{args.predictions}, id {name}")
+        known = {question.id for question in questions}
+        for name in predictions:
+            if name not in known:
+                problems.add("an id is not in the input", f"{args.predictions}, id {name}")
     print(f"OK: {len(predictions)} answers")
 
 

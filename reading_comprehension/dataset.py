@@ -14,6 +14,7 @@ from common.cli import UserError
 from common.jsonl import read_json
 from common.spans import Span, find, find_folded, token_span, token_windows
 from common.tokenizer import Tokenizer
+from settings import Config
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,13 @@ def read_questions(path: str | Path, labelled: bool = True, first_entry_only: bo
     return questions
 
 
+def check_ids(questions: list[Question], path: str | Path) -> None:
+    """Raises UserError where two questions have the same id: there is one answer for each."""
+    for name, times in Counter(question.id for question in questions).items():
+        if times > 1:
+            raise UserError(f"{path}: {times} questions have the id {name!r}, expected one answer for each id")
+
+
 def _question(item: Any, context: str, labelled: bool, place: str) -> Question:
     if isinstance(item, dict) and type(item.get("id")) is int:
         item = item | {"id": str(item["id"])}
@@ -89,28 +97,35 @@ def _item(value: Any, key: str, kind: type, place: str | Path) -> Any:
 
 
 def to_features(
-    questions: Sequence[Question],
-    tokenizer: Tokenizer,
-    max_length: int,
-    stride: int,
-    max_question_length: int,
-    counts: Counter,
+    questions: Sequence[Question], tokenizer: Tokenizer, config: Config, counts: Counter
 ) -> Iterator[Features]:
     """Windows of the context, every `stride` tokens, each after the question; together at most `max_length` tokens. An
-    answer is in every window that holds it; `counts` has what cannot be located."""
-    asked = tokenizer.encode(question.question for question in questions)
-    read = tokenizer.encode(question.context for question in questions)
-    for index, (question, asking, context) in enumerate(zip(questions, asked, read, strict=True)):
-        prefix = [tokenizer.cls_id, *asking.ids[:max_question_length], tokenizer.sep_id]
-        counts["questions cut"] += len(asking.ids) > max_question_length
+    answer is in every window that holds it.
+
+    `counts` has what cannot be located. A question with answers none of which can be located has no features: its
+    windows would teach that there is no answer in them.
+    """
+    contexts = list(dict.fromkeys(question.context for question in questions))
+    encoded_contexts = dict(zip(contexts, tokenizer.encode(contexts), strict=True))
+    encoded_questions = tokenizer.encode(question.question for question in questions)
+    for index, (question, encoded) in enumerate(zip(questions, encoded_questions, strict=True)):
+        context = encoded_contexts[question.context]
         answers = _token_spans(question, context.offsets, counts)
+        counts["answer spans of more than max_answer_tokens"] += int(
+            (answers[:, 1] - answers[:, 0] >= config.max_answer_tokens).sum()
+        )
+        if question.answers and not len(answers):
+            counts["questions left out: no answer located"] += 1
+            continue
+        prefix = [tokenizer.cls_id, *encoded.ids[: config.max_question_length], tokenizer.sep_id]
+        counts["questions cut"] += len(encoded.ids) > config.max_question_length
         lost = np.ones(len(answers), bool)
-        for window in token_windows(context, tokenizer, max_length, stride, prefix):
+        for window in token_windows(context, tokenizer, config.max_length, config.stride, prefix):
             segment_ids = (np.arange(len(window.token_ids)) >= len(prefix)).astype(np.int32)
             held = window.holds(answers)
             lost &= ~held
             yield Features(index, window.token_ids, segment_ids, window.offsets, window.place(answers[held]))
-        counts["answers lost: fit no window"] += int(lost.sum())
+        counts["answer spans lost: fit no window"] += int(lost.sum())
 
 
 def locate(context: str, answer: str, counts: Counter) -> list[Span]:
@@ -136,8 +151,9 @@ def _token_spans(question: Question, offsets: np.ndarray, counts: Counter) -> np
         starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()
         for answer in question.answers:
             for characters in locate(question.context, answer, counts):
-                if (span := token_span(characters, starts, ends, counts)) is not None:
-                    spans.add(span)
+                span = token_span(characters, starts, ends, counts)
+                counts["answer spans lost: no token in them"] += span is None
+                spans |= {span} - {None}
     return np.array(sorted(spans), np.int32).reshape(-1, 2)
 
 

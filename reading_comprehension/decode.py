@@ -9,37 +9,33 @@ from dataset import Features
 
 
 class Candidates(NamedTuple):
-    """The best spans of a window, and what stands for all of its spans."""
+    """The best spans of a window."""
 
     spans: np.ndarray  # int [n, 2], first and last token
-    scores: np.ndarray  # [n], descending
-    log_total: float  # log of the summed exp(score) of all spans
+    scores: np.ndarray  # [n], descending, comparable between windows
 
 
 class Answer(NamedTuple):
     text: str
-    probability: float  # among all spans of all windows of the context
+    probability: float  # softmax of the scores over the answers that are given
     span: Span  # characters
 
 
-def best_spans(scores: np.ndarray, context: np.ndarray, max_answer_tokens: int, n: int) -> Candidates:
+def n_best_spans(scores: np.ndarray, context: np.ndarray, n: int) -> Candidates:
     """The n best spans within the context.
 
-    scores: [length, width], of the spans from token i to i + k. context: bool [length]. A span has at most
-    `max_answer_tokens` tokens.
+    scores: [length, width], of the spans from token i to i + k. context: bool [length].
     """
     length = len(context)
-    first, more = np.nonzero(np.ones((length, min(max_answer_tokens, scores.shape[1])), bool))
+    first, more = np.nonzero(np.ones(scores.shape, bool))
     last = first + more
     inside = (last < length) & context[first] & context[np.minimum(last, length - 1)]
     first, last, of_span = first[inside], last[inside], scores[first[inside], more[inside]]
     if not len(first):
-        return Candidates(np.zeros((0, 2), int), np.zeros(0), -np.inf)
+        return Candidates(np.zeros((0, 2), int), np.zeros(0))
     best = np.argpartition(-of_span, min(n, len(of_span)) - 1)[:n]
     best = best[np.argsort(-of_span[best], kind="stable")]
-    highest = of_span[best[0]]
-    log_total = highest + np.log(np.exp(of_span - highest).sum())
-    return Candidates(np.stack([first[best], last[best]], 1), of_span[best], float(log_total))
+    return Candidates(np.stack([first[best], last[best]], 1), of_span[best])
 
 
 def band(matrix: np.ndarray, width: int) -> np.ndarray:
@@ -50,15 +46,14 @@ def band(matrix: np.ndarray, width: int) -> np.ndarray:
 
 
 def to_answers(context: str, windows: list[tuple[Features, Candidates]], n: int) -> list[Answer]:
-    """The n best answers over all windows of a context, none where it has no token; each text once."""
-    found: dict[Span, float] = {}
+    """At most the n best answers over all windows of a context, none where it has no token; each text once, with the
+    best of its scores."""
+    best: dict[str, tuple[float, Span]] = {}
     for feature, candidates in windows:
         for (first, last), score in zip(candidates.spans.tolist(), candidates.scores.tolist(), strict=True):
             span = int(feature.offsets[first, 0]), int(feature.offsets[last, 1])
-            found[span] = max(score, found.get(span, -np.inf))  # windows overlap
-    total = np.logaddexp.reduce([candidates.log_total for _, candidates in windows])
-    answers: dict[str, Answer] = {}
-    for span, score in sorted(found.items(), key=lambda item: (-item[1], item[0])):
-        text = context[slice(*span)]
-        answers.setdefault(text, Answer(text, float(np.exp(score - total)), span))
-    return list(answers.values())[:n]
+            text = context[slice(*span)]
+            best[text] = max(best.get(text, (-np.inf, span)), (score, span), key=lambda item: (item[0], -item[1][0]))
+    ranked = sorted(best.items(), key=lambda item: (-item[1][0], item[1][1]))[:n]
+    total = np.logaddexp.reduce([score for _, (score, _) in ranked]) if ranked else 0.0
+    return [Answer(text, float(np.exp(score - total)), span) for text, (score, span) in ranked]

@@ -32,9 +32,12 @@ def read_predictions(path: str | Path) -> dict[str, str]:
 
 def main() -> None:
     args = evaluation_arguments(__doc__)
-    gold = read_questions(args.gold, first_entry_only=True)
+    everything, gold = (read_questions(args.gold, first_entry_only=first) for first in (False, True))
     predictions = read_predictions(args.predictions)
-    unknown = len(predictions.keys() - {question.id for question in gold})
+    if len(gold) < len(everything):
+        print(f"note: like the official script, only the first entry of `data` is scored, {len(gold)} of "
+              f"{len(everything)} questions", file=sys.stderr)  # fmt: skip
+    unknown = len(predictions.keys() - {question.id for question in everything})
     if unknown == len(predictions):
         raise UserError(f"{args.predictions}: has not one of the ids of {args.gold}")
     if unknown:

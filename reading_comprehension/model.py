@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
@@ -12,7 +13,7 @@ from common.losses import factored_multilabel_crossentropy, masked_softmax_cross
 from common.run import RunFolder
 from common.training import LossModel, load_weights
 from dataset import Features, model_inputs
-from decode import Candidates, band, best_spans
+from decode import Candidates, band, n_best_spans
 from settings import Config
 
 
@@ -66,14 +67,17 @@ class Extractor:
         outputs = self.run(model_inputs(features))
         for row, feature in enumerate(features):
             length, width = len(feature.token_ids), self.config.max_answer_tokens
+            context = feature.offsets[:, 1] > 0
             if self.config.head == "pair":
                 scores, row_bias, column_bias = (factor[row] for factor in outputs["answers"])
                 scores = scores[:length, :length] + row_bias[0, :length, None] + column_bias[0, :length]
             else:
-                first, last = outputs["logits"][row, :length].T
+                # log probabilities: logits of two windows do not compare, "no answer here" is in that of [CLS] alone
+                logits = outputs["logits"][row, :length]
+                choices = context | (np.arange(length) == 0)
+                first, last = (logits - np.logaddexp.reduce(logits[choices])).T
                 scores = first[:, None] + last
-            context = feature.offsets[:, 1] > 0
-            yield best_spans(band(scores, min(width, length)), context, width, self.n_best)
+            yield n_best_spans(band(scores, min(width, length)), context, self.n_best)
 
 
 def load_extractor(

@@ -4,7 +4,8 @@ python reading_comprehension/predict.py --model RUN --input FILE|- --output FILE
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -13,12 +14,12 @@ from common.inference import chunks, in_length_order
 from common.jsonl import check_output_path
 from common.run import load_run, write_json
 from common.tokenizer import Tokenizer
-from dataset import Features, Question, read_questions, to_features
+from dataset import Features, Question, check_ids, read_questions, to_features
 from decode import Answer, to_answers
 from settings import Config
 
 # Questions in memory at a time as scores; the more, the less padding.
-CHUNK = 512
+CHUNK = 256
 N_BEST = 20
 
 
@@ -29,16 +30,16 @@ def main() -> None:
     folder, config, source = load_run(args.model, Config)
     for path in filter(None, (args.output, args.n_best)):
         check_output_path(path)
+    if args.n_best and (args.output == args.n_best or Path(args.output).resolve() == Path(args.n_best).resolve()):
+        raise UserError(f"--n-best: {args.n_best} is --output, too")
     questions = read_questions(args.input, labelled=False)
-    for name, times in Counter(question.id for question in questions).items():
-        if times > 1:
-            raise UserError(f"{args.input}: {times} questions have the id {name!r}, expected one answer for each id")
+    check_ids(questions, args.input)
 
     from model import load_extractor
 
     extractor = load_extractor(folder, config, source, args.engine, N_BEST if args.n_best else 1)
-    progress = tqdm(questions, desc="predicting", unit=" questions")
-    answers = predict(progress, extractor, source.tokenizer, config, args.batch_size)
+    predicted = predict(questions, extractor, source.tokenizer, config, args.batch_size)
+    answers = dict(tqdm(predicted, desc="predicting", unit=" questions", total=len(questions)))
     best = {name: found[0].text if found else "" for name, found in answers.items()}
     write_json(args.output, best)
     if args.n_best:
@@ -51,16 +52,13 @@ def predict(
     tokenizer: Tokenizer,
     config: Config,
     batch_size: int = 64,
-) -> dict[str, list[Answer]]:
-    """The best answers by id, best first; none where the context has no token.
+) -> Iterator[tuple[str, list[Answer]]]:
+    """The id and the best answers of each question, best first; none where the context has no token.
 
     extractor: features of a batch -> candidates of each window.
     """
-    answers = {}
     for chunk in chunks(questions, CHUNK):
-        features = list(
-            to_features(chunk, tokenizer, config.max_length, config.stride, config.max_question_length, Counter())
-        )
+        features = list(to_features(chunk, tokenizer, config, Counter()))
         lengths = [len(feature.token_ids) for feature in features]
         windows = defaultdict(list)
         for feature, candidates in zip(
@@ -68,8 +66,7 @@ def predict(
         ):
             windows[feature.question].append((feature, candidates))
         for index, question in enumerate(chunk):
-            answers[question.id] = to_answers(question.context, windows[index], N_BEST)
-    return answers
+            yield question.id, to_answers(question.context, windows[index], N_BEST)
 
 
 if __name__ == "__main__":

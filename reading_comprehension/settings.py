@@ -12,15 +12,15 @@ from common.config import TrainingConfig, config
 class Config(TrainingConfig):
     head: Literal["pair", "softmax"] = "pair"
     max_length: PositiveInt = 384  # tokens of question and context with [CLS] and two [SEP]
-    stride: PositiveInt = 256  # tokens from one window to the next; they overlap by max_answer_tokens and more
+    stride: PositiveInt = 256  # tokens from one window to the next; they overlap by max_answer_tokens or more
     max_question_length: PositiveInt = 48  # tokens; the rest of a longer question is not read
     max_answer_tokens: PositiveInt = 64
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Config":
-        if self.stride > self.max_length - self.max_question_length - 3:
+        if self.stride + self.max_answer_tokens > self.max_length - self.max_question_length - 3:
             raise ValueError(
-                f"stride {self.stride} is more than max_length - max_question_length - 3, "
-                "tokens between windows would be lost"
+                f"stride {self.stride} is more than max_length - max_question_length - 3 - max_answer_tokens, "
+                "answers at the edges of windows would be lost"
             )
         return self

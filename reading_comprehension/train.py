@@ -11,7 +11,7 @@ from common.cli import run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.run import RunFolder, find_run, start_run, write_json
-from dataset import BATCHES, Question, read_questions, to_features
+from dataset import BATCHES, Question, check_ids, read_questions, to_features
 from evaluate import evaluate
 from predict import predict
 from settings import Config
@@ -23,6 +23,7 @@ def main() -> None:
     args = training_arguments(__doc__)
     config = load_config(Config, args.config, HERE, args.set)
     questions, dev = (read_questions(file) for file in (config.train_file, config.dev_file))
+    check_ids(dev, config.dev_file)
     source = resolve_encoder(config.encoder, config.max_length)
     folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
     if not folder.metrics.exists():
@@ -35,8 +36,7 @@ def train(
     config: Config, questions: list[Question], dev: list[Question], source: EncoderSource, folder: RunFolder
 ) -> None:
     counts = Counter()
-    windows = config.max_length, config.stride, config.max_question_length
-    features = list(to_features(questions, source.tokenizer, *windows, counts))
+    features = list(to_features(questions, source.tokenizer, config, counts))
     lengths = [len(feature.token_ids) for feature in features]
     print(f"{len(questions)} questions to train on in {len(features)} windows, {len(dev)} dev")
     print(*(f"  {name}: {count}" for name, count in sorted(counts.items()) if count), sep="\n")
@@ -66,7 +66,7 @@ def train(
         batches = Batches(features, order, BATCHES[config.head], config.seed, epoch, skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
         with averaged_weights(model.optimizer, model):
-            answers = predict(dev, extractor, source.tokenizer, config)
+            answers = dict(predict(dev, extractor, source.tokenizer, config))
             scores = evaluate(dev, {name: found[0].text if found else "" for name, found in answers.items()})
             training.keep_best(scores["F1"])
         training.end_epoch({name: scores[name] for name in ("F1", "EM")})

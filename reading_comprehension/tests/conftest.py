@@ -30,6 +30,17 @@ def demo():
 
 
 @pytest.fixture(scope="session")
+def make_settings():
+    """Settings as if they had been read; files that a test does not need are made up."""
+    from common.config import EncoderSizes
+    from settings import Config
+
+    encoder = EncoderSizes(hidden_size=16, layers=1, heads=2)
+    existing = str(DEMO / "dev.json")
+    return lambda **keys: Config(train_file=existing, dev_file=existing, encoder=encoder, **keys)
+
+
+@pytest.fixture(scope="session")
 def make_config():
     """Writes the config of a small training, one layer of 32 units, and short paragraphs of the demo set."""
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import baselines
 import check_submission
 import evaluate
+import heuristics
 import predict
 import train
 from common.testing import CONFIG, VOCABULARY, WrongInputTests, bad_settings, write
@@ -55,7 +55,7 @@ TRAINING = (
     | {
         "stride beyond the window": (
             {"config.json": json.dumps(CONFIG | {"max_length": 100, "stride": 80})},
-            "config.json: stride 80 is more than max_length - max_question_length - 3",
+            "config.json: stride 80 is more than max_length - max_question_length - 3 - max_answer_tokens",
         ),
         "no room for an answer": (
             {"config.json": json.dumps(CONFIG | {"max_answer_tokens": 0})}, "config.json: max_answer_tokens: should be"
@@ -95,6 +95,16 @@ def test_gold_and_predictions_swapped(folder, refused):
     assert error == 'pred.json: "data" is missing or not a list'
 
 
+@pytest.mark.parametrize("trained", ["pair"], indirect=True)
+def test_the_n_best_need_a_file_of_their_own(folder, refused, without_tensorflow, trained):
+    for both in ("-", folder / "out.json"):
+        error = refused(
+            predict.main, "--model", trained, "--input", folder / "dev.json", "--output", both, "--n-best", both,
+        )  # fmt: skip
+        assert error.endswith("is --output, too")
+
+
+@pytest.mark.parametrize("trained", ["pair"], indirect=True)
 def test_the_n_best_need_a_folder(folder, refused, without_tensorflow, trained):
     error = refused(
         predict.main, "--model", trained, "--input", folder / "dev.json", "--output", folder / "out.json",
@@ -109,7 +119,7 @@ def test_checking_a_submission_against_a_broken_input(folder, refused):
     assert error == 'test.json: "data" is missing or not a list'
 
 
-def test_baselines_of_a_broken_input(folder, refused):
+def test_heuristics_of_a_broken_input(folder, refused):
     write(folder, {"test.json": "{}\n"})
     arguments = ["--method", "first", "--input", folder / "test.json", "--output", folder / "out.json"]
-    assert refused(baselines.main, *arguments) == 'test.json: "data" is missing or not a list'
+    assert refused(heuristics.main, *arguments) == 'test.json: "data" is missing or not a list'

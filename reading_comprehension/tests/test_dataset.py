@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
-from dataset import Question, locate, pair_batch, read_questions, softmax_batch, to_features
+from dataset import Question, check_ids, locate, pair_batch, read_questions, softmax_batch, to_features
 
 
 def file_of(tmp_path, *entries):
@@ -59,10 +59,11 @@ def test_finds_all_occurrences_and_counts_what_is_lost():
     }  # fmt: skip
 
 
-def test_windows(tokenizer):
+def test_windows(tokenizer, make_settings):
     question = Question("1", "谁来了啊", "天" * 20 + "何川", ("何川", "天天"))
+    config = make_settings(max_length=16, stride=6, max_question_length=3, max_answer_tokens=2)
     counts = Counter()
-    features = list(to_features([question], tokenizer, 16, 6, 3, counts))
+    features = list(to_features([question], tokenizer, config, counts))
     assert [feature.question for feature in features] == [0] * len(features)
     covered = set()
     for feature in features:
@@ -78,12 +79,36 @@ def test_windows(tokenizer):
     assert counts["questions cut"] == 1
 
 
-def test_batches(tokenizer):
-    questions = [Question("1", "谁", "何川和何川", ("何川",)), Question("2", "谁", "", ("何川",))]
-    features = list(to_features(questions, tokenizer, 32, 8, 8, Counter()))
+def test_batches(tokenizer, make_settings):
+    questions = [Question("1", "谁", "何川和何川", ("何川",)), Question("2", "谁", "", ())]
+    features = list(to_features(questions, tokenizer, make_settings(), Counter()))
     inputs, labels = pair_batch(features, np.random.default_rng(0))
     assert inputs["token_ids"].shape == inputs["segment_ids"].shape == (2, 9)
     assert labels["answers"].tolist() == [[[0, 3, 4], [0, 6, 7]], [[-1] * 3, [-1] * 3]]
     drawn = {tuple(softmax_batch(features, np.random.default_rng(seed))[1]["span"][0]) for seed in range(20)}
     assert drawn == {(3, 4), (6, 7)}
     assert softmax_batch(features, np.random.default_rng(0))[1]["span"][1].tolist() == [0, 0]
+
+
+def test_counts_what_cannot_be_learnt(tokenizer, make_settings):
+    questions = [
+        Question("1", "谁", "何川", ("江月", " ")),  # not there
+        Question("2", "谁", "何\u200b川", ("\u200b",)),  # no token covers it
+        Question("3", "谁", "天地玄黄", ("天地玄",)),  # longer than what is decoded
+        Question("4", "谁", "何川", ()),
+    ]
+    counts = Counter()
+    features = list(to_features(questions, tokenizer, make_settings(max_answer_tokens=2), counts))
+    assert [feature.question for feature in features] == [2, 3]
+    assert +counts == {
+        "answers": 4, "answers lost: empty": 1, "answers lost: not in the context": 1,
+        "answer spans lost: no token in them": 1, "questions left out: no answer located": 2,
+        "answer spans of more than max_answer_tokens": 1,
+    }  # fmt: skip
+
+
+def test_repeated_ids_are_refused():
+    question = Question("7", "谁", "何川", ())
+    check_ids([question, Question("8", "谁", "何川", ())], "dev.json")
+    with pytest.raises(UserError, match="dev.json: 2 questions have the id '7'"):
+        check_ids([question, question], "dev.json")

@@ -93,7 +93,8 @@ def test_scores_what_training_said(trained, call, tmp_path):
     assert {name: found[name] for name in ("F1", "EM")} == metrics["dev"]
 
 
-def test_a_repeated_id_is_refused(trained, tmp_path, monkeypatch, call, capsys):
+@pytest.mark.parametrize("trained", ["pair"], indirect=True)
+def test_a_repeated_id_is_refused(trained, tmp_path, call, capsys):
     question = {"question": "谁", "id": "7"}
     data = {"data": [{"paragraphs": [{"context": "何川", "qas": [question, question]}]}]}
     (tmp_path / "test.json").write_text(json.dumps(data), encoding="utf-8")

@@ -1,6 +1,6 @@
 """Answers without any model, to know what a score is worth.
 
-python reading_comprehension/baselines.py --method first|tfidf --input dev.json --output answers.json
+python reading_comprehension/heuristics.py --method first|tfidf --input dev.json --output answers.json
 
 first: the first sentence of the context. tfidf: the sentence nearest to the question, by the cosine of TF-IDF vectors
 of characters and pairs of characters.
@@ -14,17 +14,18 @@ from collections import Counter
 from common.cli import run
 from common.jsonl import check_output_path
 from common.run import write_json
-from dataset import Question, read_questions
+from dataset import Question, check_ids, read_questions
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", choices=("first", "tfidf"), required=True)
     parser.add_argument("--input", required=True, metavar="FILE", help="questions, official SQuAD-like file")
-    parser.add_argument("--output", required=True, metavar="FILE", help="answers by id; .zip, .gz or - as well")
+    parser.add_argument("--output", required=True, metavar="FILE", help="answers by id, - for standard output")
     args = parser.parse_args()
     check_output_path(args.output)
     questions = read_questions(args.input, labelled=False)
+    check_ids(questions, args.input)
     write_json(args.output, {"first": first_sentences, "tfidf": nearest_sentences}[args.method](questions))
 
 
@@ -46,8 +47,8 @@ def nearest_sentences(questions: list[Question]) -> dict[str, str]:
     answers = {}
     for question, found in zip(questions, split, strict=True):
         asked = vector(question.question)
-        likeness = [sum(asked.get(term, 0.0) * weight for term, weight in vector(text).items()) for text in found]
-        answers[question.id] = found[likeness.index(max(likeness))] if found else ""
+        similarity = [sum(asked.get(term, 0.0) * weight for term, weight in vector(text).items()) for text in found]
+        answers[question.id] = found[similarity.index(max(similarity))] if found else ""
     return answers
 
 
