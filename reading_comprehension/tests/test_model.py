@@ -87,8 +87,8 @@ def test_a_constant_added_to_the_logits_of_a_window_changes_nothing(model, featu
     logits = np.random.default_rng(0).normal(size=(2, 8, 2)).astype(np.float32)
 
     def extracted(logits):
-        engine = lambda model: lambda inputs: {"logits": logits}
-        return list(Extractor(model, make_settings(head="softmax"), engine, n_best=3)(features))
+        config = make_settings(head="softmax")
+        return list(Extractor(model, config, lambda _: lambda inputs: {"logits": logits}, n_best=3)(features))
 
     for ours, expected in zip(extracted(logits + [[[0.0]], [[30.0]]]), extracted(logits), strict=True):
         assert ours.spans.tolist() == expected.spans.tolist()
