@@ -164,6 +164,7 @@ class Compat:
         self._initializer = TruncatedNormal(seed)
         self.layer_norm_eps = layer_norm_eps
         self.block = 0
+        self.boundaries = []  # the input of the first block and the output of each
         super().__init__(**kwargs)
 
     @property
@@ -172,7 +173,9 @@ class Compat:
 
     def apply_main_layers(self, inputs, index):
         self.block = index
-        return super().apply_main_layers(inputs, index)
+        outputs = super().apply_main_layers(inputs, index)
+        self.boundaries += [outputs] if self.boundaries else [inputs, outputs]
+        return outputs
 
     def apply_final_layers(self, inputs):
         outputs = super().apply_final_layers(inputs)

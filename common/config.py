@@ -118,6 +118,7 @@ class TrainingConfig:
     learning_rate: PositiveFloat = 2e-5
     dropout: Fraction = 0.1
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    recompute: bool | PositiveInt = False  # blocks that are run again, together, in the backward pass; true: 1
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     checkpoint_steps: PositiveInt = 500
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42

@@ -170,20 +170,24 @@ def _read(files: list[Path], use_task_id: bool) -> dict[str, np.ndarray]:
 
 
 def build_encoder(
-    architecture: dict[str, Any], seed: int, dropout_rate: float = 0.1, with_mlm: bool = False
+    architecture: dict[str, Any], seed: int, dropout_rate: float = 0.1, with_mlm: bool = False, recompute: int = 0
 ) -> "keras.Model":
     """The encoder with fresh weights, a pure function of `seed`.
 
     Inputs [token ids, segment ids], both int32 [B, L], L at most `max_position` (NEZHA, RoFormer: any L);
     token id 0 is padding. Output: the last hidden states [B, L, hidden_size]; with `with_mlm` a list of them
     and the scores (logits) of all vocabulary entries [B, L, vocab_size]. A call in training needs
-    `common.compat.dropout_seed`.
+    `common.compat.dropout_seed`. `recompute` blocks at a time are run again in the backward pass, see
+    `common.recompute`; 0 for none.
     """
+    from common.recompute import Encoder
+
     transformer = _transformer(architecture, seed, dropout_rate, with_mlm)
     transformer.build()
     if architecture.get("same_token_attention"):
         _attend_to_same_token(transformer.model)
-    return transformer.model
+    sides = [] if transformer.position_bias is None else [transformer.position_bias]
+    return Encoder(transformer.model.inputs, transformer.model.output, transformer.boundaries, sides, recompute)
 
 
 def _attend_to_same_token(model: "keras.Model") -> None:

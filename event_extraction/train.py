@@ -62,7 +62,7 @@ def train(
 
     keras.utils.set_random_seed(config.seed)
     print("precision:", set_precision(config.precision))
-    encoder = build_encoder(source.architecture, config.seed, config.dropout)
+    encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
     load_weights(encoder, source)
     start_run(folder, config, source, config.schema_file)
     model = build_model(config.head, encoder, labels, config.seed)

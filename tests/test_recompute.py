@@ -1,0 +1,72 @@
+"""Recompute changes what is kept, not what comes out."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from common.compat import TRANSFORMERS, dropout_seed
+from common.encoder import build_encoder
+from common.training import load_weights, save_weights
+
+SIZES = {
+    "vocab_size": 30, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
+    "intermediate_size": 32, "hidden_act": "gelu_erf", "max_position": 16, "segment_vocab_size": 2,
+    "layer_norm_eps": 1e-12,
+}  # fmt: skip
+TOKEN_IDS = np.random.default_rng(0).integers(1, 30, (3, 10)).astype(np.int32)
+TOKEN_IDS[1, 7:] = 0
+INPUTS = [TOKEN_IDS, (np.arange(10) > 4).astype(np.int32) * np.ones_like(TOKEN_IDS)]
+
+
+@pytest.fixture
+def policy(request):
+    keras.mixed_precision.set_global_policy(request.param)
+    yield request.param
+    keras.mixed_precision.set_global_policy("float32")
+
+
+def outputs_and_gradients(name, recompute):
+    """Of a step with much dropout, in a graph."""
+    model = build_encoder(SIZES | {"model": name}, seed=0, dropout_rate=0.3, with_mlm=True, recompute=recompute)
+
+    @tf.function
+    def step():
+        with dropout_seed(5, 3), tf.GradientTape() as tape:
+            outputs = [tf.cast(output, tf.float32) for output in model(INPUTS, training=True)]
+            weights = [tf.random.stateless_normal(tf.shape(output), (1, 2)) for output in outputs]
+            loss = tf.add_n([tf.reduce_sum(w * output) for w, output in zip(weights, outputs, strict=True)])
+            gradients = tape.gradient(loss, model.trainable_variables)
+        return outputs, [tf.convert_to_tensor(gradient) for gradient in gradients if gradient is not None]
+
+    return step()
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "recompute"),
+    [
+        *((name, "float32", 1) for name in sorted({"bert", "albert", "nezha", "roformer"})),
+        ("roformer", "float32", 2), ("roformer", "mixed_bfloat16", 1), ("roformer", "mixed_float16", 1),
+    ],
+    indirect=["policy"],
+)  # fmt: skip
+def test_outputs_and_gradients_are_the_same(name, policy, recompute):
+    assert name in TRANSFORMERS
+    outputs, gradients = outputs_and_gradients(name, 0)
+    again, replayed = outputs_and_gradients(name, recompute)
+    for a, b in zip(outputs, again, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5 if policy == "float32" else 0.05)
+    assert len(gradients) == len(replayed)
+    largest = max(float(tf.reduce_max(tf.abs(gradient))) for gradient in gradients)
+    for a, b in zip(gradients, replayed, strict=True):
+        np.testing.assert_allclose(a / largest, b / largest, atol=1e-5 if policy == "float32" else 1e-2)
+
+
+def test_weights_are_the_same_file(tmp_path):
+    """Saved with it, loaded without."""
+    models = [build_encoder(SIZES | {"model": "roformer"}, seed, recompute=1 - seed) for seed in (0, 1)]
+    save_weights(models[0], tmp_path / "model.weights.h5")
+    load_weights(models[1], tmp_path / "model.weights.h5")
+    names = [[variable.name for variable in model.weights] for model in models]
+    assert names[0] == names[1]
+    np.testing.assert_array_equal(models[0](INPUTS), models[1](INPUTS))
