@@ -59,7 +59,7 @@ test: install  ## all tests, one pytest run per folder (tasks have files of the 
 lint: install  ## ruff
 	.venv/bin/ruff check .
 
-bench: install  ## each figure of the README, one script after the other (20 minutes on 2 quiet cores)
+bench: install  ## each figure of the README, one script after the other (on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
 
 bench-torch: install  ## PyTorch for benchmarks/prediction.py, in an environment of its own

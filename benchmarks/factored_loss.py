@@ -12,57 +12,33 @@ graph has run on a tiny batch, so TensorFlow itself and the tracing are not in i
 """
 
 import argparse
-import multiprocessing
-import resource
 import statistics
-import sys
 from multiprocessing.connection import Connection
 
 import numpy as np
-from tools.harness import in_turns, make_parser, median_ratio, report
+from tools.harness import ask, in_turns, make_parser, median_ratio, messages, peak_memory, report, workers
 
 from common.cli import run
 
 FORMS = ("factored", "dense", "bert4keras")
 POSITIVES = 4  # of a sentence; DuIE has 2
-KILOBYTE = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 
 
 def main() -> None:
     args = parse_arguments()
-    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     rows = []
     for labels in args.labels:
-        connections, processes = {}, []
-        for form in FORMS:
-            connections[form], other = context.Pipe()
-            work = other, form, args.batch, labels, args.length
-            processes.append(context.Process(target=serve, args=work))
-            processes[-1].start()
-            other.close()  # so that a worker that dies is an EOFError here
-        values = {form: connection.recv() for form, connection in connections.items()}  # ready
-        if not np.allclose(list(values.values()), values["factored"], rtol=1e-4):
-            raise AssertionError(f"the forms differ: {values}")
-        seconds = in_turns({form: caller(connections[form]) for form in FORMS}, args.rounds)
-        row = {"labels": labels}
-        row |= {f"{form} ms": 1000 * statistics.median(seconds[form]) for form in FORMS}
-        row |= {f"{form} times": median_ratio(seconds[form], seconds["factored"]) for form in FORMS[1:]}
-        for form, connection in connections.items():
-            connection.send("peak")
-            row[f"{form} MB"] = connection.recv()
-        for process, connection in zip(processes, connections.values(), strict=True):
-            connection.close()
-            process.join()
-        rows.append(row)
+        with workers(serve, {form: (form, args.batch, labels, args.length) for form in FORMS}) as connections:
+            values = {form: connection.recv() for form, connection in connections.items()}  # ready
+            if not np.allclose(list(values.values()), values["factored"], rtol=1e-4):
+                raise AssertionError(f"the forms differ: {values}")
+            steps = {form: lambda _, to=connection: ask(to, "step") for form, connection in connections.items()}
+            seconds = in_turns(steps, args.rounds)
+            row = {"labels": labels}
+            row |= {f"{form} ms": 1000 * statistics.median(seconds[form]) for form in FORMS}
+            row |= {f"{form} times": median_ratio(seconds[form], seconds["factored"]) for form in FORMS[1:]}
+            rows.append(row | {f"{form} MB": ask(connection, "peak") for form, connection in connections.items()})
     report("factored_loss", vars(args), rows)
-
-
-def caller(connection: Connection):
-    def step(_round: int) -> None:
-        connection.send("step")
-        connection.recv()
-
-    return step
 
 
 def serve(connection: Connection, form: str, batch: int, labels: int, length: int) -> None:
@@ -72,19 +48,11 @@ def serve(connection: Connection, form: str, batch: int, labels: int, length: in
     inputs = make_inputs(batch, labels, length)
     baseline = peak_memory()
     connection.send(float(step(*inputs)[0]))
-    while True:
-        try:
-            message = connection.recv()
-        except EOFError:
-            return
+    for message in messages(connection):
         if message == "step":
             connection.send(float(step(*inputs)[0]))
         else:
             connection.send((peak_memory() - baseline) / 1e6)
-
-
-def peak_memory() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE
 
 
 def make_inputs(batch: int, labels: int, length: int) -> list[np.ndarray]:

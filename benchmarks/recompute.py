@@ -8,66 +8,40 @@ smallest and the largest batch.
 """
 
 import argparse
-import multiprocessing
-import resource
 import statistics
-import sys
 from multiprocessing.connection import Connection
 
 import numpy as np
-from tools.harness import in_turns, make_parser, median_ratio, report
+from tools.harness import ask, in_turns, make_parser, median_ratio, messages, peak_memory, report, workers
 
 from common.cli import run
 
-KILOBYTE = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 MODES = {"off": 0, "on": 1}
 
 
 def main() -> None:
     args = parse_arguments()
-    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-    connections, processes = {}, []
-    for mode, recompute in MODES.items():
-        connections[mode], other = context.Pipe()
-        work = other, recompute, args.layers, args.length
-        processes.append(context.Process(target=serve, args=work))
-        processes[-1].start()
-        other.close()  # so that a worker that dies is an EOFError here
     rows = []
-    for batch in sorted(args.batches):
-        seconds = in_turns({mode: caller(connections[mode], batch) for mode in MODES}, args.rounds)
-        row = {"batch": batch}
-        for mode, connection in connections.items():
-            connection.send("peak")
-            row |= {f"{mode} s/step": statistics.median(seconds[mode]), f"{mode} MB": connection.recv() / 1e6}
-        rows.append(row | {"time on / off": median_ratio(seconds["on"], seconds["off"])})
-    for process, connection in zip(processes, connections.values(), strict=True):
-        connection.close()
-        process.join()
+    with workers(serve, {mode: (recompute, args.layers, args.length) for mode, recompute in MODES.items()}) as both:
+        for batch in sorted(args.batches):
+            steps = {mode: lambda _, to=to, batch=batch: ask(to, batch) for mode, to in both.items()}
+            seconds = in_turns(steps, args.rounds)
+            row = {"batch": batch}
+            for mode, to in both.items():
+                row |= {f"{mode} s/step": statistics.median(seconds[mode]), f"{mode} MB": ask(to, "peak") / 1e6}
+            rows.append(row | {"time on / off": median_ratio(seconds["on"], seconds["off"])})
     span = rows[-1]["batch"] - rows[0]["batch"]
     growth = {mode: (rows[-1][f"{mode} MB"] - rows[0][f"{mode} MB"]) / span for mode in MODES}
     report("recompute", vars(args), rows, MB_for_a_further_sample=growth, growth_off_to_on=growth["off"] / growth["on"])
-
-
-def caller(connection: Connection, batch: int):
-    def step(_round: int) -> None:
-        connection.send(batch)
-        connection.recv()
-
-    return step
 
 
 def serve(connection: Connection, recompute: int, layers: int, length: int) -> None:
     """The worker: answers the size of a batch with the loss of a step, and "peak" with bytes."""
     model = build(recompute, layers)
     rng = np.random.default_rng(0)
-    while True:
-        try:
-            message = connection.recv()
-        except EOFError:
-            return
+    for message in messages(connection):
         if message == "peak":
-            connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE)
+            connection.send(peak_memory())
         else:
             token_ids = rng.integers(1, 8000, (message, length)).astype(np.int32)
             connection.send(float(model.train_on_batch([token_ids, np.zeros_like(token_ids)], np.zeros(message))))

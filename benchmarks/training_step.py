@@ -72,7 +72,7 @@ def main() -> None:
         )
     shuffled = np.array_split(np.random.default_rng(config.seed).permutation(len(lengths)), len(order))
     report(
-        "training_step" if args.task == "relation_extraction" else f"training_step_{args.task}",
+        f"training_step_{args.task}",
         vars(args),
         rows,
         precision=precision,

@@ -16,8 +16,8 @@ class Encoder(keras.Model):
     backward pass. Layers, weights and results are those of the model without; what draws random numbers in them has
     to be a pure function, as `common.compat.stateless_dropout` is, for the second run to be as the first.
 
-    outputs: that of the last block, or a list that begins with it. boundaries: the input of the first block and the
-    output of each. sides: what all blocks read beside.
+    outputs: that of the last block, or a list of it and what is made of it. boundaries: the input of the first block
+    and the output of each. sides: what all blocks read beside.
     """
 
     def __init__(
@@ -29,20 +29,20 @@ class Encoder(keras.Model):
             kept = [*boundaries[:-1:recompute], boundaries[-1]]
             before = keras.Model(inputs, [kept[0], *sides])
             segments = [keras.Model([start, *sides], end) for start, end in pairwise(kept)]
-            more = [keras.Model(kept[-1], outputs[1])] if isinstance(outputs, list) else []
-            self._parts = lambda: (before, segments, more)  # hidden from Keras, which would save their layers again
+            after = keras.Model(kept[-1], outputs[1]) if isinstance(outputs, list) else None
+            self._parts = lambda: (before, segments, after)  # hidden from Keras, which would save their layers again
 
     def call(self, inputs, training=None, mask=None):
         if not training or self._parts is None:
             return super().call(inputs, training=training, mask=mask)
-        before, segments, more = self._parts()
+        before, segments, after = self._parts()
         hidden, *sides = tf.nest.flatten(before(inputs, training=True))
         mask = hidden._keras_mask
         # The layers cast their variables themselves; from out here the gradients would be those of the casts.
         with enable_auto_cast_variables(None):
             for segment in segments:
                 hidden = _recomputed(segment, mask)(hidden, *sides)
-        return [hidden, *(part(hidden, training=True, mask=mask) for part in more)] if more else hidden
+        return hidden if after is None else [hidden, after(hidden, training=True, mask=mask)]
 
 
 def _recomputed(segment: keras.Model, mask: tf.Tensor):

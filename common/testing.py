@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,26 @@ def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
             (folder / name).unlink(missing_ok=True)
         else:
             (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+@pytest.fixture
+def check_zipped(tmp_path, call, capsys):
+    """Calls check_submission.py with a zip of one file; returns standard output and error, and the exit code."""
+
+    def check_zipped(content: str, *arguments: Any, member: str = "result.json") -> tuple[str, str, int]:
+        import check_submission
+
+        with zipfile.ZipFile(tmp_path / "result.zip", "w") as archive:
+            archive.writestr(member, content)
+        code = 0
+        try:
+            call(check_submission.main, "--predictions", tmp_path / "result.zip", *arguments)
+        except SystemExit as exit:
+            code = exit.code
+        output = capsys.readouterr()
+        return output.out, output.err.replace(f"{tmp_path}/", ""), code
+
+    return check_zipped
 
 
 # --- runs
@@ -447,7 +468,7 @@ BAD_OVERRIDES = {
 }
 BAD_CHECKPOINTS = {
     "entries": ({"config.json": BERT | {"vocab_size": 7}}, "bert/vocab.txt: 6 entries, but the encoder has embeddings"),
-    "positions": ({"config.json": BERT | {"max_position_embeddings": 255}}, "tokens, but bert has positions for 255"),
+    "positions": ({"config.json": BERT | {"max_position_embeddings": 255}}, "max_length: 256 tokens, but"),
     "heads": ({"config.json": BERT | {"num_attention_heads": 3}}, "bert/config.json: hidden_size 16 is not a multiple"),
     "activation": ({"config.json": BERT | {"hidden_act": "mish"}}, "bert/config.json: hidden_act 'mish' is not one of"),
     "truncated": ({"model.safetensors": b"\x08\0\0\0\0\0\0\0{}"}, "bert/model.safetensors: truncated"),

@@ -43,23 +43,28 @@ class Features:
 # --- file -> questions
 
 
-def read_questions(path: str | Path, labelled: bool = True, first_entry_only: bool = False) -> list[Question]:
-    """The questions of a file, of all entries of its `data` or of the first; `labelled` ones must have answers. A
-    number as an id is read as its digits.
+def read_questions(path: str | Path, labelled: bool = True) -> list[Question]:
+    """The questions of a file, as `read_entries` has them by entry."""
+    return [question for entry in read_entries(path, labelled) for question in entry]
+
+
+def read_entries(path: str | Path, labelled: bool = True) -> list[list[Question]]:
+    """The questions of each entry of a file's `data`; `labelled` ones must have answers. A number as an id is read as
+    its digits.
 
     Raises UserError, naming the file and the place in it, for another form.
     """
-    content, questions = read_json(path), []
-    entries = _list(content, "data", path)
-    for i, entry in enumerate(entries[:1] if first_entry_only else entries, start=1):
+    entries = []
+    for i, entry in enumerate(_list(read_json(path), "data", path), start=1):
+        entries.append([])
         for j, paragraph in enumerate(_list(entry, "paragraphs", f"{path}, entry {i}"), start=1):
             place = f"{path}, entry {i}, paragraph {j}"
             context = _string(paragraph, "context", place)
             for k, item in enumerate(_list(paragraph, "qas", place), start=1):
-                questions.append(_question(item, context, labelled, f"{place}, question {k}"))
-    if not questions:
+                entries[-1].append(_question(item, context, labelled, f"{place}, question {k}"))
+    if not any(entries):
         raise UserError(f"{path}: no questions")
-    return questions
+    return entries
 
 
 def check_ids(questions: list[Question], path: str | Path) -> None:
@@ -152,8 +157,10 @@ def _token_spans(question: Question, offsets: np.ndarray, counts: Counter) -> np
         for answer in question.answers:
             for characters in locate(question.context, answer, counts):
                 span = token_span(characters, starts, ends, counts)
-                counts["answer spans lost: no token in them"] += span is None
-                spans |= {span} - {None}
+                if span is None:
+                    counts["answer spans lost: no token in them"] += 1
+                else:
+                    spans.add(span)
     return np.array(sorted(spans), np.int32).reshape(-1, 2)
 
 

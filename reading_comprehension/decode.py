@@ -48,12 +48,14 @@ def band(matrix: np.ndarray, width: int) -> np.ndarray:
 def to_answers(context: str, windows: list[tuple[Features, Candidates]], n: int) -> list[Answer]:
     """At most the n best answers over all windows of a context, none where it has no token; each text once, with the
     best of its scores."""
-    best: dict[str, tuple[float, Span]] = {}
+    found: list[tuple[float, Span]] = []
     for feature, candidates in windows:
         for (first, last), score in zip(candidates.spans.tolist(), candidates.scores.tolist(), strict=True):
-            span = int(feature.offsets[first, 0]), int(feature.offsets[last, 1])
-            text = context[slice(*span)]
-            best[text] = max(best.get(text, (-np.inf, span)), (score, span), key=lambda item: (item[0], -item[1][0]))
-    ranked = sorted(best.items(), key=lambda item: (-item[1][0], item[1][1]))[:n]
-    total = np.logaddexp.reduce([score for _, (score, _) in ranked]) if ranked else 0.0
+            found.append((score, (int(feature.offsets[first, 0]), int(feature.offsets[last, 1]))))
+    found.sort(key=lambda item: (-item[0], item[1]))
+    best: dict[str, tuple[float, Span]] = {}
+    for score, span in found:
+        best.setdefault(context[slice(*span)], (score, span))
+    ranked = list(best.items())[:n]
+    total = np.logaddexp.reduce([score for _, (score, _) in ranked])
     return [Answer(text, float(np.exp(score - total)), span) for text, (score, span) in ranked]

@@ -8,12 +8,13 @@ the gold file's `data` only.
 
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, evaluation_arguments, run
 from common.jsonl import read_json
-from dataset import Question, read_questions
+from dataset import Question, read_entries
 from scoring import score
 
 
@@ -32,12 +33,18 @@ def read_predictions(path: str | Path) -> dict[str, str]:
 
 def main() -> None:
     args = evaluation_arguments(__doc__)
-    everything, gold = (read_questions(args.gold, first_entry_only=first) for first in (False, True))
+    gold, *not_scored = read_entries(args.gold)
+    if not gold:
+        raise UserError(f"{args.gold}: no questions in the first entry of data")
     predictions = read_predictions(args.predictions)
-    if len(gold) < len(everything):
-        print(f"note: like the official script, only the first entry of `data` is scored, {len(gold)} of "
-              f"{len(everything)} questions", file=sys.stderr)  # fmt: skip
-    unknown = len(predictions.keys() - {question.id for question in everything})
+    questions = [*gold, *chain(*not_scored)]
+    if len(gold) < len(questions):
+        print(
+            f"note: like the official script, only the first entry of data is scored, {len(gold)} of "
+            f"{len(questions)} questions",
+            file=sys.stderr,
+        )
+    unknown = len(predictions.keys() - {question.id for question in questions})
     if unknown == len(predictions):
         raise UserError(f"{args.predictions}: has not one of the ids of {args.gold}")
     if unknown:

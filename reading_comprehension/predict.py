@@ -30,7 +30,7 @@ def main() -> None:
     folder, config, source = load_run(args.model, Config)
     for path in filter(None, (args.output, args.n_best)):
         check_output_path(path)
-    if args.n_best and (args.output == args.n_best or Path(args.output).resolve() == Path(args.n_best).resolve()):
+    if args.n_best and Path(args.output).resolve() == Path(args.n_best).resolve():
         raise UserError(f"--n-best: {args.n_best} is --output, too")
     questions = read_questions(args.input, labelled=False)
     check_ids(questions, args.input)

@@ -1,13 +1,18 @@
 """What the benchmarks share: options, the data, measuring in turns, and the report as a table and as JSON."""
 
 import argparse
+import multiprocessing
 import os
 import platform
+import resource
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +64,43 @@ def in_turns(cases: dict[str, Callable[[int], Any]], rounds: int) -> dict[str, l
             case(number)
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+@contextmanager
+def workers(serve: Callable, cases: dict[str, tuple]) -> Iterator[dict[str, Connection]]:
+    """A process of its own for each case, which runs `serve(connection, *arguments)` until its connection closes."""
+    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    connections, processes = {}, []
+    for name, arguments in cases.items():
+        connections[name], other = context.Pipe()
+        processes.append(context.Process(target=serve, args=(other, *arguments)))
+        processes[-1].start()
+        other.close()  # so that a worker that dies is an EOFError here
+    yield connections
+    for process, connection in zip(processes, connections.values(), strict=True):
+        connection.close()
+        process.join()
+
+
+def ask(connection: Connection, message: Any) -> Any:
+    """What a worker answers."""
+    connection.send(message)
+    return connection.recv()
+
+
+def messages(connection: Connection) -> Iterator[Any]:
+    """In a worker: what it is asked, until the other side closes."""
+    while True:
+        try:
+            yield connection.recv()
+        except EOFError:
+            return
+
+
+def peak_memory() -> int:
+    """Of this process so far, in bytes."""
+    kilobyte = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kilobyte
 
 
 def median_ratio(a: list[float], b: list[float]) -> float:

@@ -1,9 +1,6 @@
 import json
-import zipfile
 
 import pytest
-
-from check_submission import main
 
 SCHEMA = {"event_type": "人生-死亡", "role_list": [{"role": "死者"}]}
 EVENT = {"event_type": "人生-死亡", "arguments": [{"role": "死者", "argument": "何川"}]}
@@ -16,22 +13,14 @@ def dump(records):
 
 
 @pytest.fixture
-def check(tmp_path, call, capsys):
+def check(tmp_path, check_zipped):
     """Checks records against INPUT; returns standard output and error, and the exit code."""
 
     def check(records, member="result.json"):
         for name, content in (("input", INPUT), ("schema", [SCHEMA])):
             (tmp_path / f"{name}.json").write_text(dump(content), encoding="utf-8")
-        with zipfile.ZipFile(tmp_path / "result.zip", "w") as archive:
-            archive.writestr(member, dump(records))
-        files = {name: tmp_path / f"{name}.json" for name in ("input", "schema")}
-        code = 0
-        try:
-            call(main, "--input", files["input"], "--predictions", tmp_path / "result.zip", "--schema", files["schema"])
-        except SystemExit as exit:
-            code = exit.code
-        output = capsys.readouterr()
-        return output.out, output.err.replace(f"{tmp_path}/", ""), code
+        files = ["--input", tmp_path / "input.json", "--schema", tmp_path / "schema.json"]
+        return check_zipped(dump(records), *files, member=member)
 
     return check
 

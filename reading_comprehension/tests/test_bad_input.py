@@ -73,6 +73,7 @@ def test_training(files, message, folder, refused, without_tensorflow):
 
 class TestWrongInput(WrongInputTests):
     task = Path(__file__).resolve().parents[1]
+    config = CONFIG | {"max_length": 256, "stride": 128}
 
 
 @pytest.mark.parametrize(

@@ -1,30 +1,19 @@
 import json
-import zipfile
 
 import pytest
-
-from check_submission import main
 
 CONTEXT = "何川去世"
 
 
 @pytest.fixture
-def check(tmp_path, call, capsys):
+def check(tmp_path, check_zipped):
     """Checks answers to questions 0 to 2; returns standard output and error, and the exit code."""
 
-    def check(answers, member="result.json"):
+    def check(answers):
         questions = [{"question": "谁", "id": number} for number in range(3)]
         data = {"data": [{"paragraphs": [{"context": CONTEXT, "qas": questions}]}]}
         (tmp_path / "input.json").write_text(json.dumps(data), encoding="utf-8")
-        with zipfile.ZipFile(tmp_path / "result.zip", "w") as archive:
-            archive.writestr(member, json.dumps(answers))
-        code = 0
-        try:
-            call(main, "--input", tmp_path / "input.json", "--predictions", tmp_path / "result.zip")
-        except SystemExit as exit:
-            code = exit.code
-        output = capsys.readouterr()
-        return output.out, output.err.replace(f"{tmp_path}/", ""), code
+        return check_zipped(json.dumps(answers), "--input", tmp_path / "input.json")
 
     return check
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
-from dataset import Question, check_ids, locate, pair_batch, read_questions, softmax_batch, to_features
+from dataset import Question, check_ids, locate, pair_batch, read_entries, read_questions, softmax_batch, to_features
 
 
 def file_of(tmp_path, *entries):
@@ -24,7 +24,7 @@ def test_reads_all_entries_or_the_first(tmp_path):
     assert read_questions(path) == [
         Question("1", "谁", "何川来了", ("何川",)), Question("2", "谁", "何川来了", ("何", "川")),
     ]  # fmt: skip
-    assert len(read_questions(path, first_entry_only=True)) == 1
+    assert len(read_entries(path)[0]) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from dataset import read_questions
+from dataset import read_entries
 from evaluate import evaluate, read_predictions
 from scoring import answer_f1, longest_common_run, normalise, score, tokens
 
@@ -11,7 +11,7 @@ from scoring import answer_f1, longest_common_run, normalise, score, tokens
 def test_equals_the_official_script(number, shared):
     folder = shared / "scoring"
     case = json.loads((folder / "mrc_cases.json").read_text(encoding="utf-8"))[number]
-    gold = read_questions(folder / case["gold"], first_entry_only=True)
+    gold = read_entries(folder / case["gold"])[0]
     found = evaluate(gold, read_predictions(folder / case["pred"]))
     assert found == {name: float(value) for name, value in case["expected"].items()}
 
