@@ -88,11 +88,12 @@ def openvino_engine(model: "keras.Model") -> Run:
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 matrices in hardware (AMX)."""
+    """Whether the CPU multiplies bfloat16 matrices in hardware (AMX, or AVX-512 with its bfloat16 products)."""
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:  # not Linux
         return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 def _graph(model: "keras.Model"):

@@ -2,11 +2,13 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 import tf_keras as keras
 
+from common.cli import UserError
 from common.config import OptimizerConfig
 
 # Biases, and the scales and offsets of layer norms: decay is for what multiplies the input.
@@ -174,13 +176,27 @@ def _descend(variable: tf.Variable, rate: float | tf.Tensor, direction: tf.Tenso
 
 
 def make_optimizer(
-    config: OptimizerConfig, learning_rate: float, total_steps: int, rates: dict[str, float] | None = None
+    config: OptimizerConfig,
+    learning_rate: float,
+    total_steps: int,
+    variables: Sequence[tf.Variable] = (),
+    rates: dict[str, float] | None = None,
 ) -> AdamW:
-    """The optimizer that `config` describes, for a run of `total_steps` with the given highest rate, multiplied by
-    `rates` for the variables in whose name their keys occur.
+    """The optimizer that `config` describes, for a run of `total_steps` with the given highest rate.
+
+    The rate of each of the `variables` is multiplied by all factors of `config.rates` and `rates` whose key occurs in
+    its name, and with `config.layer_decay` d by d for a weight of the encoder's last block, by d^2 for one of the block
+    below, and so on to the embeddings (arXiv 1801.06146). Raises UserError if a key of `config.rates` occurs in no
+    name, or there are no blocks to tell apart.
 
     Under `mixed_float16` Keras' `compile` wraps it in a LossScaleOptimizer.
     """
+    names = [variable.name for variable in variables]
+    for key in config.rates:
+        if not any(key in name for name in names):
+            some = ", ".join(sorted({name.partition("/")[0] for name in names}))
+            raise UserError(f"optimizer.rates: no weight has {key!r} in its name; the layers are {some}")
+    rates = {**(rates or {}), **config.rates, **_layer_rates(config.layer_decay, names)}
     optimizer = {"adamw": AdamW, "adax": AdaX}[config.name](
         WarmupDecay(learning_rate, total_steps, round(config.warmup * total_steps), config.schedule),
         weight_decay=config.weight_decay,
@@ -192,6 +208,17 @@ def make_optimizer(
     )
     optimizer.exclude_from_weight_decay(var_names=[NOT_DECAYED])
     return optimizer
+
+
+def _layer_rates(decay: float, names: list[str]) -> dict[str, float]:
+    """Factors by parts of names: decay for the last block, decay^2 for the one below, ..., the least for embeddings."""
+    if decay == 1:
+        return {}
+    blocks = max((int(found[1]) + 1 for name in names if (found := re.match(r"Transformer-(\d+)-", name))), default=0)
+    if not blocks:
+        raise UserError("optimizer.layer_decay: the blocks of this encoder share their weights")
+    depths = {"Embedding-": blocks + 1} | {f"Transformer-{i}-": blocks - i for i in range(blocks)}
+    return {name: decay**depth for name, depth in depths.items()}
 
 
 @contextlib.contextmanager

@@ -22,9 +22,13 @@ from common.jsonl import atomic_write
 from common.run import RunFolder
 
 
+LOG_STEPS = 20  # between two points of the loss
+
+
 def set_precision(name: str) -> str:
     """Sets Keras' policy. "auto" takes the fast one of this machine: bfloat16 on GPUs from compute capability 8 and
-    on CPUs with AMX, float16 on GPUs from 7, else float32 (bfloat16 is 2.6 times slower on a CPU without AMX)."""
+    on CPUs that multiply it in hardware, float16 on GPUs from 7, else float32 (elsewhere bfloat16 is 2.6 times slower
+    on a CPU)."""
     if name == "auto":
         name = "float32"
         gpus = tf.config.list_physical_devices("GPU")
@@ -158,16 +162,25 @@ class Run(keras.callbacks.Callback):
             for variable, value in zip(self.model.loss_tracker.variables, self._loss_so_far, strict=True):
                 variable.assign(value)
         self.bar = tqdm(desc=f"epoch {epoch + 1}", total=done + self.params["steps"], initial=done, unit="batch")
+        self._logged = (done, done * float(self.model.loss_tracker.result()))
         self.started = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         self.progress.step += 1
         self.bar.update()
-        if self.progress.step % 20 == 0:
+        if self.progress.step % LOG_STEPS == 0:
             self.bar.set_postfix(loss=f"{logs['loss']:.4f}")
+            self._log_loss(logs["loss"])
         # the epoch's last state is saved by `end_epoch`, with its dev score
         if self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total:
             self.manager.save()
+
+    def _log_loss(self, mean_of_epoch: float) -> None:
+        """The mean loss of the last steps, for TensorBoard."""
+        (step, total), now = self._logged, (self.progress.step, self.progress.step * mean_of_epoch)
+        with self.writer.as_default(step=int(self.model.optimizer.iterations)):
+            tf.summary.scalar("training/loss", (now[1] - total) / (now[0] - step))
+        self._logged = now
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.close()

@@ -64,11 +64,12 @@ def train(
     print("precision:", set_precision(config.precision))
     encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
     load_weights(encoder, source)
-    start_run(folder, config, source, config.schema_file)
     model = build_model(config.head, encoder, labels, config.seed)
     steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
     rates = {"transitions": config.crf_learning_rate / config.learning_rate}
-    model.compile(make_optimizer(config.optimizer, config.learning_rate, steps, rates), LOSSES[config.head])
+    optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables, rates)
+    model.compile(optimizer, LOSSES[config.head])
+    start_run(folder, config, source, config.schema_file)
     training = Run(folder, model, config.checkpoint_steps)
     extractor = EXTRACTORS[config.head](model, labels, tensorflow_engine)
 

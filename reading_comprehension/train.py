@@ -54,10 +54,11 @@ def train(
     print("precision:", set_precision(config.precision))
     encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
     load_weights(encoder, source)
-    start_run(folder, config, source)
     model = build_model(config.head, encoder, config.seed)
     steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
-    model.compile(make_optimizer(config.optimizer, config.learning_rate, steps), LOSSES[config.head])
+    optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
+    model.compile(optimizer, LOSSES[config.head])
+    start_run(folder, config, source)
     training = Run(folder, model, config.checkpoint_steps)
     extractor = Extractor(model, config, tensorflow_engine)
 
