@@ -21,7 +21,6 @@ from common.inference import cpu_has_bfloat16
 from common.jsonl import atomic_write
 from common.run import RunFolder
 
-
 LOG_STEPS = 20  # between two points of the loss
 
 

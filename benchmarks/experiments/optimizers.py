@@ -57,7 +57,7 @@ def main() -> None:
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda name: train(args.task, VARIANTS[args.task][name], folders[name], args.jobs), folders))
     curves = {name: loss_curve(folder) for name, folder in folders.items()}
-    print("| run | loss of the last 100 steps | dev F1 | the same at the default threshold |\n| --- | --- | --- | --- |")
+    print("| run | loss of the last 100 steps | dev F1 | at the default threshold |\n| --- | --- | --- | --- |")
     for name, folder in folders.items():
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         scores = [metrics[key]["f1"] for key in ("dev", "dev_at_default_threshold")]
@@ -105,7 +105,7 @@ def slug(name: str) -> str:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=VARIANTS, default="relation_extraction", help="default: relation_extraction")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="trainings side by side, which share the cores")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="trainings side by side")
     return parser.parse_args()
 
 
