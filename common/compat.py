@@ -24,10 +24,9 @@ Nothing is patched in place: `Transformer.apply`, through which bert4keras makes
 
 That both environment variables are set before TensorFlow is imported is seen to by `common/__init__.py`,
 and that "gelu" means the form the checkpoint was trained with (bert4keras: whichever was set last) by
-`common.encoder`.
+`common.encoder`; the forms themselves are those of `common.activations`.
 """
 
-import functools
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,10 +36,8 @@ import tensorflow as tf
 import tf_keras as keras
 from bert4keras import layers, models
 
+from common.activations import GELU
 from common.heads import rotate
-
-# the forms that bert4keras calls so, equal in float32 to 1e-6
-GELU = {"gelu_erf": tf.nn.gelu, "gelu_tanh": functools.partial(tf.nn.gelu, approximate=True)}
 
 _dropout_key: tuple[int, int | tf.Tensor | tf.Variable] | None = None
 
@@ -189,13 +186,15 @@ class Compat:
         elif layer is models.LayerNormalization:
             kwargs["epsilon"] = self.layer_norm_eps
         elif layer is models.FeedForward:
-            layer, kwargs["activation"] = FeedForward, GELU.get(self.hidden_act, self.hidden_act)
+            layer = FeedForward
         elif layer is models.MultiHeadAttention:
             layer, arguments = MultiHeadAttention, {**arguments, "block": self.block}
         elif layer is models.Dropout and self.dropout_rate:
             layer = StatelessDropout
             if self.prefixed(kwargs["name"]) in self.layers:  # ALBERT uses one layer in all its blocks
                 kwargs["name"] += f"-{self.block}"
+        if kwargs.get("activation") in GELU:
+            kwargs["activation"] = GELU[kwargs["activation"]]
         return super().apply(inputs, layer, arguments, **kwargs)
 
 
