@@ -4,12 +4,28 @@ The constants of the approximations, rounded, are those with which the largest e
 (kexue.fm/archives/7309); tests/test_activations.py derives them.
 """
 
+import math
+
 import tensorflow as tf
 
 
 def gelu_erf(x):
-    """GELU itself: x * (1 + erf(x / sqrt(2))) / 2."""
-    return tf.nn.gelu(x)
+    """GELU itself: x * (1 + erf(x / sqrt(2))) / 2.
+
+    In float16 and bfloat16 with erf in float32: TensorFlow's erfc is not vectorised, and its own gradient takes more
+    passes.
+    """
+    return tf.nn.gelu(x) if x.dtype == tf.float32 else _half_precision_gelu(x)
+
+
+@tf.custom_gradient
+def _half_precision_gelu(x):
+    phi = tf.cast(0.5 + 0.5 * tf.math.erf(tf.cast(x, tf.float32) * math.sqrt(0.5)), x.dtype)
+
+    def gradient(upstream):
+        return upstream * (phi + x * (tf.exp(-0.5 * tf.square(x)) * (1 / math.sqrt(2 * math.pi))))
+
+    return x * phi, gradient
 
 
 def gelu_tanh(x):
