@@ -22,8 +22,6 @@ tokens, once for each sentence, against the largest product of matrix_peak.py.
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -37,7 +35,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matrix_peak import matrix_peak
-from tools.harness import ROOT, Data, duie_or_demo, in_turns, make_parser, median_ratio, report
+from tools.harness import (
+    ROOT,
+    TORCH_PYTHON,
+    Data,
+    duie_or_demo,
+    in_turns,
+    make_parser,
+    median_ratio,
+    report,
+    torch_process,
+)  # fmt: skip
 
 from common.batching import length_sorted_batches, model_inputs
 from common.cli import run
@@ -57,7 +65,6 @@ from schema import read_records, read_schema
 from settings import Config
 
 TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_factors.py"
-TORCH_PYTHON = ROOT / "runs/benchmarks/torch/bin/python"  # made by `make bench-torch`
 PUBLISHED_VOCABULARY = ROOT.parent / "shared/encoders/chinese_vocab_21128.txt"
 SPANS = 3  # planted in each sentence; those of DuIE have 1.3 subjects and 1.7 objects
 FAR = 1e4  # above or below any score
@@ -293,19 +300,10 @@ def torch_cases(
 ) -> Iterator[tuple[dict[str, Callable], str | None]]:
     """A process of another interpreter that runs the batches of a round when told, and its versions; nothing
     where there is no such interpreter."""
-    if not python.is_file():
-        print(f"left out: PyTorch, as there is no {python} (`make bench-torch`, or --torch-python)")
-        yield {}, None
-        return
-    with subprocess.Popen([python, TORCH_WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
-
-        def ask(**message: Any) -> str:
-            print(json.dumps(message), file=worker.stdin, flush=True)
-            answer = worker.stdout.readline()
-            if not answer:
-                raise RuntimeError("the process with PyTorch has died")
-            return answer.strip()
-
+    with torch_process(python, TORCH_WORKER) as ask:
+        if ask is None:
+            yield {}, None
+            return
         version = ask(architecture=task.source.architecture, labels=len(task.labels), batches=batches)
         cases = {
             f"torch {dtype}": lambda number, dtype=dtype: ask(dtype=dtype, number=number)

@@ -1,11 +1,13 @@
 """What the benchmarks share: options, the data, measuring in turns, and the report as a table and as JSON."""
 
 import argparse
+import json
 import multiprocessing
 import os
 import platform
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from common.run import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 LOAD = os.getloadavg()[0]  # of the minute before, so of what else ran
+TORCH_PYTHON = ROOT / "runs/benchmarks/torch/bin/python"  # made by `make bench-torch`
 PACKAGES = ("tensorflow", "tf-keras", "bert4keras", "openvino", "numpy")
 
 
@@ -95,6 +98,43 @@ def messages(connection: Connection) -> Iterator[Any]:
             yield connection.recv()
         except EOFError:
             return
+
+
+@contextmanager
+def torch_process(python: Path, script: Path) -> Iterator[Callable[..., str] | None]:
+    """A process of another interpreter, with PyTorch, as a function: what the script answers to a message. None where
+    there is no such interpreter."""
+    if not python.is_file():
+        print(f"left out: PyTorch, as there is no {python} (`make bench-torch`, or --torch-python)")
+        yield None
+        return
+    with subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+
+        def ask(**message: Any) -> str:
+            print(json.dumps(message), file=worker.stdin, flush=True)
+            answer = worker.stdout.readline()
+            if not answer:
+                raise RuntimeError("the process with PyTorch has died")
+            return answer.strip()
+
+        yield ask
+
+
+def encoder_model(architecture: dict[str, Any], recompute: int = 0) -> Any:
+    """An encoder with a loss on its hidden states that costs nothing, dropout, AdamW and clipping."""
+    import tensorflow as tf
+
+    from common.config import OptimizerConfig
+    from common.encoder import build_encoder
+    from common.optimizers import make_optimizer
+    from common.training import LossModel, set_precision
+
+    set_precision("auto")
+    encoder = build_encoder(architecture, 0, recompute=recompute)
+    model = LossModel(encoder.inputs, encoder(encoder.inputs))
+    loss = lambda labels, hidden: tf.reduce_mean(tf.square(tf.cast(hidden, tf.float32) - 1))  # noqa: E731
+    model.compile(make_optimizer(OptimizerConfig(), 1e-5, 1000), loss)
+    return model
 
 
 def peak_memory() -> int:

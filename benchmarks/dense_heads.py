@@ -1,0 +1,117 @@
+"""A training step of relation extraction, base-size encoder and real batches: the factored pair heads against the
+same model with the dense GlobalPointer of bert4keras.
+
+python benchmarks/dense_heads.py
+
+Both have the encoder of `base.json` (with fresh weights), three heads for the same labels, AdamW and clipping, and
+train on the same batches of DuIE, in turns. The dense side is how bert4keras' own example of relation extraction is
+built: a GlobalPointer of 64 entries a label and its sparse multi-label cross-entropy, in float32, as it has to be.
+"""
+
+import argparse
+import statistics
+import sys
+from collections import Counter
+from functools import partial
+
+import numpy as np
+from encoder_step import ARCHITECTURE
+from tools.harness import ROOT, duie_or_demo, in_turns, make_parser, median_ratio, report
+
+from common.batching import bucketed_batches
+from common.cli import run
+from common.config import EncoderSizes, OptimizerConfig
+from common.encoder import build_encoder, resolve_encoder
+from common.heads import hidden_states
+from common.jsonl import read_jsonl
+from common.optimizers import make_optimizer
+from common.training import Batches, LossModel, set_precision
+
+sys.path.insert(0, str(ROOT / "relation_extraction"))
+
+import tensorflow as tf
+import tf_keras as keras
+from bert4keras.backend import sparse_multilabel_categorical_crossentropy
+from bert4keras.layers import GlobalPointer
+
+from dataset import Labels, pair_batch, to_example, to_features
+from model import LOSSES, build_model
+from schema import read_schema
+
+
+def main() -> None:
+    args = parse_arguments()
+    data = duie_or_demo()
+    labels = Labels(read_schema(data.schema))
+    source = resolve_encoder(EncoderSizes(hidden_size=768, layers=1, heads=12))  # for its tokenizer
+    examples = [to_example(record, Counter()) for _, record in read_jsonl(data.train)]
+    features = list(to_features(examples, source.tokenizer, labels, 256, 128, Counter()))
+    order = bucketed_batches([len(feature.token_ids) for feature in features], 16, 0, epoch=0)
+    precision = set_precision("auto")
+    architecture = ARCHITECTURE | {"num_hidden_layers": args.layers}
+    encoders = [build_encoder(architecture, 0) for _ in range(2)]
+    set_precision("float32")  # of the heads: bert4keras makes layers of them at each call
+    models = {"factored": build_model("pair", encoders[0], labels, 0), "dense": dense_model(encoders[1], labels)}
+    for model, loss in zip(models.values(), (LOSSES["pair"], dense_loss), strict=True):
+        model.compile(make_optimizer(OptimizerConfig(), 2e-5, 10_000), loss)
+    collate = {"factored": partial(pair_batch, labels=labels), "dense": partial(dense_batch, labels=labels)}
+
+    def steps(side: str, number: int) -> None:
+        part = order[number * args.steps : (number + 1) * args.steps]
+        models[side].fit(Batches(features, part, collate[side], 0, epoch=0), shuffle=False, verbose=0)
+
+    seconds = in_turns({side: partial(steps, side) for side in models}, args.rounds)
+    rows = [
+        {
+            "heads": side,
+            "s/step": statistics.median(taken) / args.steps,
+            "factored is faster": median_ratio(taken, seconds["factored"]),
+        }
+        for side, taken in seconds.items()
+    ]
+    report("dense_heads", vars(args), rows, precision=precision, labels=len(labels))
+
+
+def dense_model(encoder: keras.Model, labels: Labels) -> LossModel:
+    token_ids, hidden, mask = hidden_states(encoder)
+    hidden = tf.cast(hidden, tf.float32)
+    heads = {"entities": (2, True), "heads": (len(labels), False), "tails": (len(labels), False)}
+    outputs = {
+        name: GlobalPointer(n, 64, tril_mask=upper, name=name)(hidden, mask=mask) for name, (n, upper) in heads.items()
+    }
+    return LossModel({"token_ids": token_ids}, outputs)
+
+
+def dense_loss(positives: dict, outputs: dict) -> tf.Tensor:
+    losses = []
+    for name, scores in outputs.items():
+        flat = tf.reshape(scores, [tf.shape(scores)[0], scores.shape[1], -1])
+        by_label = sparse_multilabel_categorical_crossentropy(positives[name], flat, mask_zero=True)
+        losses.append(tf.reduce_mean(tf.reduce_sum(by_label, 1)))
+    return tf.add_n(losses) / len(losses)
+
+
+def dense_batch(features: list, rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
+    """As `pair_batch`, the positives as bert4keras' loss takes them: int32 [batch, labels, p] of i * length + j,
+    padded with 0."""
+    inputs, positives = pair_batch(features, rng, labels)
+    length, flat = inputs["token_ids"].shape[1], {}
+    for name, triples in positives.items():
+        cells = [[[] for _ in range(2 if name == "entities" else len(labels))] for _ in triples]
+        for row, triple in enumerate(triples):
+            for label, i, j in triple[triple[:, 0] >= 0]:
+                cells[row][label].append(i * length + j)
+        most = max(1, *(len(cell) for row in cells for cell in row))
+        flat[name] = np.array([[cell + [0] * (most - len(cell)) for cell in row] for row in cells], np.int32)
+    return inputs, flat
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, rounds=3)
+    parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
+    parser.add_argument("--steps", type=int, default=5, metavar="N", help="of a side in one round")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)
