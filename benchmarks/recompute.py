@@ -1,10 +1,13 @@
-"""Memory and time of a training step of a fresh base-size encoder with and without recompute, by batch size.
+"""Memory and time of a training step of a fresh base-size encoder with and without recompute, by batch size, and the
+largest batch under a limit of memory.
 
 python benchmarks/recompute.py
 
 Each of the two is a process of its own, with dropout and AdamW. Memory is the peak of the process (ru_maxrss)
 after a step of that batch, batches in ascending order. Growth for a further sample is the slope between the
-smallest and the largest batch.
+smallest and the largest batch. What recompute may cost is one more forward pass: its share in a step without is
+beside. The largest batch is looked for from where that line crosses the limit, each size in a fresh process.
+Writes runs/benchmarks/recompute.png.
 """
 
 import argparse
@@ -12,7 +15,18 @@ import statistics
 from multiprocessing.connection import Connection
 
 import numpy as np
-from tools.harness import ask, in_turns, make_parser, median_ratio, messages, peak_memory, report, workers
+from tools.harness import (
+    ROOT,
+    ask,
+    encoder_model,
+    in_turns,
+    make_parser,
+    median_ratio,
+    messages,
+    peak_memory,
+    report,
+    workers,
+)  # fmt: skip
 
 from common.cli import run
 
@@ -21,48 +35,108 @@ MODES = {"off": 0, "on": 1}
 
 def main() -> None:
     args = parse_arguments()
-    rows = []
-    with workers(serve, {mode: (recompute, args.layers, args.length) for mode, recompute in MODES.items()}) as both:
-        for batch in sorted(args.batches):
-            steps = {mode: lambda _, to=to, batch=batch: ask(to, batch) for mode, to in both.items()}
-            seconds = in_turns(steps, args.rounds)
-            row = {"batch": batch}
-            for mode, to in both.items():
-                row |= {f"{mode} s/step": statistics.median(seconds[mode]), f"{mode} MB": ask(to, "peak") / 1e6}
-            rows.append(row | {"time on / off": median_ratio(seconds["on"], seconds["off"])})
-    span = rows[-1]["batch"] - rows[0]["batch"]
+    settings = {mode: (recompute, args.layers, args.length) for mode, recompute in MODES.items()}
+    batches = sorted(args.batches)
+    with workers(serve, settings) as both:
+        rows = [measure(both, batch, args.rounds) for batch in batches]
+    span = batches[-1] - batches[0]
     growth = {mode: (rows[-1][f"{mode} MB"] - rows[0][f"{mode} MB"]) / span for mode in MODES}
-    report("recompute", vars(args), rows, MB_for_a_further_sample=growth, growth_off_to_on=growth["off"] / growth["on"])
+    largest = {}
+    for mode in MODES:
+        guess = batches[0] + (args.limit - rows[0][f"{mode} MB"]) / growth[mode]
+        largest[mode] = largest_batch(settings[mode], round(guess), args.limit)
+    plot(rows, largest, args.limit)
+    report(
+        "recompute",
+        vars(args),
+        rows,
+        MB_for_a_further_sample=growth,
+        growth_off_to_on=growth["off"] / growth["on"],
+        largest_batch_under_the_limit=largest,
+    )
+
+
+def measure(both: dict[str, Connection], batch: int, rounds: int) -> dict:
+    """A row of the table."""
+    steps = {mode: lambda _, to=to: ask(to, ("step", batch)) for mode, to in both.items()}
+    seconds = in_turns(steps | {"forward": lambda _: ask(both["off"], ("forward", batch))}, rounds)
+    row = {"batch": batch}
+    for mode, to in both.items():
+        row |= {f"{mode} s/step": statistics.median(seconds[mode]), f"{mode} MB": ask(to, ("peak", 0)) / 1e6}
+    return row | {
+        "time on / off": median_ratio(seconds["on"], seconds["off"]),
+        "forward / off": median_ratio(seconds["forward"], seconds["off"]),
+    }
+
+
+def largest_batch(settings: tuple, batch: int, limit: float) -> int:
+    """The largest batch found whose step stays below `limit` MB."""
+    change = max(batch // 16, 1)
+    if needs(settings, batch) > limit:
+        while needs(settings, batch := batch - change) > limit:
+            pass
+        return batch
+    while needs(settings, batch + change) <= limit:
+        batch += change
+    return batch
+
+
+def needs(settings: tuple, batch: int) -> float:
+    """MB at the peak of two steps."""
+    with workers(serve, {"one": settings}) as one:
+        for _ in range(2):
+            ask(one["one"], ("step", batch))
+        return ask(one["one"], ("peak", 0)) / 1e6
 
 
 def serve(connection: Connection, recompute: int, layers: int, length: int) -> None:
-    """The worker: answers the size of a batch with the loss of a step, and "peak" with bytes."""
-    model = build(recompute, layers)
-    rng = np.random.default_rng(0)
-    for message in messages(connection):
-        if message == "peak":
-            connection.send(peak_memory())
-        else:
-            token_ids = rng.integers(1, 8000, (message, length)).astype(np.int32)
-            connection.send(float(model.train_on_batch([token_ids, np.zeros_like(token_ids)], np.zeros(message))))
-
-
-def build(recompute: int, layers: int):
-    """Encoder and a loss on its hidden states that costs nothing."""
+    """The worker: answers ("step", batch size) and ("forward", batch size) with a loss, ("peak", 0) with bytes."""
     import tensorflow as tf
 
-    from common.config import EncoderSizes, OptimizerConfig
-    from common.encoder import build_encoder, resolve_encoder
-    from common.optimizers import make_optimizer
-    from common.training import LossModel, set_precision
+    from common.compat import dropout_seed
 
-    set_precision("auto")
-    source = resolve_encoder(EncoderSizes(hidden_size=768, layers=layers, heads=12))
-    encoder = build_encoder(source.architecture, 0, recompute=recompute)
-    model = LossModel(encoder.inputs, encoder(encoder.inputs))
-    loss = lambda labels, hidden: tf.reduce_mean(tf.square(tf.cast(hidden, tf.float32) - 1))  # noqa: E731
-    model.compile(make_optimizer(OptimizerConfig(), 1e-5, 1000), loss)
-    return model
+    model = encoder_model(architecture(layers), recompute)
+    rng = np.random.default_rng(0)
+
+    @tf.function(reduce_retracing=True)
+    def forward(inputs):
+        with dropout_seed(0, 0):
+            return model.loss_function(None, model(inputs, training=True))
+
+    for what, batch in messages(connection):
+        token_ids = rng.integers(1, 8000, (batch, length)).astype(np.int32)
+        inputs = [token_ids, np.zeros_like(token_ids)]
+        if what == "peak":
+            connection.send(peak_memory())
+        elif what == "forward":
+            connection.send(float(forward(inputs)))
+        else:
+            connection.send(float(model.train_on_batch(inputs, np.zeros(batch))))
+
+
+def architecture(layers: int) -> dict:
+    from common.config import EncoderSizes
+    from common.encoder import resolve_encoder
+
+    return resolve_encoder(EncoderSizes(hidden_size=768, layers=layers, heads=12)).architecture
+
+
+def plot(rows: list[dict], largest: dict[str, int], limit: float) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for mode, batch in largest.items():
+        points = axes.plot([row["batch"] for row in rows], [row[f"{mode} MB"] / 1e3 for row in rows], "o-")
+        axes.plot(batch, limit / 1e3, "*", markersize=14, color=points[0].get_color())
+        points[0].set_label(f"recompute {mode}: {batch} samples under {limit / 1e3:g} GB")
+    axes.axhline(limit / 1e3, color="grey", linestyle=":")
+    axes.set(xlabel="samples of a batch", ylabel="peak memory of the process, GB", ylim=0)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    folder = ROOT / "runs/benchmarks"
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / "recompute.png", dpi=100)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -70,6 +144,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
     parser.add_argument("--length", type=int, default=256, metavar="N", help="tokens of a sample")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8], metavar="N", help="samples of a step")
+    parser.add_argument("--limit", type=float, default=6000, metavar="MB", help="of memory")
     return parser.parse_args()
 
 
