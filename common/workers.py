@@ -131,7 +131,7 @@ def select_strategy() -> "tf.distribute.Strategy":
 def check_resumed(step: int, folder: Path) -> None:
     """Raises UserError unless all workers go on from the same step."""
     if _strategy and _sum_over_workers(step) != step * len(read_cluster().addresses):
-        raise UserError(f"{folder}: the workers do not see the same run, here it goes on after step {step}; share the folder")
+        raise UserError(f"{folder}: the workers do not see the same checkpoint, here step {step}: share the folder")
 
 
 def _sum_over_workers(value: int) -> int:
