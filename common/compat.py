@@ -14,7 +14,7 @@ Nothing is patched in place: `Transformer.apply`, through which bert4keras makes
 4. Scores of the masked-language-model head. bert4keras multiplies by float32 embeddings whatever the
    policy: an error in float16, a slow sparse product in bfloat16. `Embedding` here casts them.
 5. Layer normalisation. bert4keras fixes epsilon at 1e-12 (BERT) or 1e-7 (others); checkpoints state their
-   own.
+   own. `layer_normalization` takes half the passes over the tokens.
 6. Inputs. bert4keras' are float32; token ids are int32.
 7. Speed of the feed-forward layers. On [batch, length, size] TensorFlow fuses neither bias nor GELU into the
    matrix product: `FeedForward` here works on [batch * length, size], with TensorFlow's GELU. On one core
@@ -24,10 +24,9 @@ Nothing is patched in place: `Transformer.apply`, through which bert4keras makes
 
 That both environment variables are set before TensorFlow is imported is seen to by `common/__init__.py`,
 and that "gelu" means the form the checkpoint was trained with (bert4keras: whichever was set last) by
-`common.encoder`.
+`common.encoder`; the forms themselves are those of `common.activations`.
 """
 
-import functools
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,10 +36,8 @@ import tensorflow as tf
 import tf_keras as keras
 from bert4keras import layers, models
 
+from common.activations import GELU
 from common.heads import rotate
-
-# the forms that bert4keras calls so, equal in float32 to 1e-6
-GELU = {"gelu_erf": tf.nn.gelu, "gelu_tanh": functools.partial(tf.nn.gelu, approximate=True)}
 
 _dropout_key: tuple[int, int | tf.Tensor | tf.Variable] | None = None
 
@@ -68,9 +65,14 @@ def stateless_dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:
         raise RuntimeError(f"dropout {name!r} called in training outside of `with dropout_seed(seed, step)`")
     seed, step = _dropout_key
     key = np.int64((seed & 0x7FFFFFFF) << 32 | zlib.crc32(name.encode()))
-    return tf.nn.experimental.stateless_dropout(
-        x, rate, seed=tf.stack([key, tf.cast(step, tf.int64)]), rng_alg="philox"
+    # Half a number of 32 bits decides on each entry: TensorFlow's own dropout spends one on each, and more passes.
+    zeroed = round(rate * 2**16)
+    size = tf.size(x)
+    bits = tf.random.stateless_uniform(
+        [(size + 1) // 2], tf.stack([key, tf.cast(step, tf.int64)]), None, None, tf.uint32, alg="philox"
     )
+    keep = tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:size] >= tf.constant(zeroed, tf.uint16)
+    return x * (tf.cast(tf.reshape(keep, tf.shape(x)), x.dtype) * (2**16 / (2**16 - zeroed)))
 
 
 class StatelessDropout(keras.layers.Layer):
@@ -92,44 +94,91 @@ class StatelessDropout(keras.layers.Layer):
 
 
 class MultiHeadAttention(layers.MultiHeadAttention):
-    """bert4keras' attention (softmax; plain, rotary or NEZHA's relative positions) with stateless dropout."""
+    """bert4keras' attention (softmax; plain, rotary or NEZHA's relative positions) with stateless dropout, its dense
+    layers on the tokens of all sequences as one matrix."""
 
-    def pay_attention_to(self, inputs, mask=None, training=None, block=0, a_bias=None, p_bias=None):
-        """Return the mixed values [B, L, heads, size] and the scores [B, heads, L, L].
+    def call(self, inputs, mask=None, training=None, block=0, a_bias=None, p_bias=None):
+        """Return the mixed values [B, L, size].
 
-        `inputs`: query, key and value [B, L, heads, size]; with `a_bias` a boolean mask [B, L, L] or [L, L],
-        who may look at whom; with `p_bias` the positions. `mask[1]` [B, L] is false at padding. `block` tells
+        `inputs`: what queries, keys and values are made of [B, L, size]; with `a_bias` a boolean mask [B, L, L] or
+        [L, L], who may look at whom; with `p_bias` the positions. `mask[2]` [B, L] is false at padding. `block` tells
         the uses of a shared layer apart (ALBERT).
         """
-        query, key, value, *rest = inputs
-        allowed = None if mask[1] is None else mask[1][:, None, None, :]
+        batch, length = tf.shape(inputs[0])[0], tf.shape(inputs[0])[1]
+        *triple, rest = *inputs[:3], inputs[3:]
+        query, key, value = (  # [B, heads, L, size of a head]
+            tf.transpose(tf.reshape(dense(_tokens(x)), [batch, -1, self.heads, self.head_size]), [0, 2, 1, 3])
+            for dense, x in zip((self.q_dense, self.k_dense, self.v_dense), triple, strict=True)
+        )
+        allowed = None if mask is None or mask[2] is None else mask[2][:, None, None, :]
         if a_bias:
             visible = rest.pop(0)[..., None, :, :]
             allowed = visible if allowed is None else allowed & visible
         if p_bias == "rotary":
-            sine, cosine = rest[0][:, :, None, ::2], rest[0][:, :, None, 1::2]
+            sine, cosine = rest[0][:, None, :, ::2], rest[0][:, None, :, 1::2]
             query, key = rotate(query, sine, cosine), rotate(key, sine, cosine)
         query *= self.key_size**-0.5
-        scores = tf.einsum("bjhd,bkhd->bhjk", query, key)
+        scores = tf.matmul(query, key, transpose_b=True)
         if p_bias == "typical_relative":
-            scores += tf.einsum("bjhd,jkd->bhjk", query, rest[0])
+            scores += tf.einsum("bhjd,jkd->bhjk", query, rest[0])
         if allowed is not None:  # a sum is cheaper than bert4keras' broadcast `where`
             scores += tf.where(allowed, tf.zeros((), scores.dtype), scores.dtype.min / 2)
         attention = tf.nn.softmax(scores)
         if training and self.attention_dropout:
             attention = stateless_dropout(attention, self.attention_dropout, f"{self.name}/{block}")
-        output = tf.einsum("bhjk,bkhd->bjhd", attention, value)
+        output = tf.matmul(attention, value)
         if p_bias == "typical_relative":
-            output += tf.einsum("bhjk,jkd->bjhd", attention, rest[0])
-        return output, scores
+            output += tf.einsum("bhjk,jkd->bhjd", attention, rest[0])
+        mixed = tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [-1, self.heads * self.head_size])
+        return tf.reshape(self.o_dense(mixed), [batch, length, self.out_dim])
 
 
 class FeedForward(layers.FeedForward):
     """bert4keras' feed-forward layers, on the tokens of all sequences as one matrix."""
 
     def call(self, inputs):
-        tokens = tf.reshape(inputs, [-1, inputs.shape[-1]])
-        return tf.reshape(super().call(tokens), tf.shape(inputs))
+        return tf.reshape(super().call(_tokens(inputs)), tf.shape(inputs))
+
+
+def _tokens(x: tf.Tensor) -> tf.Tensor:
+    """[B, L, size] -> [B * L, size]."""
+    return tf.reshape(x, [-1, x.shape[-1]])
+
+
+class LayerNormalization(layers.LayerNormalization):
+    """bert4keras' layer normalisation, in float32 and in few passes over the tokens."""
+
+    def call(self, inputs):
+        return layer_normalization(inputs, self.gamma, self.beta, self.epsilon)
+
+
+def layer_normalization(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis (arXiv 1607.06450), in the dtype of x.
+
+    x: [..., n], gamma and beta: [n]. The gradient is written out, from x and two numbers a row, in place of what
+    stands between: derived operation by operation it is twice as many passes.
+    """
+
+    @tf.custom_gradient
+    def normalized(x, gamma, beta):
+        x32, scale = tf.cast(x, tf.float32), tf.cast(gamma, tf.float32)
+        mean = tf.reduce_mean(x32, -1, keepdims=True)
+        centred = x32 - mean
+        inverse = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), -1, keepdims=True) + epsilon)
+
+        def gradient(upstream):
+            upstream = tf.cast(upstream, tf.float32)
+            normal = (tf.cast(x, tf.float32) - mean) * inverse
+            rows = list(range(x.shape.rank - 1))
+            of_normal = upstream * scale
+            along = tf.reduce_mean(of_normal * normal, -1, keepdims=True)
+            of_x = (of_normal - tf.reduce_mean(of_normal, -1, keepdims=True) - normal * along) * inverse
+            of_gamma = tf.reduce_sum(upstream * normal, rows)
+            return tuple(tf.cast(value, x.dtype) for value in (of_x, of_gamma, tf.reduce_sum(upstream, rows)))
+
+        return tf.cast(centred * inverse * scale + tf.cast(beta, tf.float32), x.dtype), gradient
+
+    return normalized(x, tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta))
 
 
 class Embedding(layers.Embedding):
@@ -187,15 +236,17 @@ class Compat:
         elif layer is models.Embedding:
             layer = Embedding
         elif layer is models.LayerNormalization:
-            kwargs["epsilon"] = self.layer_norm_eps
+            layer, kwargs["epsilon"] = LayerNormalization, self.layer_norm_eps
         elif layer is models.FeedForward:
-            layer, kwargs["activation"] = FeedForward, GELU.get(self.hidden_act, self.hidden_act)
+            layer = FeedForward
         elif layer is models.MultiHeadAttention:
             layer, arguments = MultiHeadAttention, {**arguments, "block": self.block}
         elif layer is models.Dropout and self.dropout_rate:
             layer = StatelessDropout
             if self.prefixed(kwargs["name"]) in self.layers:  # ALBERT uses one layer in all its blocks
                 kwargs["name"] += f"-{self.block}"
+        if kwargs.get("activation") in GELU:
+            kwargs["activation"] = GELU[kwargs["activation"]]
         return super().apply(inputs, layer, arguments, **kwargs)
 
 

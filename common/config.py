@@ -119,6 +119,7 @@ class TrainingConfig:
     batch_size: PositiveInt = 16
     learning_rate: PositiveFloat = 2e-5
     dropout: Fraction = 0.1
+    gelu: Literal["erf", "tanh", "sigmoid"] | None = None  # form of GELU; null: the encoder's own, erf in a fresh one
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     recompute: bool | PositiveInt = False  # blocks that are run again, together, in the backward pass; true: 1
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"

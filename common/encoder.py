@@ -5,7 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ ACTIVATIONS = {
     "gelu_new": "gelu_tanh",
     "gelu_fast": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "gelu_sigmoid",
     "relu": "relu",
     "silu": "swish",
     "swish": "swish",
@@ -58,19 +59,25 @@ class LoadReport:
     unused: list[str]  # in the file only
 
 
-def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0) -> EncoderSource:
+def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0, gelu: str | None = None) -> EncoderSource:
     """Find out what `spec` means; without TensorFlow, and without reading weights.
 
     A string is a folder (config.json or bert_config.json, vocab.txt, weights) or a repository on the hub,
-    which is fetched now. `max_length` is the most tokens the encoder will be given.
+    which is fetched now. `max_length` is the most tokens the encoder will be given. `gelu` ("erf", "tanh" or
+    "sigmoid") takes the place of the form of GELU that it was trained with.
 
-    Raises UserError, one line that names the file, or the key if the encoder has fewer positions.
+    Raises UserError, one line that names the file, or the key if the encoder has fewer positions or no GELU.
     """
     source = _resolve(spec)
-    positions = source.architecture["max_position"]
-    if source.architecture["model"] not in ("nezha", "roformer") and max_length > positions:
+    architecture = source.architecture
+    positions = architecture["max_position"]
+    if architecture["model"] not in ("nezha", "roformer") and max_length > positions:
         raise UserError(f"max_length: {max_length} tokens, but {source.name} has positions for {positions}")
-    return source
+    if gelu is None:
+        return source
+    if not architecture["hidden_act"].startswith("gelu"):
+        raise UserError(f"gelu: {source.name} has the activation {architecture['hidden_act']}")
+    return replace(source, architecture=architecture | {"hidden_act": f"gelu_{gelu}"})
 
 
 def _resolve(spec: str | EncoderSizes) -> EncoderSource:

@@ -196,13 +196,15 @@ def make_optimizer(
         if not any(key in name for name in names):
             some = ", ".join(sorted({name.partition("/")[0] for name in names}))
             raise UserError(f"optimizer.rates: no weight has {key!r} in its name; the layers are {some}")
-    rates = {**(rates or {}), **config.rates, **_layer_rates(config.layer_decay, names)}
+    factors: dict[str, float] = {}
+    for more in (rates or {}, config.rates, _layer_rates(config.layer_decay, names)):
+        factors |= {key: factors.get(key, 1.0) * factor for key, factor in more.items()}
     optimizer = {"adamw": AdamW, "adax": AdaX}[config.name](
         WarmupDecay(learning_rate, total_steps, round(config.warmup * total_steps), config.schedule),
         weight_decay=config.weight_decay,
         clip_norm=config.clip_norm,
         clip=config.clip,
-        rates=rates,
+        rates=factors,
         use_ema=config.average is not None,
         ema_momentum=config.average or 0.0,
     )

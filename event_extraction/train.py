@@ -30,7 +30,7 @@ def main() -> None:
     config = load_config(Config, args.config, HERE, args.set)
     labels = Labels(read_schema(config.schema_file))
     records, dev = (list(read_labelled(file, labels.schema)) for file in (config.train_file, config.dev_file))
-    source = resolve_encoder(config.encoder, config.max_length)
+    source = resolve_encoder(config.encoder, config.max_length, config.gelu)
     folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
     if not folder.metrics.exists():
         train(config, labels, records, dev, source, folder)

@@ -26,7 +26,7 @@ def main() -> None:
     config = load_config(Config, args.config, HERE, args.set)
     questions, dev = (read_questions(file) for file in (config.train_file, config.dev_file))
     check_ids(dev, config.dev_file)
-    source = resolve_encoder(config.encoder, config.max_length)
+    source = resolve_encoder(config.encoder, config.max_length, config.gelu)
     folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
     if not folder.metrics.exists():
         train(config, questions, dev, source, folder)

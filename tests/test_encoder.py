@@ -350,3 +350,25 @@ def test_fresh_encoder(tmp_path):
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     assert model(INPUTS).shape == (2, 5, 8)
     assert sum(layer.name.endswith("FeedForward") for layer in model.layers) == 3
+
+
+def test_another_form_of_gelu(tmp_path):
+    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
+    sizes = EncoderSizes(hidden_size=8, layers=1, heads=2, vocabulary=str(tmp_path / "vocab.txt"))
+    outputs = []
+    for gelu in (None, "erf", "tanh", "sigmoid"):
+        source = resolve_encoder(sizes, gelu=gelu)
+        assert source.architecture["hidden_act"] == f"gelu_{gelu or 'erf'}"
+        outputs.append([x.numpy() for x in build_encoder(source.architecture, seed=0, with_mlm=True)(INPUTS)])
+    for first, second, same in zip(outputs, outputs[1:], (True, False, False), strict=False):
+        for a, b in zip(first, second, strict=True):
+            assert (abs(a - b).max() == 0) == same
+            np.testing.assert_allclose(a, b, atol=0.05)
+
+
+def test_an_encoder_without_gelu_takes_no_form_of_it(tmp_path):
+    folder = write_folder(tmp_path / "relu", "config.json", CONFIG | {"hidden_act": "relu"})
+    (tmp_path / "relu/model.safetensors").write_bytes(b"")
+    save_file({"embeddings.word_embeddings.weight": np.zeros((13, 8))}, tmp_path / "relu/model.safetensors")
+    with pytest.raises(UserError, match="^gelu: .* has the activation relu$"):
+        resolve_encoder(folder, gelu="tanh")

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from common.cli import UserError
 from common.config import OptimizerConfig
 from common.optimizers import AdamW, AdaX, WarmupDecay, averaged_weights, make_optimizer
 
@@ -67,6 +68,32 @@ def test_rates_multiply_the_learning_rate_but_not_the_decay(optimizer_class):
     np.testing.assert_array_equal(moved(1e-3, {"kernel": 10.0}, 0.0), moved(1e-3, None, 0.0))
     decayed = ten_times - moved(1e-3, {"transitions": 10.0}, 0.1)
     np.testing.assert_allclose(decayed, 20 * 1e-3 * 0.1, rtol=0.1)
+
+
+def named(*names):
+    return [tf.Variable(np.ones(1, np.float32), name=name) for name in names]
+
+
+def test_rates_by_config_and_by_layer():
+    blocks = [f"Transformer-{i}-FeedForward/dense/kernel" for i in range(11)]
+    variables = named("Embedding-Token/embeddings", *blocks, "heads/biases/kernel")
+    config = OptimizerConfig(layer_decay=0.5, rates={"biases": 4, "Transformer-10-": 3}, warmup=0, weight_decay=0)
+    optimizer = make_optimizer(config, 1.0, 10, variables)
+    factors = [optimizer._factor(variable) for variable in variables]
+    assert factors == [0.5**12, *(0.5 ** (11 - i) for i in range(10)), 1.5, 4]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"rates": {"transition": 2, "head": 2}}, "optimizer.rates: no weight has 'head' in its name; .* transitions$"),
+        ({"layer_decay": 0.9}, "optimizer.layer_decay: the blocks of this encoder share their weights"),
+    ],
+)
+def test_rates_of_nothing_are_refused(config, message):
+    variables = named("Embedding-Token/embeddings", "Transformer-FeedForward/dense/kernel", "transitions/matrix")
+    with pytest.raises(UserError, match=message):
+        make_optimizer(OptimizerConfig(**config), 1.0, 10, variables)
 
 
 @pytest.mark.parametrize("step", [100_000, 2_000_000, 2**40])
