@@ -102,11 +102,11 @@ def as_worker() -> Iterator[None]:
             if _strategy:
                 _sum_over_workers(0)  # returns when all have called it
         except Exception as error:
-            if type(error).__name__ != "UnavailableError":
+            if type(error).__name__ not in ("UnavailableError", "AbortedError"):
                 raise
             tasks = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", str(error))
             lost = [name for name in cluster.addresses if name != cluster.this and tuple(name.split()) in tasks]
-            names = " and ".join(f"{name} at {cluster.addresses[name]}" for name in lost) or "another worker"
+            names = " and ".join(f"{name} at {cluster.addresses[name]}" for name in lost) or "the other workers"
             tqdm.write(f"error: lost {names}; the same command, on every worker, resumes", file=sys.stderr)
             sys.exit(1)
 
