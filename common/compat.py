@@ -30,6 +30,7 @@ and that "gelu" means the form the checkpoint was trained with (bert4keras: whic
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 import tensorflow as tf
@@ -39,7 +40,8 @@ from bert4keras import layers, models
 from common.activations import GELU
 from common.heads import rotate
 
-_dropout_key: tuple[int, int | tf.Tensor | tf.Variable] | None = None
+# of its own in every thread: a distribution strategy traces each replica in one, and switches between them
+_dropout_key: ContextVar[tuple[int, int | tf.Tensor | tf.Variable] | None] = ContextVar("dropout key", default=None)
 
 
 @contextmanager
@@ -48,12 +50,11 @@ def dropout_seed(seed: int, step: int | tf.Tensor | tf.Variable) -> Iterator[Non
 
     Enter it inside a traced `tf.function`; entered outside, a `step` that is no variable becomes a constant.
     """
-    global _dropout_key
-    outer, _dropout_key = _dropout_key, (seed, step)
+    token = _dropout_key.set((seed, step))
     try:
         yield
     finally:
-        _dropout_key = outer
+        _dropout_key.reset(token)
 
 
 def stateless_dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:
@@ -61,9 +62,9 @@ def stateless_dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:
 
     Raises RuntimeError outside `dropout_seed`: unseeded dropout would make runs irreproducible.
     """
-    if _dropout_key is None:
+    if _dropout_key.get() is None:
         raise RuntimeError(f"dropout {name!r} called in training outside of `with dropout_seed(seed, step)`")
-    seed, step = _dropout_key
+    seed, step = _dropout_key.get()
     key = np.int64((seed & 0x7FFFFFFF) << 32 | zlib.crc32(name.encode()))
     # Half a number of 32 bits decides on each entry: TensorFlow's own dropout spends one on each, and more passes.
     zeroed = round(rate * 2**16)

@@ -103,9 +103,9 @@ def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):
 
 def pair_heads_loss(positives: dict, outputs: dict):
     """Of several pair heads by name, each with its `positives` and factors as above: the sum over the labels, averaged
-    over the batch and the heads. Returns float32 scalar."""
+    over the batch (`batch_mean`) and the heads. Returns float32 scalar."""
     losses = [
-        tf.reduce_mean(tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1))
+        batch_mean(tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1))
         for name, factors in outputs.items()
     ]
     return tf.add_n(losses) / len(losses)
@@ -126,13 +126,26 @@ def pointer_crossentropy(labels, logits, power, mask):
     sigmoid(logit) ** power: a power above 1 starts the many negatives near 0 (kexue.fm/archives/7161).
 
     labels: [batch, length, n] in {0, 1}. logits: [batch, length, n]. mask: bool [batch, length].
-    Returns float32 scalar: summed over n / 2 pointers, averaged over the tokens of the mask.
+    Returns float32 scalar: summed over n / 2 pointers, averaged over the tokens of the mask in the whole batch, as in
+    `batch_mean`.
     """
     log_p = power * tf.math.log_sigmoid(tf.cast(logits, tf.float32))
     log_not_p = tf.math.log(tf.maximum(-tf.math.expm1(log_p), TINY))
     losses = -tf.where(tf.cast(labels, tf.bool), log_p, log_not_p)
     mask = tf.cast(mask, tf.float32)
-    return tf.reduce_sum(tf.reduce_sum(losses, -1) * mask) / (2 * tf.maximum(tf.reduce_sum(mask), 1.0))
+    tokens = sum_over_replicas(tf.reduce_sum(mask))
+    return tf.reduce_sum(tf.reduce_sum(losses, -1) * mask) / (2 * tf.maximum(tokens, 1.0))
+
+
+def batch_mean(losses):
+    """float32 [batch] -> scalar. Where the rows of a batch are spread over replicas (common/workers.py), the part of
+    each in the mean over all the rows: their sum is that mean, and so it is with the gradients, which are summed."""
+    return tf.reduce_sum(losses) / sum_over_replicas(tf.cast(tf.shape(losses)[0], tf.float32))
+
+
+def sum_over_replicas(x):
+    """The sum of a tensor over the replicas of a distribution strategy; in a single process the tensor itself."""
+    return tf.distribute.get_replica_context().all_reduce("SUM", x)
 
 
 def _log1p_sum_exp(x, axis=-1):

@@ -12,6 +12,7 @@ from common.config import config_differences, load_config, save_config
 from common.encoder import EncoderSource
 from common.jsonl import atomic_write, read_json
 from common.tokenizer import Tokenizer
+from common.workers import is_chief
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,9 @@ def find_run(path: str | Path, settings: Any) -> RunFolder:
 
 
 def start_run(run: RunFolder, settings: Any, source: EncoderSource, schema_file: str | None = None) -> None:
-    """Writes what describes a run, if it is a new one. Call it when all that can be wrong with the input is checked."""
-    if run.config.exists():
+    """Writes what describes a run, if it is a new one and this is its chief. Call it when all that can be wrong with
+    the input is checked."""
+    if run.config.exists() or not is_chief():
         return
     run.path.mkdir(parents=True, exist_ok=True)
     source.tokenizer.save(run.vocabulary)

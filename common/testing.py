@@ -6,10 +6,12 @@ A test file's conftest.py imports the fixtures by name.
 import csv
 import io
 import json
+import os
 import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -147,6 +149,28 @@ def _tensors(folder: Path) -> dict[str, np.ndarray]:
     checkpoint = tf.train.load_checkpoint(folder / "checkpoint")
     found |= {name: checkpoint.get_tensor(name) for name in checkpoint.get_variable_to_shape_map()}
     return {name: value for name, value in found.items() if isinstance(value, np.ndarray | np.number)}
+
+
+def largest_difference(run: Path, expected: Path) -> float:
+    """Of the best weights and of all there is in the last checkpoint, between two runs of the same steps."""
+    ours, theirs = _tensors(run), _tensors(expected)
+    assert ours.keys() == theirs.keys()
+    return max(float(np.abs(ours[name].astype(np.float64) - theirs[name]).max(initial=0)) for name in ours)
+
+
+def start_workers(script: Path, arguments: list, logs: Path, workers: int = 2) -> list[subprocess.Popen]:
+    """A training by several processes of this machine; what the i-th says goes to the file `logs`/i."""
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(workers)]
+    cluster = {"worker": [f"localhost:{server.getsockname()[1]}" for server in sockets]}
+    processes = []
+    for i, server in enumerate(sockets):
+        server.close()
+        settings = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})
+        with (logs / str(i)).open("w", encoding="utf-8") as log:
+            command = [sys.executable, script, *map(str, arguments)]
+            environment = os.environ | {"TF_CONFIG": settings}
+            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
+    return processes
 
 
 def kill_training(script: Path, arguments: list, run: Path, checkpoints: int) -> None:

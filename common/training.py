@@ -19,9 +19,13 @@ from common.cli import UserError
 from common.compat import dropout_seed
 from common.inference import cpu_has_bfloat16
 from common.jsonl import atomic_write
+from common.losses import sum_over_replicas
+from common.optimizers import averaged_weights
 from common.run import RunFolder
+from common.workers import check_resumed, is_chief, shares
 
 LOG_STEPS = 20  # between two points of the loss
+REPLICA_STEPS = 2**40  # more than a run has: from the dropout of a replica to that of the next
 
 
 def set_precision(name: str) -> str:
@@ -40,29 +44,43 @@ def set_precision(name: str) -> str:
     return name
 
 
+class MeanOfReplicated(keras.metrics.Mean):
+    """The mean of a value that is the same on all replicas. Keras' own adds up what each has, whenever it is read or
+    saved, and waits for the other workers to do the same."""
+
+    def add_weight(self, name, **kwargs):
+        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        return super().add_weight(name, synchronization=tf.VariableSynchronization.AUTO, aggregation=first, **kwargs)
+
+
 class LossModel(keras.Model):
     """A functional model whose loss is one function over nested outputs, which `compile(loss=...)` would flatten.
 
-    The loss takes (labels, outputs) as the model and the batches nest them and returns a scalar. Dropout is a
-    function of (seed, optimizer step).
+    The loss takes (labels, outputs) as the model and the batches nest them and returns a scalar, of each replica its
+    part of the whole batch's (`common.losses.batch_mean`). Dropout is a function of (seed, optimizer step, replica).
     """
 
     def __init__(self, *args, seed: int = 0, **kwargs):
         super().__init__(*args, **kwargs)
         self.seed = seed
-        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.loss_tracker = MeanOfReplicated(name="loss")
 
     def compile(self, optimizer, loss: Callable, **kwargs):
         super().compile(optimizer=optimizer, **kwargs)
         self.loss_function = loss
 
+    def fit(self, batches: keras.utils.Sequence, **kwargs):
+        """As Keras', each replica with its rows of every batch."""
+        return super().fit(shares(batches, self.distribute_strategy), steps_per_epoch=len(batches), **kwargs)
+
     def train_step(self, data):
-        with dropout_seed(self.seed, self.optimizer.iterations):
+        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
+        with dropout_seed(self.seed, tf.cast(self.optimizer.iterations, tf.int64) + replica * REPLICA_STEPS):
             return super().train_step(data)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
         loss = self.loss_function(y, y_pred)
-        self.loss_tracker.update_state(loss)
+        self.loss_tracker.update_state(sum_over_replicas(loss))
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight):
@@ -132,7 +150,7 @@ class Run(keras.callbacks.Callback):
     """Resumes a run where it was stopped, to the bit, and keeps what it learns.
 
     Every `checkpoint_steps` steps and after every epoch the model, the optimizer and the progress are saved
-    together.
+    together. Of several workers all resume and the chief alone writes.
     """
 
     def __init__(self, folder: RunFolder, model: LossModel, checkpoint_steps: int):
@@ -142,14 +160,18 @@ class Run(keras.callbacks.Callback):
         self.saved = SavedProgress()
         model.optimizer.build(model.trainable_variables)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, progress=self.saved)
+        checkpoint.save_counter  # a variable: all workers have to make it  # noqa: B018
         self.manager = tf.train.CheckpointManager(checkpoint, str(folder.checkpoints), max_to_keep=1)
         if self.manager.restore_or_initialize():
             print(f"resuming in epoch {self.progress.epoch + 1} after step {self.progress.step}")
-            if self.progress.history:  # it may have been stopped before its last line was written
+            if is_chief() and self.progress.history:  # it may have been stopped before its last line was written
                 write_history(folder, self.progress.history)
-        self._partial.unlink(missing_ok=True)  # of a run killed while it wrote
+        check_resumed(int(model.optimizer.iterations.numpy()), folder.path)
         self._loss_so_far = [variable.numpy() for variable in model.loss_tracker.variables]
-        self.writer = tf.summary.create_file_writer(str(folder.logs))
+        self.writer = tf.summary.create_noop_writer()
+        if is_chief():
+            self._partial.unlink(missing_ok=True)  # of a run killed while it wrote
+            self.writer = tf.summary.create_file_writer(str(folder.logs))
 
     @property
     def progress(self) -> Progress:
@@ -160,7 +182,10 @@ class Run(keras.callbacks.Callback):
         if done:  # `fit` has just reset the running loss of the epoch
             for variable, value in zip(self.model.loss_tracker.variables, self._loss_so_far, strict=True):
                 variable.assign(value)
-        self.bar = tqdm(desc=f"epoch {epoch + 1}", total=done + self.params["steps"], initial=done, unit="batch")
+        self.bar = tqdm(
+            desc=f"epoch {epoch + 1}", total=done + self.params["steps"], initial=done, unit="batch",
+            disable=not is_chief(),
+        )  # fmt: skip
         self._logged = (done, done * float(self.model.loss_tracker.result()))
         self.started = time.perf_counter()
 
@@ -171,13 +196,13 @@ class Run(keras.callbacks.Callback):
             self.bar.set_postfix(loss=f"{logs['loss']:.4f}")
             self._log_loss(logs["loss"])
         # the epoch's last state is saved by `end_epoch`, with its dev score
-        if self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total:
+        if is_chief() and self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total:
             self.manager.save()
 
     def _log_loss(self, mean_of_epoch: float) -> None:
         """The mean loss of the last steps, for TensorBoard."""
         (step, total), now = self._logged, (self.progress.step, self.progress.step * mean_of_epoch)
-        with self.writer.as_default(step=int(self.model.optimizer.iterations)):
+        with self.writer.as_default(step=int(self.model.optimizer.iterations.numpy())):
             tf.summary.scalar("training/loss", (now[1] - total) / (now[0] - step))
         self._logged = now
 
@@ -185,6 +210,17 @@ class Run(keras.callbacks.Callback):
         self.bar.close()
         self.loss = float(logs["loss"])
         self.seconds = time.perf_counter() - self.started
+
+    def score_epoch(self, evaluate: Callable[[], dict[str, float]], best_by: str) -> None:
+        """Ends an epoch with the dev scores, of the averaged weights if there are any. Of several workers the chief
+        alone does, while the others wait in the first step of the next epoch."""
+        if not is_chief():
+            self.progress.step = 0
+            return
+        with averaged_weights(self.model.optimizer, self.model):
+            scores = evaluate()
+            self.keep_best(scores[best_by])
+        self.end_epoch(scores)
 
     def keep_best(self, score: float) -> None:
         """Saves the weights the model has now if `score` is the best so far."""
@@ -207,7 +243,7 @@ class Run(keras.callbacks.Callback):
                 tf.summary.scalar(name, value)
         print(*(f"{name} {value:.4g}" for name, value in progress.history[-1].items()), sep="  ", flush=True)
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        if skipped := int(optimizer.nonfinite_steps):
+        if skipped := int(optimizer.nonfinite_steps.numpy()):
             print(f"so far {skipped} steps changed nothing: their gradient was not finite", flush=True)
 
 

@@ -12,7 +12,7 @@ from common.encoder import EncoderSource, build_encoder
 from common.heads import PairHead, hidden_states
 from common.inference import select_engine
 from common.jsonl import read_json
-from common.losses import pair_heads_loss
+from common.losses import batch_mean, pair_heads_loss
 from common.run import RunFolder
 from common.training import LossModel, load_weights
 from dataset import Features, Labels
@@ -49,7 +49,7 @@ def crf_model(encoder: keras.Model, labels: Labels, seed: int) -> LossModel:
 
 
 def crf_head_loss(labels: dict, outputs: dict) -> tf.Tensor:
-    return tf.reduce_mean(crf_loss(labels["tags"], **outputs))
+    return batch_mean(crf_loss(labels["tags"], **outputs))
 
 
 LOSSES = {"pair": pair_heads_loss, "crf": crf_head_loss}

@@ -9,7 +9,7 @@ import tf_keras as keras
 from common.encoder import EncoderSource, build_encoder
 from common.heads import PairHead, text_mask
 from common.inference import select_engine
-from common.losses import factored_multilabel_crossentropy, masked_softmax_crossentropy
+from common.losses import batch_mean, factored_multilabel_crossentropy, masked_softmax_crossentropy
 from common.run import RunFolder
 from common.training import LossModel, load_weights
 from dataset import Features, model_inputs
@@ -38,7 +38,7 @@ def softmax_outputs(hidden: tf.Tensor, context: tf.Tensor) -> dict[str, tf.Tenso
 
 
 def pair_loss(labels: dict, outputs: dict) -> tf.Tensor:
-    return tf.reduce_mean(factored_multilabel_crossentropy(labels["answers"], *outputs["answers"]))
+    return batch_mean(factored_multilabel_crossentropy(labels["answers"], *outputs["answers"])[:, 0])
 
 
 def softmax_loss(labels: dict, outputs: dict) -> tf.Tensor:
@@ -49,7 +49,7 @@ def softmax_loss(labels: dict, outputs: dict) -> tf.Tensor:
     losses = [
         masked_softmax_crossentropy(labels["span"][:, end], logits, mask) for end, logits in enumerate((first, last))
     ]
-    return tf.reduce_mean(losses)
+    return batch_mean(tf.add_n(losses) / 2)
 
 
 LOSSES = {"pair": pair_loss, "softmax": softmax_loss}

@@ -11,6 +11,7 @@ from common.cli import run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.run import RunFolder, find_run, start_run, write_json
+from common.workers import as_worker, is_chief, select_strategy
 from dataset import BATCHES, Question, check_ids, read_questions, to_features
 from evaluate import evaluate
 from predict import predict
@@ -19,6 +20,7 @@ from settings import Config
 HERE = Path(__file__).resolve().parent
 
 
+@as_worker()
 def main() -> None:
     args = training_arguments(__doc__)
     config = load_config(Config, args.config, HERE, args.set)
@@ -28,8 +30,9 @@ def main() -> None:
     folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
     if not folder.metrics.exists():
         train(config, questions, dev, source, folder)
-    print(folder.metrics.read_text(encoding="utf-8"), end="")
-    print(f"finished: {folder.path}")
+    if is_chief():
+        print(folder.metrics.read_text(encoding="utf-8"), end="")
+        print(f"finished: {folder.path}")
 
 
 def train(
@@ -46,32 +49,36 @@ def train(
 
     from common.encoder import build_encoder, load_weights
     from common.inference import tensorflow_engine
-    from common.optimizers import averaged_weights, make_optimizer
+    from common.optimizers import make_optimizer
     from common.training import Batches, Run, set_precision
     from model import LOSSES, Extractor, build_model
 
-    keras.utils.set_random_seed(config.seed)
-    print("precision:", set_precision(config.precision))
-    encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
-    load_weights(encoder, source)
-    model = build_model(config.head, encoder, config.seed)
-    steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
-    optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
-    model.compile(optimizer, LOSSES[config.head])
-    start_run(folder, config, source)
-    training = Run(folder, model, config.checkpoint_steps)
+    with select_strategy().scope():
+        keras.utils.set_random_seed(config.seed)
+        print("precision:", set_precision(config.precision))
+        encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
+        load_weights(encoder, source)
+        model = build_model(config.head, encoder, config.seed)
+        steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
+        optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
+        model.compile(optimizer, LOSSES[config.head])
+        start_run(folder, config, source)
+        training = Run(folder, model, config.checkpoint_steps)
     extractor = Extractor(model, config, tensorflow_engine)
+
+    def dev_scores() -> dict[str, float]:
+        answers = dict(predict(dev, extractor, source.tokenizer, config))
+        scores = evaluate(dev, {name: found[0].text if found else "" for name, found in answers.items()})
+        return {name: scores[name] for name in ("F1", "EM")}
 
     for epoch in range(training.progress.epoch, config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
         batches = Batches(features, order, BATCHES[config.head], config.seed, epoch, skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
-        with averaged_weights(model.optimizer, model):
-            answers = dict(predict(dev, extractor, source.tokenizer, config))
-            scores = evaluate(dev, {name: found[0].text if found else "" for name, found in answers.items()})
-            training.keep_best(scores["F1"])
-        training.end_epoch({name: scores[name] for name in ("F1", "EM")})
+        training.score_epoch(dev_scores, best_by="F1")
 
+    if not is_chief():
+        return
     best = max(training.progress.history, key=lambda row: row["F1"])
     write_json(folder.metrics, {"dev": {name: best[name] for name in ("F1", "EM")}, "epoch": best["epoch"]})
 

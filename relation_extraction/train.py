@@ -14,6 +14,7 @@ from common.cli import run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.run import RunFolder, find_run, start_run, write_json
+from common.workers import as_worker, is_chief, select_strategy
 from dataset import BATCHES, Labels, to_example, to_features
 from predict import predict
 from schema import read_records, read_schema
@@ -23,6 +24,7 @@ from settings import Config
 HERE = Path(__file__).resolve().parent
 
 
+@as_worker()
 def main() -> None:
     args = training_arguments(__doc__)
     config = load_config(Config, args.config, HERE, args.set)
@@ -32,8 +34,9 @@ def main() -> None:
     folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
     if not folder.metrics.exists():
         train(config, labels, records, dev, source, folder)
-    print(folder.metrics.read_text(encoding="utf-8"), end="")
-    print(f"finished: {folder.path}")
+    if is_chief():
+        print(folder.metrics.read_text(encoding="utf-8"), end="")
+        print(f"finished: {folder.path}")
 
 
 def train(
@@ -54,21 +57,22 @@ def train(
 
     from common.encoder import build_encoder, load_weights
     from common.inference import tensorflow_engine
-    from common.optimizers import averaged_weights, make_optimizer
+    from common.optimizers import make_optimizer
     from common.training import Batches, Run, choose_threshold, set_precision
     from common.training import load_weights as load_best
     from model import EXTRACTORS, LOSSES, build_model
 
-    keras.utils.set_random_seed(config.seed)
-    print("precision:", set_precision(config.precision))
-    encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
-    load_weights(encoder, source)
-    model = build_model(config.head, encoder, labels, config.seed)
-    steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
-    optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
-    model.compile(optimizer, LOSSES[config.head])
-    start_run(folder, config, source, config.schema_file)
-    training = Run(folder, model, config.checkpoint_steps)
+    with select_strategy().scope():
+        keras.utils.set_random_seed(config.seed)
+        print("precision:", set_precision(config.precision))
+        encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
+        load_weights(encoder, source)
+        model = build_model(config.head, encoder, labels, config.seed)
+        steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
+        optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
+        model.compile(optimizer, LOSSES[config.head])
+        start_run(folder, config, source, config.schema_file)
+        training = Run(folder, model, config.checkpoint_steps)
     extractor = EXTRACTORS[config.head](model, labels, tensorflow_engine)
 
     def evaluate(gold: list[dict]) -> dict[str, float]:
@@ -79,11 +83,10 @@ def train(
         collate = partial(BATCHES[config.head], labels=labels)
         batches = Batches(features, order, collate, config.seed, epoch, skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
-        with averaged_weights(model.optimizer, model):
-            scores = evaluate(dev)
-            training.keep_best(scores["f1"])
-        training.end_epoch(scores)
+        training.score_epoch(partial(evaluate, dev), best_by="f1")
 
+    if not is_chief():
+        return
     load_best(model, folder.weights)
     best = max(training.progress.history, key=lambda row: row["f1"])  # the epoch with these weights
     at_default = {name: best[name] for name in ("precision", "recall", "f1")}

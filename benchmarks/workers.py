@@ -1,0 +1,110 @@
+"""Two workers against one process: the same weights, and what becomes of a run whose worker is lost.
+
+python benchmarks/workers.py [--task TASK ...]
+
+For every head of every task a small model is trained by one process and, with the same config, by two workers on this
+machine: dropout off, batches of 3, on the first items of the official data where it is, else of the demo set. "largest
+difference" is between the two runs, over the best weights and the last checkpoint with the optimizer's state.
+
+Then one of two workers, the chief or the other, gets a SIGKILL after the first checkpoint: the seconds until the other
+ends, what it says, and the difference from the uninterrupted run after both have been started once more.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tools.harness import ROOT, official_or_demo, report
+
+from common.cli import run
+from common.jsonl import read_json
+from common.testing import largest_difference, start_workers, write_tiny_config
+
+# official set, demo set, schema, heads
+TASKS = {
+    "relation_extraction": ("duie", "relation_extraction", "schema.json", ("pair", "pointer")),
+    "event_extraction": ("duee", "event_extraction", "event_schema.json", ("pair", "crf")),
+    "reading_comprehension": ("cmrc2018", "reading_comprehension", None, ("pair", "softmax")),
+}
+ITEMS = 61
+VICTIMS = {"chief": 0, "other worker": 1}
+
+
+def main() -> None:
+    args = parse_arguments()
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+    rows, losses = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for task in args.task:
+            for head in TASKS[task][-1]:
+                case = Case(Path(folder) / f"{task}-{head}", task, head)
+                one, two = case.train("one", workers=1), case.train("two", workers=2)
+                rows.append({"task": task, "head": head, "largest difference": largest_difference(two, one)})
+                print(rows[-1], flush=True)
+        for victim, index in VICTIMS.items():
+            losses.append({"killed": victim} | case.lose(index, one))
+            print(losses[-1], flush=True)
+    report("workers", vars(args), rows, losses=losses)
+
+
+class Case:
+    """A config, and the runs made with it."""
+
+    def __init__(self, folder: Path, task: str, head: str):
+        folder.mkdir()
+        official, demo, schema, _ = TASKS[task]
+        train = official_or_demo(official, demo, "train.json")
+        for name, items in (("train.json", ITEMS), ("dev.json", 5)):
+            (folder / name).write_text(first_items(train, items), encoding="utf-8")
+        settings = {"schema_file": str(train.with_name(schema))} if schema else {}
+        settings |= {"head": head, "dropout": 0.0, "epochs": 3, "batch_size": 3, "max_length": 256}
+        self.config = write_tiny_config(folder, **settings)
+        self.script, self.folder = ROOT / task / "train.py", folder
+
+    def start(self, name: str, workers: int) -> list[subprocess.Popen]:
+        arguments = ["--config", self.config, "--output", self.folder / name]
+        return start_workers(self.script, arguments, self.folder, workers)
+
+    def train(self, name: str, workers: int) -> Path:
+        codes = [process.wait() for process in self.start(name, workers)]
+        assert not any(codes), (self.folder / "0").read_text(encoding="utf-8")
+        return self.folder / name
+
+    def lose(self, victim: int, expected: Path) -> dict:
+        """Kills a worker after the first checkpoint."""
+        name = f"lost-{victim}"
+        processes = self.start(name, workers=2)
+        while not (self.folder / name / "checkpoint/checkpoint").exists():
+            assert processes[0].poll() is None, (self.folder / "0").read_text(encoding="utf-8")
+            time.sleep(0.005)
+        processes[victim].send_signal(signal.SIGKILL)
+        start = time.perf_counter()
+        code = processes[1 - victim].wait()
+        seconds = time.perf_counter() - start
+        said = (self.folder / str(1 - victim)).read_text(encoding="utf-8").rpartition("error: ")[2].partition("\n")[0]
+        difference = largest_difference(self.train(name, workers=2), expected)
+        return {"seconds": seconds, "exit code": code, "says": said, "largest difference": difference}
+
+
+def first_items(path: Path, items: int) -> str:
+    """The first lines of a file, or a fifth as many paragraphs, with their questions, where it is one JSON object."""
+    if path.parent.name in ("cmrc2018", "reading_comprehension"):
+        paragraphs = [paragraph for entry in read_json(path)["data"] for paragraph in entry["paragraphs"]]
+        return json.dumps({"data": [{"paragraphs": paragraphs[: items // 5]}]}, ensure_ascii=False)
+    with path.open(encoding="utf-8") as file:
+        return "".join(line for line, _ in zip(file, range(items), strict=False))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", nargs="+", choices=TASKS, default=[*TASKS], metavar="TASK", help=", ".join(TASKS))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,159 @@
+"""`TF_CONFIG`, and training on two devices against one. Two processes: relation_extraction/tests/test_workers.py."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from common.batching import pad
+from common.cli import UserError
+from common.compat import StatelessDropout
+from common.config import OptimizerConfig
+from common.crf import Transitions, crf_loss
+from common.heads import PairHead
+from common.losses import batch_mean, masked_softmax_crossentropy, pair_heads_loss, pointer_crossentropy
+from common.optimizers import make_optimizer
+from common.training import Batches, LossModel
+from common.workers import as_worker, is_chief, read_cluster, rows_of_replica
+
+TWO = {"worker": ["a:1", "b:2"]}
+CHIEF = {"worker": ["a:1"], "chief": ["c.d:33"]}
+
+
+def task(kind, index):
+    return {"type": kind, "index": index}
+
+
+# --- TF_CONFIG
+
+
+@pytest.mark.parametrize(
+    ("settings", "names", "this", "chief"),
+    [
+        ({"cluster": TWO, "task": task("worker", 0)}, ["worker 0", "worker 1"], "worker 0", True),
+        ({"cluster": TWO, "task": task("worker", 1), "environment": "x"}, ["worker 0", "worker 1"], "worker 1", False),
+        ({"cluster": CHIEF, "task": task("worker", "0")}, ["chief 0", "worker 0"], "worker 0", False),
+        ({"cluster": CHIEF, "task": task("chief", 0)}, ["chief 0", "worker 0"], "chief 0", True),
+    ],
+)
+def test_cluster(settings, names, this, chief, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", json.dumps(settings))
+    cluster = read_cluster()
+    assert (list(cluster.addresses), cluster.this, is_chief()) == (names, this, chief)
+
+
+@pytest.mark.parametrize("settings", [{}, {"cluster": {}}, {"cluster": {"worker": ["a:1"]}, "task": task("worker", 0)}])
+def test_a_worker_alone(settings, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", json.dumps(settings))
+    assert read_cluster() is None
+    assert is_chief()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{", "not JSON"),
+        ([], "expected an object with cluster and task"),
+        ({"cluster": ["a:1", "b:2"]}, "cluster: expected an object such as"),
+        ({"cluster": {"worker": "a:1"}}, "cluster: expected an object such as"),
+        ({"cluster": TWO | {"ps": ["c:3"]}, "task": task("ps", 0)}, "cluster: unknown task type ps"),
+        ({"cluster": TWO | {"chief": ["c:3", "d:4"]}}, "more than one chief"),
+        ({"cluster": {"worker": ["a", "b:2"]}}, "worker 0: expected host:port, not 'a'"),
+        ({"cluster": {"worker": ["a:1", "a:1"]}}, "two tasks have the same address"),
+        ({"cluster": TWO}, "task: expected an object such as"),
+        ({"cluster": TWO, "task": {"type": "worker"}}, "task: expected an object such as"),
+        ({"cluster": TWO, "task": task("worker", 2)}, "worker 2 is none of the cluster's: worker 0, worker 1"),
+        ({"cluster": TWO, "task": task("worker", -1)}, "worker -1 is none"),
+        ({"cluster": TWO, "task": task("evaluator", 0)}, "evaluator 0 is none"),
+    ],
+)
+def test_wrong_cluster(settings, message, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", settings if isinstance(settings, str) else json.dumps(settings))
+    with pytest.raises(UserError, match="^TF_CONFIG: ") as error, as_worker():
+        raise AssertionError("it should not get here")
+    assert message in str(error.value)
+
+
+# --- rows of a batch
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 8])
+@pytest.mark.parametrize("rows", [1, 2, 7, 16])
+def test_the_rows_of_all_replicas_are_the_batch_in_order(rows, replicas):
+    batch = np.arange(rows * 3).reshape(rows, 3)
+    parts = [rows_of_replica(batch, replica, replicas) for replica in range(replicas)]
+    np.testing.assert_array_equal(np.concatenate(parts), batch)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+# --- training on two devices
+
+
+LENGTHS = [9, 4, 6, 7, 5, 8, 6, 5, 9, 4]
+ORDER = [[0, 1, 2, 3, 4], [5, 6, 7, 8], [9]]  # the last with fewer rows than devices
+
+
+def collate(items, rng):
+    """Inputs and labels of all kinds of heads."""
+    token_ids = pad([rng.integers(1, 20, LENGTHS[item]).astype(np.int32) for item in items])
+    rows, length = token_ids.shape
+    positives = np.where(np.arange(4)[:, None] < rng.integers(0, 4, (rows, 1, 1)), rng.integers(0, 3, (rows, 4, 3)), -1)
+    labels = {
+        "pairs": {"pair": positives.astype(np.int32)},
+        "pointers": rng.integers(0, 2, (rows, length, 4)),
+        "tags": rng.integers(0, 3, (rows, length)),
+        "first": np.zeros(rows, np.int32),
+    }
+    return {"token_ids": token_ids}, labels
+
+
+def all_losses(labels, outputs):
+    mask = outputs["mask"]
+    return (
+        pair_heads_loss(labels["pairs"], outputs["pairs"])
+        + pointer_crossentropy(labels["pointers"], outputs["pointers"], 4, mask)
+        + batch_mean(crf_loss(labels["tags"], outputs["emissions"], outputs["transitions"], mask))
+        + batch_mean(masked_softmax_crossentropy(labels["first"], outputs["pointers"][..., 0], mask))
+    )
+
+
+def train_all_heads(strategy):
+    """Weights and loss after three steps."""
+    with strategy.scope():
+        keras.utils.set_random_seed(1)
+        token_ids = keras.Input([None], dtype="int32", name="token_ids")
+        hidden = keras.layers.Embedding(20, 8)(token_ids)
+        emissions = keras.layers.Dense(3)(hidden)
+        outputs = {
+            "pairs": {"pair": PairHead(3, head_size=4)(hidden, mask=token_ids != 0)},
+            "pointers": keras.layers.Dense(4)(hidden),
+            "emissions": emissions,
+            "transitions": Transitions(3)(emissions),
+            "mask": token_ids != 0,
+        }
+        model = LossModel({"token_ids": token_ids}, outputs)
+        model.compile(make_optimizer(OptimizerConfig(clip_norm=0.5), 1e-2, 10), all_losses)
+    history = model.fit(Batches(list(range(10)), ORDER, collate, seed=0, epoch=0), shuffle=False, verbose=0)
+    return [variable.numpy() for variable in model.weights], history.history["loss"]
+
+
+def test_two_devices_give_the_weights_and_the_loss_of_one(two_devices):
+    weights, loss = train_all_heads(tf.distribute.get_strategy())
+    shared, shared_loss = train_all_heads(two_devices)
+    np.testing.assert_allclose(shared_loss, loss, rtol=1e-6)
+    for a, b in zip(shared, weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+def test_every_device_has_its_own_dropout(two_devices):
+    with two_devices.scope():
+        inputs = keras.Input([64])
+        weighted = keras.layers.Dense(64, kernel_initializer="identity", use_bias=False)(inputs)
+        model = LossModel(inputs, StatelessDropout(0.5, "dropout")(weighted))
+        model.compile(keras.optimizers.SGD(1.0), lambda _, outputs: batch_mean(tf.reduce_sum(outputs, -1)))
+    batches = Batches([0, 0], [[0, 1]], lambda items, _: (np.ones((2, 64), np.float32), np.zeros(2)), seed=0, epoch=0)
+    model.fit(batches, verbose=0)
+    change = 1 - np.diag(model.get_weights()[0])  # 2 where a unit was kept, half from each device
+    assert set(change.round(3)) == {0, 1, 2}
