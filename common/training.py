@@ -58,6 +58,9 @@ class LossModel(keras.Model):
 
     The loss takes (labels, outputs) as the model and the batches nest them and returns a scalar, of each replica its
     part of the whole batch's (`common.losses.batch_mean`). Dropout is a function of (seed, optimizer step, replica).
+
+    `compile(accumulate=n)`: each batch is computed in n parts of its rows, one after the other, and their gradients are
+    added up: the step of the whole batch in the memory of a part.
     """
 
     def __init__(self, *args, seed: int = 0, **kwargs):
@@ -65,18 +68,50 @@ class LossModel(keras.Model):
         self.seed = seed
         self.loss_tracker = MeanOfReplicated(name="loss")
 
-    def compile(self, optimizer, loss: Callable, **kwargs):
+    def compile(self, optimizer, loss: Callable, accumulate: int = 1, **kwargs):
         super().compile(optimizer=optimizer, **kwargs)
-        self.loss_function = loss
+        self.loss_function, self.accumulate = loss, accumulate
 
     def fit(self, batches: keras.utils.Sequence, **kwargs):
         """As Keras', each replica with its rows of every batch."""
         return super().fit(shares(batches, self.distribute_strategy), steps_per_epoch=len(batches), **kwargs)
 
     def train_step(self, data):
-        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
-        with dropout_seed(self.seed, tf.cast(self.optimizer.iterations, tf.int64) + replica * REPLICA_STEPS):
+        if self.accumulate > 1:
+            loss, gradients = self._accumulated(*data)
+            self.loss_tracker.update_state(sum_over_replicas(loss))
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            return self.compute_metrics(None, None, None, None)
+        with self._dropout(part=0):
             return super().train_step(data)
+
+    def _dropout(self, part: int | tf.Tensor):
+        """The key of this step, of a part of its rows and of this replica."""
+        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
+        step = tf.cast(self.optimizer.iterations, tf.int64) * self.accumulate + tf.cast(part, tf.int64)
+        return dropout_seed(self.seed, step + replica * REPLICA_STEPS)
+
+    def _accumulated(self, inputs, labels) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The loss of a batch and its gradients, in parts."""
+        scaler = self.optimizer if isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer) else None
+        rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
+        all_rows = tf.cast(sum_over_replicas(rows), tf.float32)
+
+        def add_part(part, loss, gradients):
+            first, end = rows * part // self.accumulate, rows * (part + 1) // self.accumulate
+            x, y = tf.nest.map_structure(lambda array: array[first:end], (inputs, labels))
+            with self._dropout(part), tf.GradientTape() as tape:
+                share = tf.cast(sum_over_replicas(end - first), tf.float32) / all_rows
+                of_part = share * self.loss_function(y, self(x, training=True))
+                scaled = scaler.get_scaled_loss(of_part) if scaler else of_part
+            more = tape.gradient(scaled, self.trainable_variables, unconnected_gradients="zero")
+            return part + 1, loss + of_part, [a + b for a, b in zip(gradients, more, strict=True)]
+
+        start = (0, 0.0, [tf.zeros_like(variable) for variable in self.trainable_variables])
+        _, loss, gradients = tf.while_loop(
+            lambda part, *_: part < self.accumulate, add_part, start, parallel_iterations=1
+        )
+        return loss, scaler.get_unscaled_gradients(gradients) if scaler else gradients
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
         loss = self.loss_function(y, y_pred)
