@@ -79,6 +79,12 @@ def test_encoder_dropout(model):
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_a_batch_without_rows(model):
+    """What a worker is given when there are fewer rows than workers."""
+    assert in_training(encoder(model), [ids[:0] for ids in INPUTS]).shape == (0, 5, 16)
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_each_dropout_of_an_encoder_draws_its_own_mask(model, monkeypatch):
     names = []
     monkeypatch.setattr("common.compat.stateless_dropout", lambda x, rate, name: names.append(name) or x)
