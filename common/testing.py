@@ -3,18 +3,20 @@
 A test file's conftest.py imports the fixtures by name.
 """
 
+import contextlib
 import csv
 import io
 import json
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +116,17 @@ def check_zipped(tmp_path, call, capsys):
         return output.out, output.err.replace(f"{tmp_path}/", ""), code
 
     return check_zipped
+
+
+@contextlib.contextmanager
+def disk_full(size: int = 0) -> Iterator[None]:
+    """No file of this process can grow beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # --- runs
