@@ -101,10 +101,12 @@ def profile(connection: Connection, architecture: dict, rows: int, length: int) 
 
     step = make_step(architecture, rows, length)
     for _ in messages(connection):
-        step()
+        for _ in range(3):  # to warm up
+            step()
         with tempfile.TemporaryDirectory() as folder:
             with tf.profiler.experimental.Profile(folder):
-                step()
+                for _ in range(3):
+                    step()
             space = xplane_pb2.XSpace.FromString(next(Path(folder).rglob("*.xplane.pb")).read_bytes())
         taken = Counter()
         for plane in space.planes:

@@ -35,17 +35,18 @@ MODES = {"off": 0, "on": 1}
 
 def main() -> None:
     args = parse_arguments()
-    settings = {mode: (recompute, args.layers, args.length) for mode, recompute in MODES.items()}
+    settings = {mode: (recompute, args.layers, args.length, args.precision) for mode, recompute in MODES.items()}
     batches = sorted(args.batches)
     with workers(serve, settings) as both:
         rows = [measure(both, batch, args.rounds) for batch in batches]
     span = batches[-1] - batches[0]
     growth = {mode: (rows[-1][f"{mode} MB"] - rows[0][f"{mode} MB"]) / span for mode in MODES}
     largest = {}
-    for mode in MODES:
+    for mode in MODES if args.limit else ():
         guess = batches[0] + (args.limit - rows[0][f"{mode} MB"]) / growth[mode]
         largest[mode] = largest_batch(settings[mode], round(guess), args.limit)
-    plot(rows, largest, args.limit)
+    if args.limit:
+        plot(rows, largest, args.limit)
     report(
         "recompute",
         vars(args),
@@ -89,13 +90,13 @@ def needs(settings: tuple, batch: int) -> float:
         return ask(one["one"], ("peak", 0)) / 1e6
 
 
-def serve(connection: Connection, recompute: int, layers: int, length: int) -> None:
+def serve(connection: Connection, recompute: int, layers: int, length: int, precision: str) -> None:
     """The worker: answers ("step", batch size) and ("forward", batch size) with a loss, ("peak", 0) with bytes."""
     import tensorflow as tf
 
     from common.compat import dropout_seed
 
-    model = encoder_model(architecture(layers), recompute)
+    model = encoder_model(architecture(layers), recompute, precision)
     rng = np.random.default_rng(0)
 
     @tf.function(reduce_retracing=True)
@@ -144,7 +145,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
     parser.add_argument("--length", type=int, default=256, metavar="N", help="tokens of a sample")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8], metavar="N", help="samples of a step")
-    parser.add_argument("--limit", type=float, default=6000, metavar="MB", help="of memory")
+    parser.add_argument("--precision", default="auto", metavar="NAME", help="as in a config (default: auto)")
+    parser.add_argument("--limit", type=float, default=4000, metavar="MB", help="of memory; 0: none")
     return parser.parse_args()
 
 

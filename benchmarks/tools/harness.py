@@ -120,7 +120,7 @@ def torch_process(python: Path, script: Path) -> Iterator[Callable[..., str] | N
         yield ask
 
 
-def encoder_model(architecture: dict[str, Any], recompute: int = 0) -> Any:
+def encoder_model(architecture: dict[str, Any], recompute: int = 0, precision: str = "auto") -> Any:
     """An encoder with a loss on its hidden states that costs nothing, dropout, AdamW and clipping."""
     import tensorflow as tf
 
@@ -129,7 +129,7 @@ def encoder_model(architecture: dict[str, Any], recompute: int = 0) -> Any:
     from common.optimizers import make_optimizer
     from common.training import LossModel, set_precision
 
-    set_precision("auto")
+    set_precision(precision)
     encoder = build_encoder(architecture, 0, recompute=recompute)
     model = LossModel(encoder.inputs, encoder(encoder.inputs))
     loss = lambda labels, hidden: tf.reduce_mean(tf.square(tf.cast(hidden, tf.float32) - 1))  # noqa: E731
