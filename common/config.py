@@ -122,6 +122,8 @@ class TrainingConfig:
     gelu: Literal["erf", "tanh", "sigmoid"] | None = None  # form of GELU; null: the encoder's own, erf in a fresh one
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     recompute: bool | PositiveInt = False  # blocks that are run again, together, in the backward pass; true: 1
+    accumulate: PositiveInt = 1  # parts of a batch, one after the other: the same step with less memory
+    xla: bool = False  # compile the training step for each shape of a batch, for GPUs
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     checkpoint_steps: PositiveInt = 500
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
@@ -130,6 +132,12 @@ class TrainingConfig:
     def _check(self) -> "TrainingConfig":
         if self.stride > self.max_length - 2:
             raise ValueError(f"stride {self.stride} is more than max_length - 2, tokens between windows would be lost")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _check_accumulate(self) -> "TrainingConfig":
+        if self.xla and self.accumulate > 1:
+            raise ValueError("xla and accumulate do not go together: XLA cannot cut a batch into parts")
         return self
 
 

@@ -4,6 +4,7 @@ A path of "-" is standard input or output. Every mistake of the user is a `UserE
 """
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from common.cli import UserError
 
 # A lone surrogate ("\ud800", legal in JSON) has no UTF-8 form: this error handler writes JSON's escape of it.
 _TEXT_FORMAT = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
@@ -66,7 +68,7 @@ def atomic_write(path: str | Path) -> Iterator[IO[str]]:
     """A text file (UTF-8, "\\n") that appears under its name only when the block ends without an exception.
 
     `NAME.zip` becomes a zip of exactly one file, `NAME` with `.json` at its end. "-" is standard output.
-    Raises UserError where `check_output_path` does.
+    Raises UserError where `check_output_path` does, and for a full disk.
     """
     check_output_path(path)
     if str(path) == "-":
@@ -79,13 +81,34 @@ def atomic_write(path: str | Path) -> Iterator[IO[str]]:
         with path.open("w", **_TEXT_FORMAT) as file:
             yield file
         return
+    with replaced(path) as temporary, _open_text(temporary, path.name) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A name to write to, whose file becomes `path` if the block ends without an exception.
+
+    It is on the disk before it gets the name, so whatever happens, `path` is the old file or the new one, whole.
+    Raises UserError for a full disk.
+    """
     temporary = _temporary(path)
     try:
-        with _open_text(temporary, path.name) as file:
-            yield file
+        yield temporary
+        flush(temporary)
         temporary.replace(path.resolve())
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        raise UserError(f"{path}: cannot be written ({os.strerror(error.errno)})") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Waits until what was written to a file is on the disk: a power failure empties files whose name is there."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def check_output_path(path: str | Path) -> None:

@@ -140,7 +140,8 @@ def pointer_crossentropy(labels, logits, power, mask):
 def batch_mean(losses):
     """float32 [batch] -> scalar. Where the rows of a batch are spread over replicas (common/workers.py), the part of
     each in the mean over all the rows: their sum is that mean, and so it is with the gradients, which are summed."""
-    return tf.reduce_sum(losses) / sum_over_replicas(tf.cast(tf.shape(losses)[0], tf.float32))
+    rows = sum_over_replicas(tf.cast(tf.shape(losses)[0], tf.float32))
+    return tf.math.divide_no_nan(tf.reduce_sum(losses), rows)  # a part of a batch may have none
 
 
 def sum_over_replicas(x):

@@ -10,7 +10,7 @@ from typing import Any
 from common.cli import UserError
 from common.config import config_differences, load_config, save_config
 from common.encoder import EncoderSource
-from common.jsonl import atomic_write, read_json
+from common.jsonl import atomic_write, read_json, replaced
 from common.tokenizer import Tokenizer
 from common.workers import is_chief
 
@@ -97,7 +97,8 @@ def start_run(run: RunFolder, settings: Any, source: EncoderSource, schema_file:
     source.tokenizer.save(run.vocabulary)
     write_json(run.architecture, source.architecture)
     if schema_file:
-        shutil.copyfile(schema_file, run.schema)
+        with replaced(run.schema) as temporary:
+            shutil.copyfile(schema_file, temporary)
     save_config(settings, run.config)  # last: its presence means that the rest is there
 
 

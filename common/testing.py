@@ -3,12 +3,14 @@
 A test file's conftest.py imports the fixtures by name.
 """
 
+import contextlib
 import csv
 import io
 import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,17 @@ def check_zipped(tmp_path, call, capsys):
         return output.out, output.err.replace(f"{tmp_path}/", ""), code
 
     return check_zipped
+
+
+@contextlib.contextmanager
+def disk_full(size: int = 0) -> Iterator[None]:
+    """No file of this process can grow beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # --- runs

@@ -1,10 +1,13 @@
 """What training needs around Keras' `compile` and `fit`: precision, a loss over nested outputs, batches in an order
 that can be resumed, and the run itself (progress, checkpoints, best weights, logs, curves)."""
 
+import contextlib
 import csv
+import io
 import json
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,13 @@ import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
+from tf_keras.src.saving import saving_lib
 from tqdm import tqdm
 
 from common.cli import UserError
 from common.compat import dropout_seed
 from common.inference import cpu_has_bfloat16
-from common.jsonl import atomic_write
+from common.jsonl import atomic_write, flush, replaced
 from common.losses import sum_over_replicas
 from common.optimizers import averaged_weights
 from common.run import RunFolder
@@ -58,6 +62,9 @@ class LossModel(keras.Model):
 
     The loss takes (labels, outputs) as the model and the batches nest them and returns a scalar, of each replica its
     part of the whole batch's (`common.losses.batch_mean`). Dropout is a function of (seed, optimizer step, replica).
+
+    `compile(accumulate=n)`: each batch is computed in n parts of its rows, one after the other, and their gradients are
+    added up: the step of the whole batch in the memory of a part.
     """
 
     def __init__(self, *args, seed: int = 0, **kwargs):
@@ -65,18 +72,50 @@ class LossModel(keras.Model):
         self.seed = seed
         self.loss_tracker = MeanOfReplicated(name="loss")
 
-    def compile(self, optimizer, loss: Callable, **kwargs):
+    def compile(self, optimizer, loss: Callable, accumulate: int = 1, **kwargs):
         super().compile(optimizer=optimizer, **kwargs)
-        self.loss_function = loss
+        self.loss_function, self.accumulate = loss, accumulate
 
     def fit(self, batches: keras.utils.Sequence, **kwargs):
         """As Keras', each replica with its rows of every batch."""
         return super().fit(shares(batches, self.distribute_strategy), steps_per_epoch=len(batches), **kwargs)
 
     def train_step(self, data):
-        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
-        with dropout_seed(self.seed, tf.cast(self.optimizer.iterations, tf.int64) + replica * REPLICA_STEPS):
+        if self.accumulate > 1:
+            loss, gradients = self._accumulated(*data)
+            self.loss_tracker.update_state(sum_over_replicas(loss))
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            return self.compute_metrics(None, None, None, None)
+        with self._dropout(part=0):
             return super().train_step(data)
+
+    def _dropout(self, part: int | tf.Tensor):
+        """The key of this step, of a part of its rows and of this replica."""
+        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
+        step = tf.cast(self.optimizer.iterations, tf.int64) * self.accumulate + tf.cast(part, tf.int64)
+        return dropout_seed(self.seed, step + replica * REPLICA_STEPS)
+
+    def _accumulated(self, inputs, labels) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The loss of a batch and its gradients, in parts."""
+        scaler = self.optimizer if isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer) else None
+        rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
+        all_rows = tf.cast(sum_over_replicas(rows), tf.float32)
+
+        def add_part(part, loss, gradients):
+            first, end = rows * part // self.accumulate, rows * (part + 1) // self.accumulate
+            x, y = tf.nest.map_structure(lambda array: array[first:end], (inputs, labels))
+            with self._dropout(part), tf.GradientTape() as tape:
+                share = tf.cast(sum_over_replicas(end - first), tf.float32) / all_rows
+                of_part = share * self.loss_function(y, self(x, training=True))
+                scaled = scaler.get_scaled_loss(of_part) if scaler else of_part
+            more = tape.gradient(scaled, self.trainable_variables, unconnected_gradients="zero")
+            return part + 1, loss + of_part, [a + b for a, b in zip(gradients, more, strict=True)]
+
+        start = (0, 0.0, [tf.zeros_like(variable) for variable in self.trainable_variables])
+        _, loss, gradients = tf.while_loop(
+            lambda part, *_: part < self.accumulate, add_part, start, parallel_iterations=1
+        )
+        return loss, scaler.get_unscaled_gradients(gradients) if scaler else gradients
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
         loss = self.loss_function(y, y_pred)
@@ -92,8 +131,16 @@ class LossModel(keras.Model):
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Saves the weights alone; `Model.save_weights` of a compiled model adds the optimizer's."""
-    keras.Model(model.inputs, model.outputs).save_weights(path)
+    """Saves the weights alone; `Model.save_weights` of a compiled model adds the optimizer's, and HDF5 crashes the
+    process where the disk is full: here it writes to memory. Raises UserError for a full disk."""
+    content = io.BytesIO()
+    store = saving_lib.H5IOStore(content, mode="w")
+    saving_lib._save_state(
+        keras.Model(model.inputs, model.outputs), store, assets_store=None, inner_path="", visited_trackables=set()
+    )
+    store.close()
+    with replaced(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -156,13 +203,12 @@ class Run(keras.callbacks.Callback):
     def __init__(self, folder: RunFolder, model: LossModel, checkpoint_steps: int):
         super().__init__()
         self.folder, self.checkpoint_steps = folder, checkpoint_steps
-        self._partial = folder.path / "partial.weights.h5"
         self.saved = SavedProgress()
         model.optimizer.build(model.trainable_variables)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, progress=self.saved)
         checkpoint.save_counter  # a variable: all workers have to make it  # noqa: B018
-        self.manager = tf.train.CheckpointManager(checkpoint, str(folder.checkpoints), max_to_keep=1)
-        if self.manager.restore_or_initialize():
+        self.manager = restore(checkpoint, folder.checkpoints)
+        if self.manager.latest_checkpoint:
             print(f"resuming in epoch {self.progress.epoch + 1} after step {self.progress.step}")
             if is_chief() and self.progress.history:  # it may have been stopped before its last line was written
                 write_history(folder, self.progress.history)
@@ -170,8 +216,9 @@ class Run(keras.callbacks.Callback):
         self._loss_so_far = [variable.numpy() for variable in model.loss_tracker.variables]
         self.writer = tf.summary.create_noop_writer()
         if is_chief():
-            self._partial.unlink(missing_ok=True)  # of a run killed while it wrote
-            self.writer = tf.summary.create_file_writer(str(folder.logs))
+            remove_unfinished(folder)
+            with naming(folder.logs):
+                self.writer = tf.summary.create_file_writer(str(folder.logs))
 
     @property
     def progress(self) -> Progress:
@@ -192,17 +239,21 @@ class Run(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.progress.step += 1
         self.bar.update()
-        if self.progress.step % LOG_STEPS == 0:
-            self.bar.set_postfix(loss=f"{logs['loss']:.4f}")
-            self._log_loss(logs["loss"])
-        # the epoch's last state is saved by `end_epoch`, with its dev score
-        if is_chief() and self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total:
-            self.manager.save()
+        try:
+            if self.progress.step % LOG_STEPS == 0:
+                self.bar.set_postfix(loss=f"{logs['loss']:.4f}")
+                self._log_loss(logs["loss"])
+            # the epoch's last state is saved by `end_epoch`, with its dev score
+            if is_chief() and self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total:
+                self.save()
+        except UserError:
+            self.bar.close()  # the message has a line of its own
+            raise
 
     def _log_loss(self, mean_of_epoch: float) -> None:
         """The mean loss of the last steps, for TensorBoard."""
         (step, total), now = self._logged, (self.progress.step, self.progress.step * mean_of_epoch)
-        with self.writer.as_default(step=int(self.model.optimizer.iterations.numpy())):
+        with naming(self.folder.logs), self.writer.as_default(step=int(self.model.optimizer.iterations.numpy())):
             tf.summary.scalar("training/loss", (now[1] - total) / (now[0] - step))
         self._logged = now
 
@@ -210,6 +261,11 @@ class Run(keras.callbacks.Callback):
         self.bar.close()
         self.loss = float(logs["loss"])
         self.seconds = time.perf_counter() - self.started
+
+    def save(self) -> None:
+        """Saves model, optimizer and progress. Raises UserError for a full disk; the last checkpoint then stays."""
+        with naming(self.folder.checkpoints):
+            self.manager.save(options=tf.train.CheckpointOptions(experimental_write_callbacks=[flush_checkpoint]))
 
     def score_epoch(self, evaluate: Callable[[], dict[str, float]], best_by: str) -> None:
         """Ends an epoch with the dev scores, of the averaged weights if there are any. Of several workers the chief
@@ -226,8 +282,7 @@ class Run(keras.callbacks.Callback):
         """Saves the weights the model has now if `score` is the best so far."""
         if score > self.progress.best:
             self.progress.best = score
-            save_weights(self.model, self._partial)
-            self._partial.replace(self.folder.weights)
+            save_weights(self.model, self.folder.weights)
 
     def end_epoch(self, scores: dict[str, float]) -> None:
         """Records an epoch with its dev scores; the next one starts from here."""
@@ -236,15 +291,57 @@ class Run(keras.callbacks.Callback):
         progress.history.append(
             {"epoch": progress.epoch, "loss": self.loss, **scores, "seconds": round(self.seconds, 1)}
         )
-        self.manager.save()
+        self.save()
         write_history(self.folder, progress.history)
-        with self.writer.as_default(step=progress.epoch):
+        with naming(self.folder.logs), self.writer.as_default(step=progress.epoch):
             for name, value in progress.history[-1].items():
                 tf.summary.scalar(name, value)
         print(*(f"{name} {value:.4g}" for name, value in progress.history[-1].items()), sep="  ", flush=True)
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         if skipped := int(optimizer.nonfinite_steps.numpy()):
             print(f"so far {skipped} steps changed nothing: their gradient was not finite", flush=True)
+
+
+def restore(checkpoint: tf.train.Checkpoint, folder: Path) -> tf.train.CheckpointManager:
+    """The checkpoints in a folder, after the last of them, if there is one, is restored.
+
+    Raises UserError if it is damaged: TensorFlow takes some damage for no checkpoint, and a run begun anew would
+    replace the best weights.
+    """
+    try:
+        manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
+        if manager.restore_or_initialize() is None and (folder / "checkpoint").exists():
+            raise ValueError("the file checkpoint is not TensorFlow's")
+    except (tf.errors.OpError, ValueError, IndexError) as error:
+        raise UserError(
+            f"{folder}: the state of training is damaged ({str(error).splitlines()[0]}); "
+            f"put a copy in its place, or choose another --output or remove {folder.parent}"
+        ) from error
+    return manager
+
+
+def remove_unfinished(folder: RunFolder) -> None:
+    """What a run wrote when it was killed: under names drawn at random, so that nothing would replace it."""
+    for path in folder.checkpoints.glob("ckpt-*_temp"):
+        shutil.rmtree(path)
+    for path in (*folder.checkpoints.glob("checkpoint.tmp*"), *folder.path.glob(".*.tmp")):
+        path.unlink()
+
+
+def flush_checkpoint(prefix: str) -> None:
+    """Between its writing and its being named as the last, after which the one before is deleted."""
+    for path in Path(prefix).parent.glob(f"{Path(prefix).name}.*"):
+        flush(path)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turns what fails when TensorFlow writes to `path` into a UserError."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "message", str(error)).rpartition("; ")[2]
+        raise UserError(f"{path}: cannot be written ({reason})") from error
 
 
 def choose_threshold(extractor: Callable, evaluate: Callable[[], float]) -> dict[float, float]:
@@ -267,7 +364,7 @@ def write_history(folder: RunFolder, history: list[dict[str, Any]]) -> None:
     plot_curves(history, folder.curves)
 
 
-def plot_curves(history: list[dict[str, Any]], path) -> None:
+def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
     """The loss and the dev scores by epoch, as a PNG."""
     figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -281,4 +378,5 @@ def plot_curves(history: list[dict[str, Any]], path) -> None:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.savefig(path, dpi=100)
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")

@@ -72,7 +72,7 @@ def train(
         steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
         rates = {"transitions": config.crf_learning_rate / config.learning_rate}
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables, rates)
-        model.compile(optimizer, LOSSES[config.head])
+        model.compile(optimizer, LOSSES[config.head], accumulate=config.accumulate, jit_compile=config.xla)
         start_run(folder, config, source, config.schema_file)
         training = Run(folder, model, config.checkpoint_steps)
     extractor = EXTRACTORS[config.head](model, labels, tensorflow_engine)

@@ -61,7 +61,7 @@ def train(
         model = build_model(config.head, encoder, config.seed)
         steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
-        model.compile(optimizer, LOSSES[config.head])
+        model.compile(optimizer, LOSSES[config.head], accumulate=config.accumulate, jit_compile=config.xla)
         start_run(folder, config, source)
         training = Run(folder, model, config.checkpoint_steps)
     extractor = Extractor(model, config, tensorflow_engine)

@@ -70,7 +70,7 @@ def train(
         model = build_model(config.head, encoder, labels, config.seed)
         steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
-        model.compile(optimizer, LOSSES[config.head])
+        model.compile(optimizer, LOSSES[config.head], accumulate=config.accumulate, jit_compile=config.xla)
         start_run(folder, config, source, config.schema_file)
         training = Run(folder, model, config.checkpoint_steps)
     extractor = EXTRACTORS[config.head](model, labels, tensorflow_engine)

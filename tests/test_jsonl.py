@@ -18,6 +18,7 @@ from common.jsonl import (
     read_submission_lines,
     write_jsonl,
 )
+from common.testing import disk_full
 
 RECORDS = [{"text": "春风又绿江南岸 😀\u2028\x00"}, ["行", 1.5, None], "", {"半": "\ud800"}]
 
@@ -68,6 +69,16 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path, name):
 
     with pytest.raises(KeyboardInterrupt):
         write_jsonl(path, records())
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.zip"])
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("old")
+    with disk_full(50), pytest.raises(UserError, match=rf"{name}: cannot be written \(File too large\)"):
+        write_jsonl(path, range(10_000))
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 

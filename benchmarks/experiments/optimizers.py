@@ -19,6 +19,7 @@ from pathlib import Path
 import matplotlib.figure
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 from common.cli import run
 
@@ -72,7 +73,7 @@ def train(task: str, settings: list[str], folder: Path, jobs: int) -> None:
     command = [sys.executable, ROOT / task / "train.py", "--config", "small.json", "--output", folder]
     threads = str(max(os.cpu_count() // jobs, 1))
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".log").open("a", encoding="utf-8") as log:
+    with folder.with_name(f"{folder.name}.log").open("a", encoding="utf-8") as log:
         subprocess.run(
             [*command, "--set", "epochs=1", *files, *settings],
             env=os.environ | {"TF_NUM_INTRAOP_THREADS": threads}, stdout=log, stderr=log, check=True,
@@ -82,7 +83,7 @@ def train(task: str, settings: list[str], folder: Path, jobs: int) -> None:
 def loss_curve(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Steps and the mean loss of the 20 before each; of a step that was run twice, in a resumed run, the last."""
     events = EventAccumulator(str(folder / "logs"), {"tensors": 0}).Reload().Tensors("training/loss")
-    points = {event.step: float(event.tensor_proto.float_val[0]) for event in events}
+    points = {event.step: float(make_ndarray(event.tensor_proto)) for event in events}
     return np.array(list(points)), np.array(list(points.values()))
 
 

@@ -1,0 +1,304 @@
+"""What is left of a training whose process or disk fails at a random moment, over the three tasks.
+
+python benchmarks/faults.py [--kills 20] [--seed N]
+
+Each task trains one small model on a part of its demo set, with dropout. Its process is hit by SIGKILL (while a run
+folder is made, then at any moment after the model is built or while something chosen is being written), by SIGINT
+(Ctrl-C, at any moment from the start of Python on) and by a full disk. After every hit all that has its final name in
+the run folder is read ("whole"). Then the same command goes on from the last checkpoint ("goes on"), and is hit again.
+A run that comes to its end has to equal one that nothing happened to: history and metrics to the letter, best weights
+and the state of training to 1e-6 ("equal").
+
+The disk takes 20 ms more for each file that it is told to keep (fsync), so that there is a moment to hit. It is a tmpfs
+that is filled up but for some bytes where mounting is allowed; else no file of the process can grow beyond some bytes
+(RLIMIT_FSIZE).
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import matplotlib.image
+import tensorflow as tf
+from tools.harness import ROOT, report
+
+from common.cli import run
+from common.jsonl import read_json
+from common.run import RunFolder
+from common.testing import assert_equal_runs, history, write_tiny_config
+
+TASKS = {
+    "relation_extraction": {"schema_file": "data:demo/relation_extraction/schema.json", "max_length": 320},
+    "event_extraction": {"schema_file": "data:demo/event_extraction/event_schema.json", "max_length": 320},
+    "reading_comprehension": {"max_length": 192, "stride": 64},
+}
+# what to hit while it is written: a file that is there only then, and after how many times at most
+WRITING = {
+    "run folder": ("vocab.txt", 1),
+    "checkpoint": ("checkpoint/ckpt-*_temp/*", 6),
+    "best weights": (".model.weights.h5.*.tmp", 2),
+    "curves": (".curves.png.*.tmp", 3),
+}
+UNFINISHED = (".*.tmp", "checkpoint/ckpt-*_temp/*", "checkpoint/checkpoint.tmp*")
+# as they should: the exit code and, for SIGINT before our first line, what Python says; the file that does not fit
+ENDS = {"SIGKILL": r"-9", "SIGINT": r"130|(-2|1), KeyboardInterrupt", "disk full": r"2, [\w.]+"}
+DISK = 256_000_000
+SLOW_DISK = "import os, time; fsync = os.fsync; os.fsync = lambda file: (time.sleep(0.02), fsync(file))"
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+
+
+class Fault(NamedTuple):
+    kind: str
+    moment: str  # a key of WRITING, or any
+
+
+class Training:
+    """A process that trains."""
+
+    def __init__(self, config: Path, folder: Path):
+        self.run, self.output = RunFolder(folder), config.with_name("output.txt")
+        self.had_checkpoint = tf.train.latest_checkpoint(self.run.checkpoints) is not None
+        self.had_logs = set(self.run.logs.glob("*"))
+        command = [sys.executable, ROOT / config.parent.name / "train.py", "--config", config, "--output", folder]
+        environment = os.environ | THREADS
+        environment["PYTHONPATH"] = f"{config.parent}:{environment.get('PYTHONPATH', '')}"  # for sitecustomize.py
+        self.started = time.monotonic()
+        with self.output.open("w") as file:
+            self.process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
+
+    def runs_for(self, seconds: float) -> bool:
+        """Waits; False if the process came to its end."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
+    def runs_until_built(self) -> bool:
+        while set(self.run.logs.glob("*")) == self.had_logs:  # new ones are begun just before the first step
+            if not self.runs_for(0.01):
+                return False
+        return True
+
+    def runs_until_writing(self, pattern: str, times: int) -> bool:
+        before = False
+        while self.process.poll() is None:
+            now = any(self.run.path.glob(pattern))
+            times -= now and not before
+            if times == 0:
+                return True
+            before = now
+            time.sleep(0.001)
+        return False
+
+    def said(self) -> str:
+        return self.output.read_text(encoding="utf-8", errors="replace")
+
+    def moment(self) -> str:
+        """The last that its progress bar told."""
+        steps = re.findall(r"epoch (\d+):.*?(\d+)/\d+ ", self.said())
+        return "epoch {}, step {}".format(*steps[-1]) if steps else "before a step"
+
+    def came_from(self) -> str:
+        if found := re.search(r"resuming in (epoch \d+) after (step \d+)", self.said()):
+            return ", ".join(found.groups())
+        if self.process.returncode == 0 and self.had_checkpoint:
+            return "NO"
+        return "hit too early" if self.had_checkpoint else "the start"
+
+
+def main() -> None:
+    args = parse_arguments()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background inherit that it is ignored
+    rng = random.Random(args.seed)
+    rows = []
+    with tempfile.TemporaryDirectory() as place, small_disk(Path(place) / "disk") as disk:
+        full = "tmpfs" if os.path.ismount(disk) else "RLIMIT_FSIZE"
+        for number, (task, settings) in enumerate(TASKS.items()):
+            config = write_data(Path(place) / task, settings)
+            kills = len(range(number, args.kills, len(TASKS)))
+            rows += hit(config, disk, draw_faults(kills, rng), rng)
+    report("faults", vars(args), rows, full_disk_by=full)
+    good = [row["whole"] == row["equal"] == "yes" and re.fullmatch(ENDS[row["hit by"]], row["ends"]) for row in rows]
+    sys.exit(not all(good))
+
+
+def draw_faults(kills: int, rng: random.Random) -> list[Fault]:
+    """The first hits a new run; the others come in any order."""
+    writing = list(WRITING)[1:]
+    others = [Fault("SIGKILL", rng.choice(writing) if number % 2 else "any") for number in range(1, kills)]
+    others += [Fault("SIGINT", "any"), Fault("disk full", "any")] * 2
+    return [Fault("SIGKILL", "run folder"), *rng.sample(others, len(others))]
+
+
+def hit(config: Path, disk: Path, faults: list[Fault], rng: random.Random) -> list[dict]:
+    """A row for each fault."""
+    expected = Training(config, config.parent / "expected")
+    seconds = measure(expected)
+    rows, of_this_run = [], []
+    while faults or of_this_run:
+        training = Training(config, disk / "run")
+        struck = bool(faults) and strike(training, faults[0], seconds, rng)
+        code = training.process.wait()
+        (disk / "ballast").unlink(missing_ok=True)
+        if of_this_run:
+            of_this_run[-1]["goes on from"] = training.came_from()
+        if code == 0:
+            equal = is_equal(training.run.path, expected.run.path)
+            for row in of_this_run:
+                row["equal"] = equal
+            of_this_run = []
+            shutil.rmtree(training.run.path)
+        elif struck:
+            rows.append(describe(faults.pop(0), training, expected.run))
+            of_this_run.append(rows[-1])
+            print(*rows[-1].values(), sep="  ", flush=True)
+        else:
+            sys.exit(training.said())
+    return rows
+
+
+def measure(training: Training) -> tuple[float, float]:
+    """Seconds that a training takes until the model is built, and from there on."""
+    training.runs_until_built()
+    built = time.monotonic()
+    if training.process.wait():
+        sys.exit(training.said())
+    return built - training.started, time.monotonic() - built
+
+
+def strike(training: Training, fault: Fault, seconds: tuple[float, float], rng: random.Random) -> bool:
+    """False if the process came to its end before the moment."""
+    if fault.moment in WRITING:
+        pattern, times = WRITING[fault.moment]
+        runs = training.runs_until_writing(pattern, rng.randint(1, times))
+        time.sleep(rng.uniform(0, 0.02))
+    elif fault.kind == "SIGINT":
+        runs = training.runs_for(rng.uniform(0, sum(seconds)))
+    else:
+        runs = training.runs_until_built() and training.runs_for(rng.uniform(0, seconds[1]))
+    if fault.kind == "disk full":
+        fill(training, left=int(2e7 * rng.random() ** 3))  # a checkpoint has 14 MB, the curves 50 kB
+    else:
+        training.process.send_signal(getattr(signal, fault.kind))
+    return runs
+
+
+def fill(training: Training, left: int) -> None:
+    disk = training.run.path.parent
+    if os.path.ismount(disk):
+        free = os.statvfs(disk)
+        with suppress(OSError):  # the process was quicker
+            (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - left)))
+    elif training.process.poll() is None:
+        resource.prlimit(training.process.pid, resource.RLIMIT_FSIZE, (left, left))
+
+
+def describe(fault: Fault, training: Training, expected: RunFolder) -> dict[str, str]:
+    unfinished = [path for pattern in UNFINISHED for path in training.run.path.glob(pattern)]
+    names = [path.name if path.parent == training.run.path else path.parent.name for path in unfinished]
+    ends, said = str(training.process.returncode), training.said()
+    if "Traceback" in said:
+        ends += f", {said.splitlines()[-1]}"
+    elif error := re.search(r"^error: .*/(\S+): cannot be written \(", said, re.MULTILINE):
+        ends += f", {error[1]}"
+    return {
+        "task": training.output.parent.name,
+        "hit by": fault.kind,
+        "aimed at": fault.moment,
+        "moment": training.moment(),
+        "half-written": ", ".join(re.sub(r"\.\d+\.tmp|_temp|\.tmp.*", "", name).lstrip(".") for name in names) or None,
+        "ends": ends,
+        "whole": whole(training.run, expected),
+        "goes on from": None,
+        "equal": None,
+    }
+
+
+def whole(run: RunFolder, expected: RunFolder) -> str:
+    """Reads all that has its final name."""
+    try:
+        for path in (run.config, run.architecture, run.metrics):
+            if path.exists():
+                read_json(path)
+        if run.config.exists():  # it is written last
+            for path in (run.vocabulary, run.schema):
+                ours, theirs = (folder / path.name for folder in (run.path, expected.path))
+                assert not theirs.exists() or ours.read_bytes() == theirs.read_bytes(), path.name
+        if run.history.exists():
+            rows = history(run.path)
+            assert rows == history(expected.path)[: len(rows)]
+        if run.curves.exists():
+            matplotlib.image.imread(run.curves)
+        if run.weights.exists():
+            with h5py.File(run.weights) as file:
+                file.visititems(lambda _, item: item[()] if hasattr(item, "dtype") else None)
+        if latest := tf.train.latest_checkpoint(run.checkpoints):
+            checkpoint = tf.train.load_checkpoint(latest)
+            for name in checkpoint.get_variable_to_shape_map():
+                checkpoint.get_tensor(name)  # compares the checksum
+    except Exception as error:
+        return f"NO: {error}"
+    return "yes"
+
+
+def is_equal(run: Path, expected: Path) -> str:
+    try:
+        assert_equal_runs(run, expected)
+    except AssertionError as error:
+        return f"NO: {error}"
+    return "yes"
+
+
+@contextmanager
+def small_disk(path: Path) -> Iterator[Path]:
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", path]
+    mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    try:
+        yield path
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def write_data(folder: Path, settings: dict) -> Path:
+    """A part of the demo set of the task, and its config."""
+    folder.mkdir()
+    train = (ROOT / "data/demo" / folder.name / "train.json").read_text(encoding="utf-8")
+    for name, size in (("train.json", 60), ("dev.json", 20)):
+        if folder.name == "reading_comprehension":
+            (entry,) = json.loads(train)["data"]
+            paragraphs = [paragraph for paragraph in entry["paragraphs"] if len(paragraph["context"]) < 120]
+            content = json.dumps({"data": [{"paragraphs": paragraphs[: size * 3 // 4]}]}, ensure_ascii=False)
+        else:
+            content = "".join(train.splitlines(keepends=True)[:size])
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "sitecustomize.py").write_text(SLOW_DISK, encoding="utf-8")
+    # wider than in tests: writing takes longer
+    return write_tiny_config(folder, **settings, encoder={"hidden_size": 128, "layers": 1, "heads": 2})
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20, metavar="N", help="SIGKILLs over the three tasks")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

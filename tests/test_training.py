@@ -1,0 +1,109 @@
+"""What a run leaves behind when its process or the disk fails; with whole trainings in benchmarks/faults.py."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from common.cli import UserError
+from common.config import OptimizerConfig
+from common.optimizers import make_optimizer
+from common.run import RunFolder
+from common.testing import disk_full
+from common.training import LossModel, Run, load_weights, write_history
+
+HISTORY = [{"epoch": 1, "loss": 0.5, "f1": 0.25, "seconds": 1.0}]
+
+
+def start(folder: Path, weights: float = 0.0) -> Run:
+    """A run with a model of one layer, whose weights all have one value."""
+    inputs = keras.Input([50])
+    model = LossModel(inputs, keras.layers.Dense(50, kernel_initializer=keras.initializers.Constant(weights))(inputs))
+    model.compile(make_optimizer(OptimizerConfig(), 1e-3, 10), loss=tf.reduce_mean)
+    run = Run(RunFolder(folder), model, checkpoint_steps=1)
+    run.set_model(model)
+    return run
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path):
+    run = start(tmp_path, weights=1)
+    run.save()
+    before = files(tmp_path)
+    run.model.set_weights([weight + 1 for weight in run.model.get_weights()])
+    for size in (0, 100, 10_000):
+        with disk_full(size), pytest.raises(UserError, match=r"checkpoint: cannot be written \(File too large"):
+            run.save()
+    resumed = start(tmp_path)
+    np.testing.assert_array_equal(resumed.model.get_weights()[0], 1)
+    after = files(tmp_path)
+    assert after.items() >= before.items()
+    assert all("logs/" in name for name in after.keys() - before.keys())
+
+
+def test_best_weights_that_do_not_fit_leave_those_before(tmp_path):
+    """HDF5 itself crashes the process, at times at its end only: no part of it may see a full disk."""
+    run = start(tmp_path, weights=1)
+    run.keep_best(0.5)
+    before = files(tmp_path)
+    for size in (0, 5_000):
+        with disk_full(size), pytest.raises(UserError, match=r"model\.weights\.h5: cannot be written \(File too large"):
+            run.keep_best(0.6 + size)
+    assert files(tmp_path) == before
+    load_weights(start(tmp_path).model, tmp_path / "model.weights.h5")
+
+
+def test_history_and_curves_that_do_not_fit_leave_those_before(tmp_path):
+    run = RunFolder(tmp_path)
+    write_history(run, HISTORY)
+    before = files(tmp_path)
+    for size, name in ((10, "history.csv"), (1_000, "curves.png")):
+        with disk_full(size), pytest.raises(UserError, match=f"{name}: cannot be written"):
+            write_history(run, HISTORY)
+    assert files(tmp_path) == before
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_is_believed(tmp_path, monkeypatch):
+    """And so before the one before is deleted. Power failures cannot be had here."""
+    flushed = {}
+
+    def fsync(descriptor):
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        flushed[path.name] = tf.train.latest_checkpoint(path.parent)
+
+    run = start(tmp_path)
+    run.save()
+    monkeypatch.setattr(os, "fsync", fsync)
+    run.save()
+    first = str(tmp_path / "checkpoint" / "ckpt-1")
+    assert flushed == {"ckpt-2.index": first, "ckpt-2.data-00000-of-00001": first}
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "ckpt-1.index", "ckpt-1.data-00000-of-00001"])
+@pytest.mark.parametrize("damage", [lambda _: b"", lambda content: content[:-20], lambda content: bytes(len(content))])
+def test_a_damaged_checkpoint_is_refused(tmp_path, name, damage):
+    run = start(tmp_path)
+    run.keep_best(0.5)
+    run.save()
+    path = tmp_path / "checkpoint" / name
+    path.write_bytes(damage(path.read_bytes()))
+    before = files(tmp_path)
+    with pytest.raises(UserError, match="the state of training is damaged"):
+        start(tmp_path)
+    assert files(tmp_path) == before
+
+
+def test_what_a_killed_run_was_writing_is_removed(tmp_path):
+    start(tmp_path).save()
+    before = {name for name in files(tmp_path) if not name.startswith("logs/")}
+    (tmp_path / "checkpoint" / "ckpt-2_temp").mkdir()
+    for name in ("checkpoint/ckpt-2_temp/part.tempstate7", "checkpoint/checkpoint.tmp7", ".model.weights.h5.7.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    start(tmp_path)
+    assert {name for name in files(tmp_path) if not name.startswith("logs/")} == before
