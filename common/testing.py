@@ -164,25 +164,32 @@ def _tensors(folder: Path) -> dict[str, np.ndarray]:
     return {name: value for name, value in found.items() if isinstance(value, np.ndarray | np.number)}
 
 
-def largest_difference(run: Path, expected: Path) -> float:
-    """Of the best weights and of all there is in the last checkpoint, between two runs of the same steps."""
+def differences(run: Path, expected: Path) -> dict[str, float]:
+    """The largest one in each tensor of the best weights and of the last checkpoint of two runs of the same steps;
+    relative where a value is above 1, as the sum of the losses."""
     ours, theirs = _tensors(run), _tensors(expected)
     assert ours.keys() == theirs.keys()
-    return max(float(np.abs(ours[name].astype(np.float64) - theirs[name]).max(initial=0)) for name in ours)
+    pairs = {name: (ours[name].astype(np.float64), theirs[name]) for name in ours}
+    return {
+        name: float(np.max(np.abs(a - b) / np.maximum(1, np.abs(b)), initial=0)) for name, (a, b) in pairs.items()
+    }
 
 
-def start_workers(script: Path, arguments: list, logs: Path, workers: int = 2) -> list[subprocess.Popen]:
-    """A training by several processes of this machine; what the i-th says goes to the file `logs`/i."""
+def start_workers(script: Path, arguments: list, folder: Path, workers: int = 2) -> list[subprocess.Popen]:
+    """A training by several processes of this machine; the i-th runs in `folder`/i, what it says is in output.txt."""
     sockets = [socket.create_server(("localhost", 0)) for _ in range(workers)]
     cluster = {"worker": [f"localhost:{server.getsockname()[1]}" for server in sockets]}
     processes = []
     for i, server in enumerate(sockets):
         server.close()
         settings = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})
-        with (logs / str(i)).open("w", encoding="utf-8") as log:
-            command = [sys.executable, script, *map(str, arguments)]
-            environment = os.environ | {"TF_CONFIG": settings}
-            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
+        place = folder / str(i)
+        place.mkdir(exist_ok=True)
+        command, environment = [sys.executable, script, *map(str, arguments)], os.environ | {"TF_CONFIG": settings}
+        with (place / "output.txt").open("w", encoding="utf-8") as output:
+            processes.append(
+                subprocess.Popen(command, env=environment, cwd=place, stdout=output, stderr=subprocess.STDOUT)
+            )
     return processes
 
 

@@ -64,16 +64,19 @@ class LossModel(keras.Model):
     part of the whole batch's (`common.losses.batch_mean`). Dropout is a function of (seed, optimizer step, replica).
 
     `compile(accumulate=n)`: each batch is computed in n parts of its rows, one after the other, and their gradients are
-    added up: the step of the whole batch in the memory of a part.
+    added up: the step of the whole batch in the memory of a part. Raises UserError for that on several replicas.
     """
 
     def __init__(self, *args, seed: int = 0, **kwargs):
         super().__init__(*args, **kwargs)
         self.seed = seed
         self.loss_tracker = MeanOfReplicated(name="loss")
+        self.distribute_reduction_method = "first"  # Keras adds up what several workers log of a step
 
     def compile(self, optimizer, loss: Callable, accumulate: int = 1, **kwargs):
         super().compile(optimizer=optimizer, **kwargs)
+        if accumulate > 1 and self.distribute_strategy.num_replicas_in_sync > 1:  # no collectives within a loop
+            raise UserError("accumulate: does not go with several workers or GPUs, which share each batch")
         self.loss_function, self.accumulate = loss, accumulate
 
     def fit(self, batches: keras.utils.Sequence, **kwargs):
