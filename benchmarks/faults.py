@@ -54,8 +54,9 @@ WRITING = {
     "curves": (".curves.png.*.tmp", 3),
 }
 UNFINISHED = (".*.tmp", "checkpoint/ckpt-*_temp/*", "checkpoint/checkpoint.tmp*")
-# as they should: the exit code and, for SIGINT before our first line, what Python says; the file that does not fit
-ENDS = {"SIGKILL": r"-9", "SIGINT": r"130|(-2|1), KeyboardInterrupt", "disk full": r"2, [\w.]+"}
+# as they should: the exit code, and the file that does not fit. Before our first line SIGINT is Python's, and after the
+# last one the system's.
+ENDS = {"SIGKILL": r"-9", "SIGINT": r"130|(-2|1), KeyboardInterrupt|-2", "disk full": r"2, [\w.]+"}
 DISK = 256_000_000
 SLOW_DISK = "import os, time; fsync = os.fsync; os.fsync = lambda file: (time.sleep(0.02), fsync(file))"
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
@@ -71,6 +72,7 @@ class Training:
 
     def __init__(self, config: Path, folder: Path):
         self.run, self.output = RunFolder(folder), config.with_name("output.txt")
+        self.was_finished = self.run.metrics.exists()
         self.had_checkpoint = tf.train.latest_checkpoint(self.run.checkpoints) is not None
         self.had_logs = set(self.run.logs.glob("*"))
         command = [sys.executable, ROOT / config.parent.name / "train.py", "--config", config, "--output", folder]
@@ -116,6 +118,8 @@ class Training:
     def came_from(self) -> str:
         if found := re.search(r"resuming in (epoch \d+) after (step \d+)", self.said()):
             return ", ".join(found.groups())
+        if self.was_finished:
+            return "its end"
         if self.process.returncode == 0 and self.had_checkpoint:
             return "NO"
         return "hit too early" if self.had_checkpoint else "the start"
@@ -166,7 +170,7 @@ def hit(config: Path, disk: Path, faults: list[Fault], rng: random.Random) -> li
         elif struck:
             rows.append(describe(faults.pop(0), training, expected.run))
             of_this_run.append(rows[-1])
-            print(*rows[-1].values(), sep="  ", flush=True)
+            print(*list(rows[-1].values())[:-2], sep="  ", flush=True)
         else:
             sys.exit(training.said())
     return rows

@@ -343,7 +343,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "message", str(error)).rpartition("; ")[2]
+        reason = getattr(error, "message", str(error)).rpartition("; ")[2].partition(" [Op:")[0]
         raise UserError(f"{path}: cannot be written ({reason})") from error
 
 
