@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import difflib
 import functools
+import glob
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -55,7 +56,21 @@ def _check_file(path: str, info: pydantic.ValidationInfo) -> str:
     return path
 
 
+def find_files(pattern: str) -> list[Path]:
+    """The file of that name, the folder's *.txt, or the files that the pattern matches, in the order of their names."""
+    path = Path(pattern)
+    found = [path] if path.is_file() else path.glob("*.txt") if path.is_dir() else map(Path, glob.glob(pattern))
+    return sorted(file for file in found if file.is_file())
+
+
+def _check_files(pattern: str, info: pydantic.ValidationInfo) -> str:
+    if info.context and info.context["check_files"] and not find_files(pattern):
+        raise ValueError(f"no such file, no folder with *.txt, and a pattern of no file: {pattern}")
+    return pattern
+
+
 InputFile = Annotated[str, _Located(_file_path), pydantic.AfterValidator(_check_file)]
+InputFiles = Annotated[str, _Located(_file_path), pydantic.AfterValidator(_check_files)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
