@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from common.cli import UserError
 
@@ -183,8 +183,20 @@ def write_safetensors(weights: dict[str, np.ndarray], model: str, path: Path) ->
         is_linear = published.endswith(".weight") and name.endswith("/kernel")
         tensors[published] = np.ascontiguousarray(value.T if is_linear else value)
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"format": "pt"})
+    partial.write_bytes(save(tensors, metadata={"format": "pt"}))
     partial.replace(path)
+
+
+def write_checkpoint(weights: dict[str, np.ndarray], prefix: Path) -> None:
+    """Write {name in Google's checkpoints: array} as a TensorFlow checkpoint, PREFIX.index and PREFIX.data-..."""
+    import tensorflow as tf
+
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=[*weights],
+        shape_and_slices=[""] * len(weights),
+        tensors=[*weights.values()],
+    )
 
 
 def _dotted(name: str) -> str:

@@ -57,15 +57,21 @@ def _check_file(path: str, info: pydantic.ValidationInfo) -> str:
 
 
 def find_files(pattern: str) -> list[Path]:
-    """The file of that name, the folder's *.txt, or the files that the pattern matches, in the order of their names."""
+    """The file of that name, the folder's *.txt, or the files that the pattern matches, in the order of their names.
+    Raises UserError if there is none."""
     path = Path(pattern)
     found = [path] if path.is_file() else path.glob("*.txt") if path.is_dir() else map(Path, glob.glob(pattern))
-    return sorted(file for file in found if file.is_file())
+    if files := sorted(file for file in found if file.is_file()):
+        return files
+    raise UserError(f"no such file, folder of *.txt or pattern of files: {pattern}")
 
 
 def _check_files(pattern: str, info: pydantic.ValidationInfo) -> str:
-    if info.context and info.context["check_files"] and not find_files(pattern):
-        raise ValueError(f"no such file, no folder with *.txt, and a pattern of no file: {pattern}")
+    if info.context and info.context["check_files"]:
+        try:
+            find_files(pattern)
+        except UserError as error:
+            raise ValueError(str(error)) from None
     return pattern
 
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.checkpoints import MODEL_TYPES, check_weights, encoder_files, read_weights, write_safetensors
+from common.checkpoints import (
+    MODEL_TYPES,
+    check_weights,
+    encoder_files,
+    read_weights,
+    write_checkpoint,
+    write_safetensors,
+)
 from common.cli import UserError
 from common.config import EncoderSizes
 from common.hub import fetch_encoder
@@ -42,14 +49,14 @@ FIXED = {
 }
 
 
-CLASSES = {
+CLASSES = {  # in transformers
     "bert": "Bert",
     "albert": "Albert",
     "electra": "Electra",
     "ernie": "Ernie",
     "nezha": "Nezha",
     "roformer": "RoFormer",
-}  # in transformers
+}
 
 
 @dataclass(frozen=True)
@@ -274,37 +281,42 @@ def _named_variables(model: "keras.Model", architecture: dict[str, Any]) -> Iter
 
 
 def save_encoder(
-    model: "keras.Model",
-    architecture: dict[str, Any],
-    tokenizer: Tokenizer,
-    folder: Path,
-    half_precision: bool = False,
+    model: "keras.Model", architecture: dict[str, Any], tokenizer: Tokenizer, folder: Path, half_precision: bool = False
 ) -> None:
     """Write a model that `build_encoder` made as a folder that `resolve_encoder` and `transformers` load:
     config.json, vocab.txt and model.safetensors, in float16 with `half_precision`, else in float32."""
     dtype = np.float16 if half_precision else np.float32
     weights = {name: variable.numpy().astype(dtype) for name, variable in _named_variables(model, architecture)}
-    folder.mkdir(exist_ok=True)
-    tokenizer.save(folder / "vocab.txt")
-    with atomic_write(folder / "config.json") as file:
-        json.dump(_published_config(architecture), file, indent=2)
-        file.write("\n")
+    _write_description(architecture, tokenizer, folder, "config.json")
     write_safetensors(weights, architecture["model"], folder / "model.safetensors")
 
 
-def _published_config(architecture: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `_architecture`."""
-    renamed = {"model": "model_type", "max_position": "max_position_embeddings", "segment_vocab_size": "type_vocab_size"}
-    config = {renamed.get(key, key): value for key, value in architecture.items() if key != "same_token_attention"}
-    config["hidden_act"] = next(name for name, value in ACTIVATIONS.items() if value == architecture["hidden_act"])
-    return {
+def save_checkpoint(source: EncoderSource, folder: Path) -> None:
+    """Write an encoder as Google's folders are: bert_config.json, vocab.txt and a TensorFlow checkpoint in float32."""
+    _write_description(source.architecture, source.tokenizer, folder, "bert_config.json")
+    write_checkpoint(source.weights(), folder / "bert_model.ckpt")
+
+
+def _write_description(architecture: dict[str, Any], tokenizer: Tokenizer, folder: Path, config_name: str) -> None:
+    """Make the folder, with the vocabulary and the config, the inverse of `_architecture`."""
+    folder.mkdir(exist_ok=True)
+    tokenizer.save(folder / "vocab.txt")
+    sizes = {key: value for key, value in architecture.items() if key != "same_token_attention"}
+    config = {
         "architectures": [CLASSES[architecture["model"]] + "ForMaskedLM"],
-        **config,
+        "model_type": sizes.pop("model"),
+        "max_position_embeddings": sizes.pop("max_position"),
+        "type_vocab_size": sizes.pop("segment_vocab_size"),
+        **sizes,
+        "hidden_act": next(name for name, value in ACTIVATIONS.items() if value == architecture["hidden_act"]),
         "rotary_value": False,
         "tie_word_embeddings": True,
         "pad_token_id": 0,
-        "dtype": "float32",  # also where the file holds float16: transformers would compute in that
+        "dtype": "float32",  # also where the file holds float16, in which transformers would compute
     }
+    with atomic_write(folder / config_name) as file:
+        json.dump(config, file, indent=2)
+        file.write("\n")
 
 
 def _said(report: LoadReport) -> str:

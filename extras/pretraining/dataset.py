@@ -157,7 +157,7 @@ def passes(
 ) -> Iterator[list[np.ndarray]]:
     """The batches of one pass over the text after the other, int arrays of indices: a pure function of the arguments.
 
-    In a pass a file of n windows and weight w gives about w * n of them; all of a file come once before any comes again.
+    In a pass a file of n windows and weight w gives about w * n of them; all come once before any comes again.
     """
     of_file = [np.flatnonzero(windows.files == number) for number in range(len(weights))]
     for number in count():

@@ -3,6 +3,8 @@
 import tensorflow as tf
 import tf_keras as keras
 
+from common.cli import UserError
+from common.encoder import EncoderSource, build_encoder, load_weights
 from common.training import LossModel
 
 
@@ -23,3 +25,11 @@ def masked_loss(tokens: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, tf.cast(scores, tf.float32))
     counted = tf.cast(tokens != 0, tf.float32)
     return tf.reduce_sum(losses * counted) / tf.reduce_sum(counted)
+
+
+def load_model(source: EncoderSource) -> LossModel:
+    """The model of a published encoder. Raises UserError if that has no masked-language-model head."""
+    encoder = build_encoder(source.architecture, seed=0, with_mlm=True)
+    if missing := load_weights(encoder, source).missing:
+        raise UserError(f"{source.name}: no masked-language-model head, the file lacks {missing[0]}")
+    return build_model(encoder, seed=0)
