@@ -77,7 +77,7 @@ PUBLISHED = [
 ]
 # Copies of the token embeddings, tables that are computed, and the state of an optimizer.
 IGNORED = re.compile(
-    r"(predictions\.decoder|generator_lm_head)\.(weight|kernel|bias)$"
+    r"predictions\.decoder\.(weight|kernel|bias)$|generator_lm_head\.(weight|kernel)$"
     r"|\.(position_ids|embed_positions(\.\w+)?|positions_encoding|adam_[mv]|lamb_[mv])$"
     r"|^(global_step|_CHECKPOINTABLE_OBJECT_GRAPH)$"
 )
