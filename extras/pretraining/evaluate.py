@@ -8,6 +8,7 @@ The masks are always the same for the same text and vocabulary.
 import argparse
 import json
 
+from baselines import Counts
 from common.cli import run
 from common.config import find_files
 from common.encoder import resolve_encoder
@@ -28,18 +29,20 @@ def main() -> None:
     )
     args = parser.parse_args()
     text = Text(find_files(args.input), "dev" if args.dev else "all")
-    train = Text(find_files(args.train), "train" if args.dev else "all") if args.train else None
     source = resolve_encoder(args.encoder, MAX_LENGTH)
     windows = Windows(to_corpus(text, source.tokenizer), source.tokenizer, MAX_LENGTH, MAX_LENGTH - 2)
+    counts = None
+    if args.train:
+        train = Text(find_files(args.train), "train" if args.dev else "all")
+        counts = Counts((passage for _, passage in train), source.tokenizer)
 
-    from baselines import Counts
+    # TensorFlow is imported only here, when the input has been checked
     from common.inference import tensorflow_engine
     from model import load_model
     from scoring import score
 
     scores = score(tensorflow_engine(load_model(source)), windows, source.tokenizer)
-    if train:
-        counts = Counts((passage for _, passage in train), source.tokenizer)
+    if counts:
         for baseline in (counts.unigram, counts.bigram):
             scores[baseline.__name__] = score(baseline, windows, source.tokenizer)
     print(json.dumps(scores))

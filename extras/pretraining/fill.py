@@ -8,7 +8,6 @@ One sentence per line in, one JSON object per line out: {"text": ..., "masks": [
 import argparse
 import json
 from collections.abc import Iterator
-from itertools import chain
 
 import numpy as np
 
@@ -29,14 +28,13 @@ def main() -> None:
     source = resolve_encoder(args.encoder, MAX_LENGTH)
     if not 1 <= args.top <= source.tokenizer.vocab_size:
         raise UserError(f"--top {args.top}: expected 1 to {source.tokenizer.vocab_size}")
-    sentences = read_sentences(args.input, source.tokenizer)
-    first = next(sentences)  # a missing or wrong file shows here, before TensorFlow is imported
+    sentences = list(read_sentences(args.input, source.tokenizer))
 
     from common.inference import tensorflow_engine
     from model import load_model
 
     engine = tensorflow_engine(load_model(source))
-    for text, token_ids in chain([first], sentences):
+    for text, token_ids in sentences:
         positions = np.flatnonzero(token_ids == source.tokenizer.mask_id)
         scores = engine({"token_ids": token_ids[None], "positions": positions[None].astype(np.int32)})[0]
         print(json.dumps({"text": text, "masks": candidates(scores, source.tokenizer, args.top)}, ensure_ascii=False))

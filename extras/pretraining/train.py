@@ -7,11 +7,11 @@ from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
-from common.cli import run, training_arguments
+from common.cli import UserError, run, training_arguments
 from common.config import find_files, load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.run import RunFolder, find_run, start_run, write_json
-from dataset import Text, Windows, file_weights, masked_batch, passes, read_corpus, to_corpus
+from dataset import HELD_OUT, Text, Windows, file_weights, masked_batch, passes, read_corpus, to_corpus
 from settings import Config
 
 HERE = Path(__file__).resolve().parent
@@ -24,7 +24,8 @@ def main() -> None:
     text = Text(files, "all" if config.dev_file else "train")
     dev = Text(find_files(config.dev_file)) if config.dev_file else Text(files, "dev")
     weights = file_weights(files, config.weights)
-    print(f"{text.digest[0]} passages of {len(files)} files to train on, {dev.digest[0]} dev")
+    if not text.digest[0] or not dev.digest[0]:  # reads everything
+        raise UserError(f"{config.train_file}: no passage for dev, every {HELD_OUT}th of a file is; or give a dev_file")
     source = resolve_encoder(config.encoder, config.max_length)
     folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
     if not folder.metrics.exists():
@@ -36,6 +37,8 @@ def main() -> None:
 def train(
     config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource, folder: RunFolder
 ) -> None:
+    print(f"{text.digest[0]} passages of {len(text.files)} files to train on, {dev.digest[0]} dev")
+
     # TensorFlow is imported only here, when the input has been checked
     import tf_keras as keras
 
