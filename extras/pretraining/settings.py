@@ -14,7 +14,7 @@ class Config(TrainingConfig):
     dev_file: InputFiles | None = None  # the same; null: every 200th passage of each train file is kept out for it
     weights: dict[str, NonNegativeFloat] = pydantic.Field(default_factory=dict)  # how often the passages of a file come
     # in one pass over the text: by a pattern of its name, the first that fits; 1 where none does
-    epoch_steps: PositiveInt | None = None  # the steps of an epoch, after which dev is scored; null: one pass
+    epoch_steps: PositiveInt = 1000  # of an epoch, after which dev is scored; a pass over the text is printed
     max_length: Annotated[int, Field(ge=3)] = 256
     stride: PositiveInt = 254  # windows of passages that are too long do not overlap
     batch_size: PositiveInt = 32  # windows of max_length; of shorter ones as many more as have as many tokens, up to 8x

@@ -26,7 +26,7 @@ def main() -> None:
     weights = file_weights(files, config.weights)
     if not text.digest[0] or not dev.digest[0]:  # reads everything
         raise UserError(f"{config.train_file}: no passage for dev, every {HELD_OUT}th of a file is; or give a dev_file")
-    source = resolve_encoder(config.encoder, config.max_length)
+    source = resolve_encoder(config.encoder, config.max_length, config.gelu)
     folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
     if not folder.metrics.exists():
         train(config, text, weights, dev, source, folder)
@@ -54,19 +54,22 @@ def train(
     recompute = int(config.recompute)
     encoder = build_encoder(source.architecture, config.seed, config.dropout, with_mlm=True, recompute=recompute)
     load_weights(encoder, source)
+    model = build_model(encoder, config.seed)
+    steps = config.epochs * config.epoch_steps
+    optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
+    model.compile(optimizer, masked_loss)
     start_run(folder, config, source)
     corpora = read_corpus(text, source.tokenizer, folder.path / "corpus.npz"), to_corpus(dev, source.tokenizer)
     windows, dev = (Windows(corpus, source.tokenizer, config.max_length, config.stride) for corpus in corpora)
     plan = partial(passes, windows, weights, config.batch_size, config.max_length, config.seed)
-    steps = config.epoch_steps or len(next(plan()))
-    model = build_model(encoder, config.seed)
-    model.compile(make_optimizer(config.optimizer, config.learning_rate, steps * config.epochs), masked_loss)
+    print(f"{len(next(plan()))} steps are one pass over the text, {steps} are to be done")
     training = Run(folder, model, config.checkpoint_steps)
     engine = tensorflow_engine(model)
     collate = partial(masked_batch, tokenizer=source.tokenizer, whole_words=config.whole_words)
 
     for epoch in range(training.progress.epoch, config.epochs):
-        order = list(islice(chain.from_iterable(plan()), epoch * steps, (epoch + 1) * steps))
+        first = epoch * config.epoch_steps
+        order = list(islice(chain.from_iterable(plan()), first, first + config.epoch_steps))
         batches = Batches(windows, order, collate, config.seed, epoch, skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
         with averaged_weights(model.optimizer, model):

@@ -59,9 +59,9 @@ def test_the_encoder_scores_what_training_said(trained, tokenizer):
 
 
 def test_training_goes_on_from_an_encoder(trained, make_config, call, tmp_path):
-    """In half precision, with averaged weights and one pass an epoch, on a dev file."""
+    """In half precision, with averaged weights, on a dev file."""
     config = make_config(
-        tmp_path, 60, encoder=str(trained / "encoder"), dev_file="train.txt", epochs=1, epoch_steps=None,
+        tmp_path, 60, encoder=str(trained / "encoder"), dev_file="train.txt", epochs=1,
         learning_rate=1e-5, half_precision=True, optimizer={"average": 0.9},
     )  # fmt: skip
     call(main, "--config", config, "--output", tmp_path / "run")
