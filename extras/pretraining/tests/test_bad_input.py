@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 import evaluate
 import export
 import fill
+import texts
 import train
 from common.testing import BERT, SIZES, VOCABULARY, write
 
@@ -87,3 +88,17 @@ def test_an_encoder_without_the_head(module, text, folder, refused):
 def test_export_into_what_is_there(folder, refused, without_tensorflow):
     error = refused(export.main, "--encoder", folder / "bert", "--output", folder / "text")
     assert error == "text: cannot be made (File exists)"
+
+
+OFFICIAL = {
+    "not JSON": ('{"text": "何"}\n{"text"', "official.json, line 2: not JSON"),
+    "no text": ('{"sentence": "何"}\n', 'official.json: no "text" and no "context"'),
+    "missing": (None, "official.json: no such file"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), OFFICIAL.values(), ids=OFFICIAL)
+def test_official_files(content, message, folder, refused):
+    write(folder, {"official.json": content})
+    error = refused(texts.main, "--input", folder / "official.json", "--output", folder / "out.txt")
+    assert error.startswith(message)

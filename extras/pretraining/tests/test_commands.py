@@ -1,4 +1,4 @@
-"""What is done with an encoder: evaluate, fill, export."""
+"""What is done with an encoder, evaluate, fill, export; and texts of official files."""
 
 import io
 import json
@@ -10,8 +10,10 @@ import pytest
 import evaluate
 import export
 import fill
+import texts
 from baselines import DISCOUNT, Counts
 from common.encoder import resolve_encoder
+from common.testing import write
 from common.tokenizer import Tokenizer
 from model import load_model
 
@@ -79,3 +81,15 @@ def test_export_writes_a_checkpoint_of_the_same_weights(trained, call, tmp_path)
     ours, theirs = ours.weights(), theirs.weights()
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_texts_of_official_files(call, tmp_path):
+    write(tmp_path, {
+        "lines.json": '{"text": "天地 \\n玄黄", "event_list": [{"trigger": "玄"}]}\n{"text": "天"}\n{"text": ""}\n',
+        "object.json": json.dumps({"data": [{"paragraphs": [
+            {"context": "地玄", "qas": [{"question": "天", "answers": [{"text": "玄", "answer_start": 1}]}]},
+            {"context": "天", "qas": []},
+        ]}]}, indent=1),
+    })  # fmt: skip
+    call(texts.main, "--input", tmp_path / "lines.json", tmp_path / "object.json", "--output", tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "天地 玄黄\n天\n地玄\n"
