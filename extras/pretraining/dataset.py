@@ -16,6 +16,7 @@ from common.batching import bucketed_batches, model_inputs, pad
 from common.cli import UserError
 from common.jsonl import read_lines
 from common.tokenizer import Tokenizer, load_jieba
+from common.workers import is_chief
 
 HELD_OUT = 200  # where there is no dev file, every so many-th passage is one of dev
 MASKED = 0.15  # share of the tokens that are to be found
@@ -84,6 +85,8 @@ def read_corpus(text: Text, tokenizer: Tokenizer, cache: Path) -> Corpus:
             if arrays["key"] == key:
                 return Corpus(*(arrays[name] for name in names))
     corpus = to_corpus(text, tokenizer)
+    if not is_chief():
+        return corpus
     partial = cache.with_suffix(".partial")
     with partial.open("wb") as file:
         np.savez(file, key=key, **{name: getattr(corpus, name) for name in names})

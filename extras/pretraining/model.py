@@ -7,6 +7,7 @@ import tf_keras as keras
 
 from common.cli import UserError
 from common.encoder import EncoderSource, build_encoder, load_weights
+from common.losses import sum_over_replicas
 from common.training import LossModel
 
 HEAD = "cls/predictions/transform/dense/kernel"
@@ -25,10 +26,10 @@ def build_model(encoder: keras.Model, seed: int) -> LossModel:
 
 
 def masked_loss(tokens: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
-    """The mean cross-entropy of the tokens, int32 [batch, p], but those that are 0."""
+    """The mean cross-entropy of the tokens, int32 [batch, p], but those that are 0; of each replica its part."""
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, tf.cast(scores, tf.float32))
     counted = tf.cast(tokens != 0, tf.float32)
-    return tf.reduce_sum(losses * counted) / tf.reduce_sum(counted)
+    return tf.reduce_sum(losses * counted) / sum_over_replicas(tf.reduce_sum(counted))
 
 
 def load_model(source: EncoderSource) -> LossModel:

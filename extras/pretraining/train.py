@@ -11,12 +11,14 @@ from common.cli import UserError, run, training_arguments
 from common.config import find_files, load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.run import RunFolder, find_run, start_run, write_json
+from common.workers import as_worker, is_chief, select_strategy
 from dataset import HELD_OUT, Text, Windows, file_weights, masked_batch, passes, read_corpus, to_corpus
 from settings import Config
 
 HERE = Path(__file__).resolve().parent
 
 
+@as_worker()
 def main() -> None:
     args = training_arguments(__doc__)
     config = load_config(Config, args.config, HERE, args.set)
@@ -30,8 +32,9 @@ def main() -> None:
     folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
     if not folder.metrics.exists():
         train(config, text, weights, dev, source, folder)
-    print(folder.metrics.read_text(encoding="utf-8"), end="")
-    print(f"finished: {folder.path}")
+    if is_chief():
+        print(folder.metrics.read_text(encoding="utf-8"), end="")
+        print(f"finished: {folder.path}")
 
 
 def train(
@@ -44,41 +47,47 @@ def train(
 
     from common.encoder import build_encoder, load_weights, save_encoder
     from common.inference import tensorflow_engine
-    from common.optimizers import averaged_weights, make_optimizer
+    from common.optimizers import make_optimizer
     from common.training import Batches, Run, set_precision
     from model import build_model, masked_loss
     from scoring import SCORES, score
 
-    keras.utils.set_random_seed(config.seed)
-    print("precision:", set_precision(config.precision))
-    recompute = int(config.recompute)
-    encoder = build_encoder(source.architecture, config.seed, config.dropout, with_mlm=True, recompute=recompute)
-    load_weights(encoder, source)
-    model = build_model(encoder, config.seed)
-    steps = config.epochs * config.epoch_steps
-    optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
-    model.compile(optimizer, masked_loss)
-    start_run(folder, config, source)
-    corpora = read_corpus(text, source.tokenizer, folder.path / "corpus.npz"), to_corpus(dev, source.tokenizer)
-    windows, dev = (Windows(corpus, source.tokenizer, config.max_length, config.stride) for corpus in corpora)
+    architecture, tokenizer = source.architecture, source.tokenizer
+    with select_strategy().scope():
+        keras.utils.set_random_seed(config.seed)
+        print("precision:", set_precision(config.precision))
+        recompute = int(config.recompute)
+        encoder = build_encoder(architecture, config.seed, config.dropout, with_mlm=True, recompute=recompute)
+        load_weights(encoder, source)
+        model = build_model(encoder, config.seed)
+        steps = config.epochs * config.epoch_steps
+        optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
+        model.compile(optimizer, masked_loss)
+        start_run(folder, config, source)
+        training = Run(folder, model, config.checkpoint_steps)
+    engine = tensorflow_engine(model)
+    corpora = read_corpus(text, tokenizer, folder.path / "corpus.npz"), to_corpus(dev, tokenizer)
+    windows, dev = (Windows(corpus, tokenizer, config.max_length, config.stride) for corpus in corpora)
     plan = partial(passes, windows, weights, config.batch_size, config.max_length, config.seed)
     print(f"{len(next(plan()))} steps are one pass over the text, {steps} are to be done")
-    training = Run(folder, model, config.checkpoint_steps)
-    engine = tensorflow_engine(model)
-    collate = partial(masked_batch, tokenizer=source.tokenizer, whole_words=config.whole_words)
+    collate = partial(masked_batch, tokenizer=tokenizer, whole_words=config.whole_words)
+
+    def evaluate() -> dict[str, float]:
+        scores = score(engine, dev, tokenizer)
+        if scores["accuracy"] > training.progress.best:
+            save_encoder(encoder, architecture, tokenizer, folder.path / "encoder", config.half_precision)
+        return scores
 
     for epoch in range(training.progress.epoch, config.epochs):
         first = epoch * config.epoch_steps
         order = list(islice(chain.from_iterable(plan()), first, first + config.epoch_steps))
         batches = Batches(windows, order, collate, config.seed, epoch, skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
-        with averaged_weights(model.optimizer, model):
-            scores = score(engine, dev, source.tokenizer)
-            save_encoder(encoder, source.architecture, source.tokenizer, folder.path / "encoder", config.half_precision)
-        training.end_epoch(scores)
+        training.score_epoch(evaluate, best_by="accuracy")
 
-    last = training.progress.history[-1]
-    write_json(folder.metrics, {"dev": {name: last[name] for name in SCORES}})
+    if is_chief():
+        best = max(training.progress.history, key=lambda row: row["accuracy"])
+        write_json(folder.metrics, {"dev": {name: best[name] for name in SCORES}, "epoch": best["epoch"]})
 
 
 if __name__ == "__main__":
