@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
-from common.checkpoints import canonical_name, read_weights
+from common.checkpoints import canonical_name, published_name, read_weights
 from common.cli import UserError
 from common.compat import models
 from common.config import EncoderSizes
@@ -268,6 +268,11 @@ def test_ernie_task_embedding_is_part_of_the_segments(folder):
 )
 def test_canonical_name(name, expected):
     assert canonical_name(name) == expected
+
+
+def test_what_transformers_has_no_name_for():
+    with pytest.raises(ValueError, match="cls/seq_relationship/output_bias: no name in bert"):
+        published_name("cls/seq_relationship/output_bias", "bert")
 
 
 def edit_config(**changes):
