@@ -2,7 +2,7 @@
 # .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.12 python3.11 python3.13
 
-.PHONY: help install demo demo-relation demo-event demo-reading test lint bench bench-torch lock clean
+.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining encoder test lint bench bench-torch lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -35,6 +35,19 @@ demo-reading: TASK := reading_comprehension
 demo-reading: SCHEMA :=
 demo-reading: install  ## the same for reading comprehension
 	$(RUN_DEMO)
+
+demo-pretraining: install  ## train a small encoder on the texts of the demo sets, score it, fill in masks
+	.venv/bin/python extras/pretraining/train.py --config demo.json
+	.venv/bin/python extras/pretraining/evaluate.py --encoder runs/pretraining/demo/encoder \
+	    --input data/demo/pretraining --dev --train data/demo/pretraining
+	echo '记者在成都获悉，两家公司[MASK][MASK]会面。' | \
+	    .venv/bin/python extras/pretraining/fill.py --encoder runs/pretraining/demo/encoder --input -
+
+CORPUS ?= ../shared/corpus
+encoder: install  ## train data/encoders/small anew on the texts of CORPUS, a folder (hours on 2 cores; resumes)
+	.venv/bin/python extras/pretraining/train.py --config small.json --set train_file=$(CORPUS)
+	mkdir -p data/encoders/small
+	cp runs/pretraining/small/encoder/* data/encoders/small/
 
 DEMO_DATA = data/demo/$(TASK)
 DEMO_RUN = runs/$(TASK)/demo

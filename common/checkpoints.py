@@ -1,4 +1,4 @@
-"""Published encoder weights: which files are read, and one way to name what is in them.
+"""Published encoder weights: which files are read and written, and one way to name what is in them.
 
 Safetensors, Keras' HDF5 and TensorFlow checkpoints, never pickle. All names become those of Google's BERT and
 ALBERT checkpoints, which bert4keras maps its layers to.
@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from common.cli import UserError
 
@@ -50,9 +51,33 @@ RENAMINGS = [
         (r"\.weight$", ".kernel"),
     ]
 ]
+# The way back: what `transformers` calls the tensors of a "...ForMaskedLM". Applied in this order to the model type, a
+# space and the name in Google's checkpoints, its parts joined by dots.
+PUBLISHED = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in [
+        (r"^(electra|roformer) bert\.encoder\.embedding_hidden_mapping_in\.", r"\1.embeddings_project."),
+        (r"^(\w+) bert\.", r"\1."),
+        (r"\.layer_(\d+)\.", r".layer.\1."),
+        (r"\.transformer\.group_0\.inner_group_0\.", ".albert_layer_groups.0.albert_layers.0."),
+        (r"\.albert_layers\.0\.LayerNorm\.", ".albert_layers.0.attention.LayerNorm."),
+        (r"\.attention_1\.(self|output)\.", ".attention."),
+        (r"\.ffn_1\.intermediate\.output\.dense\.", ".ffn_output."),
+        (r"\.ffn_1\.intermediate\.dense\.", ".ffn."),
+        (r"\.LayerNorm_1\.", ".full_layer_layer_norm."),
+        (r"^electra cls\.predictions\.output_bias$", "generator_lm_head.bias"),
+        (r"^electra cls\.predictions\.transform\.", "generator_predictions."),
+        (r"^albert cls\.predictions\.(transform\.)?", "predictions."),
+        (r"^\w+ ", ""),
+        (r"\.output_bias$", ".bias"),
+        (r"\.beta$", ".bias"),
+        (r"\.(gamma|kernel)$", ".weight"),
+        (r"(\.\w+_embeddings)$", r"\1.weight"),
+    ]
+]
 # Copies of the token embeddings, tables that are computed, and the state of an optimizer.
 IGNORED = re.compile(
-    r"(predictions\.decoder|generator_lm_head)\.(weight|kernel|bias)$"
+    r"predictions\.decoder\.(weight|kernel|bias)$|generator_lm_head\.(weight|kernel)$"
     r"|\.(position_ids|embed_positions(\.\w+)?|positions_encoding|adam_[mv]|lamb_[mv])$"
     r"|^(global_step|_CHECKPOINTABLE_OBJECT_GRAPH)$"
 )
@@ -133,6 +158,45 @@ def canonical_name(name: str) -> str:
     for pattern, replacement in RENAMINGS:
         name = pattern.sub(replacement, name)
     return name.replace(".", "/")
+
+
+def published_name(name: str, model: str) -> str:
+    """The inverse of `canonical_name` for the "...ForMaskedLM" of a model type.
+
+    >>> published_name("bert/encoder/layer_0/output/LayerNorm/gamma", "electra")
+    'electra.encoder.layer.0.output.LayerNorm.weight'
+    """
+    published = f"{model} {name.replace('/', '.')}"
+    for pattern, replacement in PUBLISHED:
+        published = pattern.sub(replacement, published)
+    if canonical_name(published) != name:
+        raise ValueError(f"{name}: no name in {model}")
+    return published
+
+
+def write_safetensors(weights: dict[str, np.ndarray], model: str, path: Path) -> None:
+    """Write {name in Google's checkpoints: array} as `transformers` does for a model type; the inverse of
+    `read_weights`. The file is there whole or not at all."""
+    tensors = {}
+    for name, value in weights.items():
+        published = published_name(name, model)
+        is_linear = published.endswith(".weight") and name.endswith("/kernel")
+        tensors[published] = np.ascontiguousarray(value.T if is_linear else value)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(save(tensors, metadata={"format": "pt"}))
+    partial.replace(path)
+
+
+def write_checkpoint(weights: dict[str, np.ndarray], prefix: Path) -> None:
+    """Write {name in Google's checkpoints: array} as a TensorFlow checkpoint, PREFIX.index and PREFIX.data-..."""
+    import tensorflow as tf
+
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=[*weights],
+        shape_and_slices=[""] * len(weights),
+        tensors=[*weights.values()],
+    )
 
 
 def _dotted(name: str) -> str:

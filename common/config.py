@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import difflib
 import functools
+import glob
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -55,7 +56,27 @@ def _check_file(path: str, info: pydantic.ValidationInfo) -> str:
     return path
 
 
+def find_files(pattern: str) -> list[Path]:
+    """The file of that name, the folder's *.txt, or the files that the pattern matches, in the order of their names.
+    Raises UserError if there is none."""
+    path = Path(pattern)
+    found = [path] if path.is_file() else path.glob("*.txt") if path.is_dir() else map(Path, glob.glob(pattern))
+    if files := sorted(file for file in found if file.is_file()):
+        return files
+    raise UserError(f"no such file, folder of *.txt or pattern of files: {pattern}")
+
+
+def _check_files(pattern: str, info: pydantic.ValidationInfo) -> str:
+    if info.context and info.context["check_files"]:
+        try:
+            find_files(pattern)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+    return pattern
+
+
 InputFile = Annotated[str, _Located(_file_path), pydantic.AfterValidator(_check_file)]
+InputFiles = Annotated[str, _Located(_file_path), pydantic.AfterValidator(_check_files)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 

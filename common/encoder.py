@@ -1,21 +1,29 @@
 """One call builds the encoder: from published weights, from the hub, or fresh from sizes."""
 
 import functools
+import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.checkpoints import MODEL_TYPES, check_weights, encoder_files, read_weights
+from common.checkpoints import (
+    MODEL_TYPES,
+    check_weights,
+    encoder_files,
+    read_weights,
+    write_checkpoint,
+    write_safetensors,
+)
 from common.cli import UserError
 from common.config import EncoderSizes
 from common.hub import fetch_encoder
-from common.jsonl import read_json
+from common.jsonl import atomic_write, read_json
 from common.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -38,6 +46,16 @@ FIXED = {
     "num_hidden_groups": 1,
     "inner_group_num": 1,
     "rotary_value": False,
+}
+
+
+CLASSES = {  # in transformers
+    "bert": "Bert",
+    "albert": "Albert",
+    "electra": "Electra",
+    "ernie": "Ernie",
+    "nezha": "Nezha",
+    "roformer": "RoFormer",
 }
 
 
@@ -231,18 +249,16 @@ def load_weights(model: "keras.Model", source: EncoderSource) -> LoadReport:
     if source.weights is None:
         return LoadReport([], [])
     weights = source.weights()
-    mapping = _transformer(source.architecture).variable_mapping()
     pairs, missing = [], []
-    for layer in model.layers:
-        for variable, name in zip(layer.weights, mapping.get(layer.name, ()), strict=False):
-            value = weights.pop(name, None)
-            if value is None:
-                missing.append(name)
-            elif value.shape != variable.shape:
-                shapes = f"{list(value.shape)}, its config says {variable.shape.as_list()}"
-                raise UserError(f"{source.name}: {name} has shape {shapes}")
-            else:
-                pairs.append((variable, value))
+    for name, variable in _named_variables(model, source.architecture):
+        value = weights.pop(name, None)
+        if value is None:
+            missing.append(name)
+        elif value.shape != variable.shape:
+            shapes = f"{list(value.shape)}, its config says {variable.shape.as_list()}"
+            raise UserError(f"{source.name}: {name} has shape {shapes}")
+        else:
+            pairs.append((variable, value))
     lacking = [name for name in missing if name.startswith("bert/")]
     if lacking:
         raise UserError(
@@ -254,6 +270,53 @@ def load_weights(model: "keras.Model", source: EncoderSource) -> LoadReport:
     report = LoadReport(missing, sorted(weights))
     print(f"{source.name}: {len(pairs)} tensors loaded{_said(report)}", file=sys.stderr)
     return report
+
+
+def _named_variables(model: "keras.Model", architecture: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The variables of a model that `build_encoder` made, with their names in Google's checkpoints."""
+    mapping = _transformer(architecture).variable_mapping()
+    for layer in model.layers:
+        for variable, name in zip(layer.weights, mapping.get(layer.name, ()), strict=False):
+            yield name, variable
+
+
+def save_encoder(
+    model: "keras.Model", architecture: dict[str, Any], tokenizer: Tokenizer, folder: Path, half_precision: bool = False
+) -> None:
+    """Write a model that `build_encoder` made as a folder that `resolve_encoder` and `transformers` load:
+    config.json, vocab.txt and model.safetensors, in float16 with `half_precision`, else in float32."""
+    dtype = np.float16 if half_precision else np.float32
+    weights = {name: variable.numpy().astype(dtype) for name, variable in _named_variables(model, architecture)}
+    _write_description(architecture, tokenizer, folder, "config.json")
+    write_safetensors(weights, architecture["model"], folder / "model.safetensors")
+
+
+def save_checkpoint(source: EncoderSource, folder: Path) -> None:
+    """Write an encoder as Google's folders are: bert_config.json, vocab.txt and a TensorFlow checkpoint in float32."""
+    _write_description(source.architecture, source.tokenizer, folder, "bert_config.json")
+    write_checkpoint(source.weights(), folder / "bert_model.ckpt")
+
+
+def _write_description(architecture: dict[str, Any], tokenizer: Tokenizer, folder: Path, config_name: str) -> None:
+    """Make the folder, with the vocabulary and the config, the inverse of `_architecture`."""
+    folder.mkdir(exist_ok=True)
+    tokenizer.save(folder / "vocab.txt")
+    sizes = {key: value for key, value in architecture.items() if key != "same_token_attention"}
+    config = {
+        "architectures": [CLASSES[architecture["model"]] + "ForMaskedLM"],
+        "model_type": sizes.pop("model"),
+        "max_position_embeddings": sizes.pop("max_position"),
+        "type_vocab_size": sizes.pop("segment_vocab_size"),
+        **sizes,
+        "hidden_act": next(name for name, value in ACTIVATIONS.items() if value == architecture["hidden_act"]),
+        "rotary_value": False,
+        "tie_word_embeddings": True,
+        "pad_token_id": 0,
+        "dtype": "float32",  # also where the file holds float16, in which transformers would compute
+    }
+    with atomic_write(folder / config_name) as file:
+        json.dump(config, file, indent=2)
+        file.write("\n")
 
 
 def _said(report: LoadReport) -> str:

@@ -22,6 +22,15 @@ _TEXT_FORMAT = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, line with its end) of a text file, one line in memory at a time.
+
+    Raises UserError for a missing, unreadable or empty file and bad UTF-8.
+    """
+    with _open_bytes(path) as file:
+        yield from _decoded(file, _name(path))
+
+
 def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
     """Yield (line number from 1, parsed value) of a JSON-lines file, one line in memory at a time.
 
@@ -189,13 +198,20 @@ def _open_submission(path: str | Path) -> Iterator[IO[bytes]]:
             raise UserError(f"{path}: not a readable zip ({error})") from None
 
 
-def _parse_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
+def _decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
     number = 0
     for number, line in enumerate(lines, start=1):
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise UserError(f"{name}, line {number}: not UTF-8 (byte {error.start + 1})") from None
+        yield number, text
+    if number == 0:
+        raise UserError(f"{name}: empty file")
+
+
+def _parse_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
+    for number, text in _decoded(lines, name):
         if not text.strip():
             raise UserError(f"{name}, line {number}: blank line, expected a JSON value")
         try:
@@ -205,5 +221,3 @@ def _parse_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]
         except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
             raise UserError(f"{name}, line {number}: not readable as JSON ({error})") from None
         yield number, value
-    if number == 0:
-        raise UserError(f"{name}: empty file, expected one JSON value per line")

@@ -113,7 +113,7 @@ class Tokenizer:
             return _join(list(map(_spaced, _lower(text))))
         bare, origin = _join(list(map(_bare, _lower(text))))
         parts = []
-        for word in _jieba().cut(bare, HMM=False):
+        for word in load_jieba().cut(bare, HMM=False):
             word_parts = list(word if word in self._ids else map(_spaced, word))
             word_parts[0] = " " + word_parts[0]
             word_parts[-1] += " "
@@ -177,7 +177,7 @@ def _join(parts: list[str]) -> tuple[str, np.ndarray]:
 
 
 @functools.cache
-def _jieba():
+def load_jieba():
     """jieba, which is slow to load and says so on standard error."""
     import logging
     import warnings

@@ -769,12 +769,23 @@ def reading_comprehension(seed: int) -> dict[str, str]:
     return files
 
 
+# ------------------------------------------------------------------------------------- pretraining
+
+
+def pretraining(seed: int) -> dict[str, str]:
+    """File name -> content: the texts of the two extraction sets, one a line."""
+    records = [json.loads(line) for task in (relation_extraction, event_extraction)
+               for line in task(seed)["train.json"].splitlines()]
+    return {"train.txt": "".join(" ".join(record["text"].split()) + "\n" for record in records)}
+
+
 # ------------------------------------------------------------------------------------ command line
 
 TASKS = {
     "relation_extraction": relation_extraction,
     "event_extraction": event_extraction,
     "reading_comprehension": reading_comprehension,
+    "pretraining": pretraining,
 }
 
 

@@ -11,9 +11,11 @@ from common.config import (
     EncoderSizes,
     EncoderSpec,
     InputFile,
+    InputFiles,
     OptimizerConfig,
     config,
     config_differences,
+    find_files,
     load_config,
     save_config,
 )
@@ -196,6 +198,24 @@ def test_circle_of_two(task):
     write(task, "one", parent="two.json")
     write(task, "two", parent="one.json")
     assert error(task, name="one").startswith("configs/two.json: parent: circular")
+
+
+@config
+class Texts:
+    train_file: InputFiles
+
+
+def test_files_by_name_folder_and_pattern(task):
+    for name in ("a.txt", "b.txt", "c.md", "d.txt/e.txt"):
+        (task / "configs" / "texts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (task / "configs" / "texts" / name).touch()
+    for pattern, names in {"a.txt": "a", "": "ab", "[bc].*": "bc", "d.txt": "e", "*/*.txt": "e"}.items():
+        write(task, "texts", train_file=f"texts/{pattern}")
+        files = find_files(load_config(Texts, "texts", task).train_file)
+        assert [file.stem for file in files] == list(names)
+    write(task, "texts", train_file="texts/*.json")
+    with pytest.raises(UserError, match=r"texts.json: train_file: no such file, folder of \*.txt or pattern"):
+        load_config(Texts, "texts", task)
 
 
 def test_configs_are_frozen(task):

@@ -56,8 +56,8 @@ def names(records):
 def test_generator_writes_the_files_as_they_are(generator, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["generate_demo.py", "--output", str(tmp_path)])
     generator.main()
-    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.json")}
-    assert written == {path.relative_to(DATA / "demo") for path in (DATA / "demo").rglob("*.json")}
+    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")}
+    assert written == {path.relative_to(DATA / "demo") for path in (DATA / "demo").rglob("*.*")}
     for name in written:
         assert (tmp_path / name).read_bytes() == (DATA / "demo" / name).read_bytes()
 

@@ -6,11 +6,12 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
-from common.checkpoints import canonical_name, read_weights
+from common.checkpoints import canonical_name, published_name, read_weights
 from common.cli import UserError
 from common.compat import models
 from common.config import EncoderSizes
-from common.encoder import build_encoder, load_weights, resolve_encoder
+from common.encoder import build_encoder, load_weights, resolve_encoder, save_checkpoint, save_encoder
+from common.tokenizer import Tokenizer
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "encoders" / "hf_tiny"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"天地玄黄宇宙洪荒"]
@@ -137,6 +138,59 @@ def test_tensorflow_checkpoint_equals_bert4keras(model, tmp_path, capsys):
     )
 
 
+def random_model(model, embedding_size=8):
+    """An architecture, a model of it with the masked-language-model head and random weights, and its outputs."""
+    architecture = resolve_encoder(EncoderSizes(hidden_size=8, layers=2, heads=2)).architecture
+    architecture |= {"model": model, "embedding_size": embedding_size, "vocab_size": len(VOCABULARY)}
+    encoder = build_encoder(architecture, seed=0, with_mlm=True)
+    rng = np.random.default_rng(1)
+    for variable in encoder.trainable_variables:
+        variable.assign(rng.normal(0, 0.3, variable.shape))
+    return architecture, encoder, encoder(INPUTS)
+
+
+@pytest.mark.parametrize(
+    ("model", "embedding_size"),
+    [("bert", 8), ("ernie", 8), ("nezha", 8), ("roformer", 8), ("roformer", 4), ("electra", 4), ("albert", 4)],
+)
+def test_saved_encoders_load_as_they_were(model, embedding_size, tmp_path):
+    architecture, encoder, expected = random_model(model, embedding_size)
+    save_encoder(encoder, architecture, Tokenizer(VOCABULARY), tmp_path / "float32")
+    save_encoder(encoder, architecture, Tokenizer(VOCABULARY), tmp_path / "float16", half_precision=True)
+    save_checkpoint(resolve_encoder(str(tmp_path / "float32")), tmp_path / "checkpoint")
+    for folder, tolerance in (("float32", 0), ("float16", 1e-2), ("checkpoint", 0)):
+        source = resolve_encoder(str(tmp_path / folder))
+        assert {**source.architecture, "same_token_attention": False} == architecture
+        loaded, report = load(str(tmp_path / folder), with_mlm=True)
+        assert report.missing == report.unused == []
+        for ours, theirs in zip(loaded(INPUTS), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
+    assert {value.dtype.name for value in load_file(tmp_path / "float16" / "model.safetensors").values()} == {"float16"}
+
+
+def test_bert4keras_loads_the_checkpoint(tmp_path):
+    architecture, encoder, (_, expected) = random_model("roformer")
+    save_encoder(encoder, architecture, Tokenizer(VOCABULARY), tmp_path / "folder")
+    save_checkpoint(resolve_encoder(str(tmp_path / "folder")), tmp_path / "checkpoint")
+    files = (str(tmp_path / "checkpoint" / name) for name in ("bert_config.json", "bert_model.ckpt"))
+    original = models.build_transformer_model(*files, "roformer", with_mlm="linear")
+    np.testing.assert_allclose(original(INPUTS), expected, atol=1e-4)
+
+
+def test_transformers_reads_what_is_written(tmp_path):
+    """`tests/transformers_gold.py` has loaded this folder into RoFormerForMaskedLM."""
+    gold = Path(__file__).parent / "roformer"
+    expected = np.load(gold / "expected.npz")
+    encoder, _ = load(str(gold), with_mlm=True)
+    real = expected["token_ids"] > 0
+    for output, key in zip(encoder([expected["token_ids"], expected["segment_ids"]]), expected.files[2:], strict=True):
+        np.testing.assert_allclose(output.numpy()[real], expected[key][real], atol=1e-4, err_msg=key)
+    source = resolve_encoder(str(gold))
+    save_encoder(encoder, source.architecture, source.tokenizer, tmp_path)
+    for name in ("config.json", "model.safetensors", "vocab.txt"):
+        assert (tmp_path / name).read_bytes() == (gold / name).read_bytes()
+
+
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     original_with_checkpoint("roformer", tmp_path)
     (tmp_path / "bert_config.json").write_text(json.dumps(CONFIG))
@@ -214,6 +268,11 @@ def test_ernie_task_embedding_is_part_of_the_segments(folder):
 )
 def test_canonical_name(name, expected):
     assert canonical_name(name) == expected
+
+
+def test_what_transformers_has_no_name_for():
+    with pytest.raises(ValueError, match="cls/seq_relationship/output_bias: no name in bert"):
+        published_name("cls/seq_relationship/output_bias", "bert")
 
 
 def edit_config(**changes):

@@ -15,6 +15,7 @@ from common.jsonl import (
     check_output_path,
     read_json,
     read_jsonl,
+    read_lines,
     read_submission_lines,
     write_jsonl,
 )
@@ -36,6 +37,14 @@ def test_round_trip(tmp_path, name):
     write_jsonl(path, iter(RECORDS))
     assert list(read_submission_lines(path)) == list(enumerate(RECORDS, start=1))
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_lines_are_read_with_their_ends(tmp_path):
+    (tmp_path / "in.txt").write_bytes("\ufeff春\u2028风\r\n\n绿".encode())
+    assert list(read_lines(tmp_path / "in.txt")) == [(1, "春\u2028风\r\n"), (2, "\n"), (3, "绿")]
+    (tmp_path / "in.txt").write_bytes(b"a\n\xff")
+    with pytest.raises(UserError, match="line 2: not UTF-8"):
+        list(read_lines(tmp_path / "in.txt"))
 
 
 def test_written_form(tmp_path):

@@ -1,0 +1,48 @@
+"""What counting gives on the same masks: the scores of a masked-language model from counts of tokens, and of pairs."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy import sparse
+
+from common.tokenizer import Tokenizer
+
+DISCOUNT = 0.75  # taken from the count of every pair, and given to all tokens by their frequency
+
+
+class Counts:
+    """Of the tokens of a text and of its pairs of neighbours, [CLS] and [SEP] among them."""
+
+    def __init__(self, texts: Iterable[str], tokenizer: Tokenizer):
+        size = tokenizer.vocab_size
+        codes = []
+        for encoding in tokenizer.encode(texts):
+            ids = np.concatenate([[tokenizer.cls_id], encoding.ids, [tokenizer.sep_id]], dtype=np.int64)
+            codes.append(ids[:-1] * size + ids[1:])
+        pairs, counts = np.unique(np.concatenate(codes), return_counts=True)
+        shape = (size, size)
+        table = sparse.csr_matrix((counts.astype(np.float64), (pairs // size, pairs % size)), shape)
+        self.mask_id = tokenizer.mask_id
+        frequency = np.asarray(table.sum(0))[0] + 1
+        self.frequency = frequency / frequency.sum()
+        seen = np.maximum(np.asarray(table.sum(1))[:, 0], DISCOUNT)  # a token that was never seen gives all it has away
+        different = np.maximum(table.getnnz(1), 1)
+        self.left_over = DISCOUNT * different / seen
+        table.data -= DISCOUNT
+        self.pairs = sparse.diags(1 / seen) @ table
+        self.pairs_by_right = self.pairs.tocsc()
+
+    def unigram(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """log p(token), float64 [batch, p, entries], as `model.build_model` does for its inputs."""
+        shape = (*inputs["positions"].shape, len(self.frequency))
+        return np.broadcast_to(np.log(self.frequency), shape)
+
+    def bigram(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """log of p(token | left neighbour) p(right neighbour | token), with absolute discounting; a masked neighbour
+        tells nothing."""
+        rows = np.arange(len(inputs["token_ids"]))[:, None]
+        left, right = (inputs["token_ids"][rows, inputs["positions"] + step].ravel() for step in (-1, 1))
+        after = self.pairs[left].toarray() + self.left_over[left, None] * self.frequency
+        before = self.pairs_by_right[:, right].toarray().T + self.left_over * self.frequency[right, None]
+        before[right == self.mask_id] = 1
+        return np.log(after * before).reshape(*inputs["positions"].shape, -1)

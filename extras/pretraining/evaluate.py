@@ -1,0 +1,52 @@
+"""Masked accuracy and pseudo-perplexity of any encoder on any text, one JSON object on standard output.
+
+    python extras/pretraining/evaluate.py --encoder ENCODER --input TEXT [--dev] [--train TEXT]
+
+The masks are always the same for the same text and vocabulary.
+"""
+
+import argparse
+import json
+
+from baselines import Counts
+from common.cli import run
+from common.config import find_files
+from common.encoder import resolve_encoder
+from dataset import Text, Windows, to_corpus
+
+MAX_LENGTH = 256
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", required=True, help="folder or name on the hub")
+    parser.add_argument(
+        "--input", required=True, metavar="TEXT", help="one passage per line: a file, a folder or a pattern"
+    )
+    parser.add_argument("--dev", action="store_true", help="only the passages that train.py keeps out for dev")
+    parser.add_argument(
+        "--train", metavar="TEXT", help="count tokens and pairs here (without dev's if --dev), and score these, too"
+    )
+    args = parser.parse_args()
+    text = Text(find_files(args.input), "dev" if args.dev else "all")
+    source = resolve_encoder(args.encoder, MAX_LENGTH)
+    windows = Windows(to_corpus(text, source.tokenizer), source.tokenizer, MAX_LENGTH, MAX_LENGTH - 2)
+    counts = None
+    if args.train:
+        train = Text(find_files(args.train), "train" if args.dev else "all")
+        counts = Counts((passage for _, passage in train), source.tokenizer)
+
+    # TensorFlow is imported only here, when the input has been checked
+    from common.inference import tensorflow_engine
+    from model import load_model
+    from scoring import score
+
+    scores = score(tensorflow_engine(load_model(source)), windows, source.tokenizer)
+    if counts:
+        for baseline in (counts.unigram, counts.bigram):
+            scores[baseline.__name__] = score(baseline, windows, source.tokenizer)
+    print(json.dumps(scores))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,53 @@
+"""The texts of official task files, one a line, for continued pretraining.
+
+    python extras/pretraining/texts.py --input data/duee/train.json ... --output duee.txt
+
+JSON lines with `text` (DuIE, DuEE), or one JSON object with `context` (DuReader-robust, CMRC 2018). Line breaks become
+spaces; a text comes once.
+"""
+
+import argparse
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from common.cli import UserError, run
+from common.jsonl import atomic_write, check_output_path, read_json, read_jsonl
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", required=True, nargs="+", metavar="FILE")
+    parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
+    args = parser.parse_args()
+    check_output_path(args.output)
+    texts = dict.fromkeys(chain.from_iterable(map(read_texts, args.input)))
+    with atomic_write(args.output) as file:
+        file.writelines(f"{text}\n" for text in texts)
+
+
+def read_texts(path: str) -> Iterator[str]:
+    """Raises UserError for a file that is not JSON, and for one without a text."""
+    try:
+        records = [read_json(path)]
+    except UserError:  # several lines of JSON are none
+        records = [record for _, record in read_jsonl(path)]
+    texts = [" ".join(text.split()) for text in _find(records)]
+    if not any(texts):
+        raise UserError(f'{path}: no "text" and no "context"')
+    yield from filter(None, texts)
+
+
+def _find(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        yield from chain.from_iterable(map(_find, value))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key in ("text", "context") and isinstance(item, str):
+                yield item
+            elif key != "qas":  # the texts of answers
+                yield from _find(item)
+
+
+if __name__ == "__main__":
+    run(main)
