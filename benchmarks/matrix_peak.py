@@ -3,7 +3,7 @@
 python benchmarks/matrix_peak.py
 
 Square products of a few sizes in TensorFlow and in OpenVINO, in float32 and, where the CPU multiplies it in
-hardware (AMX), in bfloat16.
+hardware, in bfloat16.
 """
 
 import argparse
