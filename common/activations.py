@@ -15,7 +15,7 @@ def gelu_erf(x):
     In float16 and bfloat16 with erf in float32: TensorFlow's erfc is not vectorised, and its own gradient takes more
     passes.
     """
-    return tf.nn.gelu(x) if x.dtype == tf.float32 else _half_precision_gelu(x)
+    return _half_precision_gelu(x) if x.dtype in (tf.float16, tf.bfloat16) else tf.nn.gelu(x)
 
 
 @tf.custom_gradient

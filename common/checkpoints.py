@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from common.cli import UserError
+from common.jsonl import replaced
 
 MODEL_TYPES = ("bert", "albert", "electra", "ernie", "nezha", "roformer")
 FORMATS = "model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*"
@@ -182,9 +183,8 @@ def write_safetensors(weights: dict[str, np.ndarray], model: str, path: Path) ->
         published = published_name(name, model)
         is_linear = published.endswith(".weight") and name.endswith("/kernel")
         tensors[published] = np.ascontiguousarray(value.T if is_linear else value)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(save(tensors, metadata={"format": "pt"}))
-    partial.replace(path)
+    with replaced(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata={"format": "pt"}))
 
 
 def write_checkpoint(weights: dict[str, np.ndarray], prefix: Path) -> None:

@@ -56,7 +56,7 @@ def prediction_arguments(description: str, more: dict[str, dict] | None = None) 
         "--engine",
         choices=("auto", "tensorflow", "openvino"),
         default="auto",
-        help="auto: OpenVINO on a CPU with fast bfloat16 (AMX) and no GPU, else TensorFlow",
+        help="auto: OpenVINO on a CPU with fast bfloat16 and no GPU, else TensorFlow",
     )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences per batch at most")
     _add(parser, more)

@@ -64,7 +64,8 @@ class LossModel(keras.Model):
     part of the whole batch's (`common.losses.batch_mean`). Dropout is a function of (seed, optimizer step, replica).
 
     `compile(accumulate=n)`: each batch is computed in n parts of its rows, one after the other, and their gradients are
-    added up: the step of the whole batch in the memory of a part. Raises UserError for that on several replicas.
+    added up: the step of the whole batch in the memory of a part, which counts by its rows, also where the loss is a
+    mean over tokens. Raises UserError for that on several replicas.
     """
 
     def __init__(self, *args, seed: int = 0, **kwargs):
@@ -111,7 +112,8 @@ class LossModel(keras.Model):
                 share = tf.cast(sum_over_replicas(end - first), tf.float32) / all_rows
                 of_part = share * self.loss_function(y, self(x, training=True))
                 scaled = scaler.get_scaled_loss(of_part) if scaler else of_part
-            more = tape.gradient(scaled, self.trainable_variables, unconnected_gradients="zero")
+                # within: blocks that are recomputed draw their dropout now
+                more = tape.gradient(scaled, self.trainable_variables, unconnected_gradients="zero")
             return part + 1, loss + of_part, [a + b for a, b in zip(gradients, more, strict=True)]
 
         start = (0, 0.0, [tf.zeros_like(variable) for variable in self.trainable_variables])
@@ -256,7 +258,8 @@ class Run(keras.callbacks.Callback):
     def _log_loss(self, mean_of_epoch: float) -> None:
         """The mean loss of the last steps, for TensorBoard."""
         (step, total), now = self._logged, (self.progress.step, self.progress.step * mean_of_epoch)
-        with naming(self.folder.logs), self.writer.as_default(step=int(self.model.optimizer.iterations.numpy())):
+        iterations = int(self.model.optimizer.iterations.numpy())
+        with naming(self.folder.logs), self.writer.as_default(step=iterations):
             tf.summary.scalar("training/loss", (now[1] - total) / (now[0] - step))
         self._logged = now
 

@@ -130,14 +130,18 @@ def select_strategy() -> "tf.distribute.Strategy":
 
 def check_resumed(step: int, folder: Path) -> None:
     """Raises UserError unless all workers go on from the same step."""
-    if _strategy and _sum_over_workers(step) != step * len(read_cluster().addresses):
+    if _strategy is None:
+        return
+    workers = len(read_cluster().addresses)
+    squares = _sum_over_workers(step**2) - 2 * step * _sum_over_workers(step) + workers * step**2
+    if squares:  # of the differences
         raise UserError(f"{folder}: the workers do not see the same checkpoint, here step {step}: share the folder")
 
 
 def _sum_over_workers(value: int) -> int:
     import tensorflow as tf
 
-    return int(_strategy.reduce("SUM", tf.constant(value), axis=None))
+    return int(_strategy.reduce("SUM", tf.constant(value, tf.int64), axis=None))
 
 
 def shares(batches: "keras.utils.Sequence", strategy: "tf.distribute.Strategy") -> Any:

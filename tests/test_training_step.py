@@ -65,6 +65,14 @@ def test_each_part_has_its_own_dropout():
     assert abs(in_parts - alone) > 1e-4 * alone
 
 
+def test_blocks_are_recomputed_with_the_dropout_of_their_part():
+    losses, weights = trained(6, dropout=0.3, accumulate=2)
+    again, same = trained(6, dropout=0.3, accumulate=2, recompute=1)
+    np.testing.assert_allclose(again, losses, rtol=1e-5)
+    for a, b in zip(weights, same, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
 def test_xla_computes_the_same():
     losses, weights = trained(4, dropout=0.3)
     again, same = trained(4, dropout=0.3, jit_compile=True)
