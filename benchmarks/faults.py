@@ -209,6 +209,7 @@ def fill(training: Training, left: int) -> None:
         with suppress(OSError):  # the process was quicker
             (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - left)))
     elif training.process.poll() is None:
+        left = max(left, 100_000)  # what it says goes to a file, too
         resource.prlimit(training.process.pid, resource.RLIMIT_FSIZE, (left, left))
 
 
