@@ -28,7 +28,7 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     Raises UserError for a missing, unreadable or empty file and bad UTF-8.
     """
     with _open_bytes(path) as file:
-        yield from _decoded(file, _name(path))
+        yield from _decoded(file, _name(path), "a text")
 
 
 def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
@@ -198,7 +198,7 @@ def _open_submission(path: str | Path) -> Iterator[IO[bytes]]:
             raise UserError(f"{path}: not a readable zip ({error})") from None
 
 
-def _decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
+def _decoded(lines: Iterable[bytes], name: str, expected: str) -> Iterator[tuple[int, str]]:
     number = 0
     for number, line in enumerate(lines, start=1):
         try:
@@ -207,11 +207,11 @@ def _decoded(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, str]]:
             raise UserError(f"{name}, line {number}: not UTF-8 (byte {error.start + 1})") from None
         yield number, text
     if number == 0:
-        raise UserError(f"{name}: empty file")
+        raise UserError(f"{name}: empty file, expected {expected} per line")
 
 
 def _parse_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
-    for number, text in _decoded(lines, name):
+    for number, text in _decoded(lines, name, "one JSON value"):
         if not text.strip():
             raise UserError(f"{name}, line {number}: blank line, expected a JSON value")
         try:

@@ -168,7 +168,7 @@ def test_reading_is_streamed(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "empty file"),
+        (b"", "empty file, expected one JSON value per line"),
         (b"1\n\n2\n", "line 2: blank line"),
         (b"1\n \t\r\n", "line 2: blank line"),
         (b'1\n{"a": }\n', r"line 2: not JSON \(Expecting value, column 7\)"),
