@@ -63,7 +63,7 @@ def test_training(files, message, folder, refused, without_tensorflow):
 SENTENCES = {
     "no mask": ("何[MASK]\n何\n", "sentences.txt, line 2: no [MASK]"),
     "too long": ("[MASK]" + "何" * 254, "sentences.txt, line 1: 257 tokens with [CLS] and [SEP], 256 is the most"),
-    "empty": ("", "sentences.txt: empty file"),
+    "empty": ("", "sentences.txt: empty file, expected a text per line"),
 }
 
 
