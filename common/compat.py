@@ -104,10 +104,15 @@ class MultiHeadAttention(layers.MultiHeadAttention):
         the uses of a shared layer apart (ALBERT).
         """
         batch, length = tf.shape(inputs[0])[0], tf.shape(inputs[0])[1]
-        *triple, rest = *inputs[:3], inputs[3:]
+        rest = inputs[3:]
         query, key, value = (  # [B, heads, L, size of a head]
-            tf.transpose(tf.reshape(dense(_tokens(x)), [batch, length, self.heads, self.head_size]), [0, 2, 1, 3])
-            for dense, x in zip((self.q_dense, self.k_dense, self.v_dense), triple, strict=True)
+            tf.transpose(tf.reshape(dense(_tokens(x)), [batch, length, self.heads, size]), [0, 2, 1, 3])
+            for dense, x, size in zip(
+                (self.q_dense, self.k_dense, self.v_dense),
+                inputs[:3],
+                (self.key_size, self.key_size, self.head_size),
+                strict=True,
+            )
         )
         allowed = None if mask is None or mask[2] is None else mask[2][:, None, None, :]
         if a_bias:

@@ -19,7 +19,7 @@ import pydantic
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from common.cli import UserError
-from common.jsonl import atomic_write, read_json
+from common.jsonl import read_json, write_json
 
 T = TypeVar("T")
 DATA_FOLDER = Path(__file__).resolve().parent.parent / "data"
@@ -191,9 +191,7 @@ def load_config(
 
 def save_config(settings: Any, path: str | Path) -> None:
     """Write a configuration, all defaults and paths resolved, so that `load_config` reads it back equal."""
-    with atomic_write(path) as file:
-        json.dump(dataclasses.asdict(settings), file, ensure_ascii=False, indent=2)
-        file.write("\n")
+    write_json(path, dataclasses.asdict(settings))
 
 
 def config_differences(first: Any, second: Any) -> list[str]:

@@ -1,7 +1,6 @@
 """One call builds the encoder: from published weights, from the hub, or fresh from sizes."""
 
 import functools
-import json
 import re
 import sys
 from collections import Counter
@@ -23,7 +22,7 @@ from common.checkpoints import (
 from common.cli import UserError
 from common.config import EncoderSizes
 from common.hub import fetch_encoder
-from common.jsonl import atomic_write, read_json
+from common.jsonl import read_json, write_json
 from common.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -314,9 +313,7 @@ def _write_description(architecture: dict[str, Any], tokenizer: Tokenizer, folde
         "pad_token_id": 0,
         "dtype": "float32",  # also where the file holds float16, in which transformers would compute
     }
-    with atomic_write(folder / config_name) as file:
-        json.dump(config, file, indent=2)
-        file.write("\n")
+    write_json(folder / config_name, config)
 
 
 def _said(report: LoadReport) -> str:

@@ -72,6 +72,13 @@ def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
             file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_json(path: str | Path, value: Any) -> None:
+    """Write one JSON value, indented; see `atomic_write` for `path` and errors."""
+    with atomic_write(path) as file:
+        json.dump(value, file, ensure_ascii=False, indent=2)
+        file.write("\n")
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[IO[str]]:
     """A text file (UTF-8, "\\n") that appears under its name only when the block ends without an exception.

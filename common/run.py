@@ -1,6 +1,5 @@
 """The run folder: everything that prediction and a resumed training need. No TensorFlow here."""
 
-import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 from common.cli import UserError
 from common.config import config_differences, load_config, save_config
 from common.encoder import EncoderSource
-from common.jsonl import atomic_write, read_json, replaced
+from common.jsonl import read_json, replaced, write_json
 from common.tokenizer import Tokenizer
 from common.workers import is_chief
 
@@ -121,9 +120,3 @@ def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, Enco
         settings,
         EncoderSource(str(run.path), architecture, Tokenizer.from_vocab(run.vocabulary, word_level)),
     )
-
-
-def write_json(path: Path, value: Any) -> None:
-    with atomic_write(path) as file:
-        json.dump(value, file, ensure_ascii=False, indent=2)
-        file.write("\n")

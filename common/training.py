@@ -87,7 +87,7 @@ class LossModel(keras.Model):
     def train_step(self, data):
         if self.accumulate > 1:
             loss, gradients = self._accumulated(*data)
-            self.loss_tracker.update_state(sum_over_replicas(loss))
+            self.loss_tracker.update_state(loss)
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
             return self.compute_metrics(None, None, None, None)
         with self._dropout(part=0):
@@ -103,13 +103,12 @@ class LossModel(keras.Model):
         """The loss of a batch and its gradients, in parts."""
         scaler = self.optimizer if isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer) else None
         rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
-        all_rows = tf.cast(sum_over_replicas(rows), tf.float32)
 
         def add_part(part, loss, gradients):
             first, end = rows * part // self.accumulate, rows * (part + 1) // self.accumulate
             x, y = tf.nest.map_structure(lambda array: array[first:end], (inputs, labels))
             with self._dropout(part), tf.GradientTape() as tape:
-                share = tf.cast(sum_over_replicas(end - first), tf.float32) / all_rows
+                share = tf.cast(end - first, tf.float32) / tf.cast(rows, tf.float32)
                 of_part = share * self.loss_function(y, self(x, training=True))
                 scaled = scaler.get_scaled_loss(of_part) if scaler else of_part
                 # within: blocks that are recomputed draw their dropout now
@@ -249,7 +248,7 @@ class Run(keras.callbacks.Callback):
                 self.bar.set_postfix(loss=f"{logs['loss']:.4f}")
                 self._log_loss(logs["loss"])
             # the epoch's last state is saved by `end_epoch`, with its dev score
-            if is_chief() and self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total:
+            if self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total and is_chief():
                 self.save()
         except UserError:
             self.bar.close()  # the message has a line of its own

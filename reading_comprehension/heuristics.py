@@ -12,8 +12,7 @@ import re
 from collections import Counter
 
 from common.cli import run
-from common.jsonl import check_output_path
-from common.run import write_json
+from common.jsonl import check_output_path, write_json
 from dataset import Question, check_ids, read_questions
 
 

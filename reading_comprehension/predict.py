@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from common.cli import UserError, prediction_arguments, run
 from common.inference import chunks, in_length_order
-from common.jsonl import check_output_path
-from common.run import load_run, write_json
+from common.jsonl import check_output_path, write_json
+from common.run import load_run
 from common.tokenizer import Tokenizer
 from dataset import Features, Question, check_ids, read_questions, to_features
 from decode import Answer, to_answers

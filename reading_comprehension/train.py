@@ -10,7 +10,8 @@ from common.batching import bucketed_batches
 from common.cli import run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
-from common.run import RunFolder, find_run, start_run, write_json
+from common.jsonl import write_json
+from common.run import RunFolder, find_run, start_run
 from common.workers import as_worker, is_chief, select_strategy
 from dataset import BATCHES, Question, check_ids, read_questions, to_features
 from evaluate import evaluate

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.run import write_json
+from common.jsonl import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 LOAD = os.getloadavg()[0]  # of the minute before, so of what else ran

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from common.batching import bucketed_batches, model_inputs, pad
 from common.cli import UserError
-from common.jsonl import read_lines
+from common.jsonl import read_lines, replaced
 from common.tokenizer import Tokenizer, load_jieba
 from common.workers import is_chief
 
@@ -87,10 +87,8 @@ def read_corpus(text: Text, tokenizer: Tokenizer, cache: Path) -> Corpus:
     corpus = to_corpus(text, tokenizer)
     if not is_chief():
         return corpus
-    partial = cache.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with replaced(cache) as temporary, temporary.open("wb") as file:
         np.savez(file, key=key, **{name: getattr(corpus, name) for name in names})
-    partial.replace(cache)
     return corpus
 
 

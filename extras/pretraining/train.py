@@ -10,7 +10,8 @@ from pathlib import Path
 from common.cli import UserError, run, training_arguments
 from common.config import find_files, load_config
 from common.encoder import EncoderSource, resolve_encoder
-from common.run import RunFolder, find_run, start_run, write_json
+from common.jsonl import write_json
+from common.run import RunFolder, find_run, start_run
 from common.workers import as_worker, is_chief, select_strategy
 from dataset import HELD_OUT, Text, Windows, file_weights, masked_batch, passes, read_corpus, to_corpus
 from settings import Config
