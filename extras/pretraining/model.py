@@ -29,7 +29,8 @@ def masked_loss(tokens: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
     """The mean cross-entropy of the tokens, int32 [batch, p], but those that are 0; of each replica its part."""
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, tf.cast(scores, tf.float32))
     counted = tf.cast(tokens != 0, tf.float32)
-    return tf.reduce_sum(losses * counted) / sum_over_replicas(tf.reduce_sum(counted))
+    tokens = sum_over_replicas(tf.reduce_sum(counted))
+    return tf.math.divide_no_nan(tf.reduce_sum(losses * counted), tokens)  # a part of a batch may have no rows
 
 
 def load_model(source: EncoderSource) -> LossModel:

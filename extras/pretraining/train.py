@@ -63,7 +63,7 @@ def train(
         model = build_model(encoder, config.seed)
         steps = config.epochs * config.epoch_steps
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
-        model.compile(optimizer, masked_loss)
+        model.compile(optimizer, masked_loss, accumulate=config.accumulate, jit_compile=config.xla)
         start_run(folder, config, source)
         training = Run(folder, model, config.checkpoint_steps)
     engine = tensorflow_engine(model)

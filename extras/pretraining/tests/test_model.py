@@ -36,6 +36,11 @@ def test_loss_is_the_mean_over_the_tokens_that_count(encoder):
     assert float(masked_loss(TOKENS, scores)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_part_without_rows_adds_nothing():
+    """As of a batch that is cut into more parts than it has rows."""
+    assert float(masked_loss(TOKENS[:0], np.zeros((0, 2, 50), np.float32))) == 0
+
+
 def test_training_moves_every_weight_of_the_encoder(encoder):
     """The head's, and the table of tokens from both ends, among them."""
     model = build_model(encoder, 1)

@@ -51,13 +51,18 @@ def test_the_encoder_scores_what_training_said(trained, tokenizer):
     assert scores == pytest.approx(json.loads((trained / "metrics.json").read_text())["dev"], rel=1e-3)
 
 
-def test_training_goes_on_from_an_encoder(trained, make_config, call, tmp_path):
-    """In half precision, with averaged weights, on a dev file."""
+def test_training_goes_on_from_an_encoder(trained, make_config, call, tmp_path, monkeypatch):
+    """In half precision, with averaged weights, on a dev file, the batches in parts."""
+    from common.training import LossModel
+
     config = make_config(
-        tmp_path, 60, encoder=str(trained / "encoder"), dev_file="train.txt", epochs=1,
+        tmp_path, 60, encoder=str(trained / "encoder"), dev_file="train.txt", epochs=1, accumulate=2,
         learning_rate=1e-5, half_precision=True, optimizer={"average": 0.9},
     )  # fmt: skip
+    parts, accumulated = [], LossModel._accumulated
+    monkeypatch.setattr(LossModel, "_accumulated", lambda *args: parts.append(1) or accumulated(*args))
     call(main, "--config", config, "--output", tmp_path / "run")
+    assert parts
     before, after = (load_file(run / "encoder" / "model.safetensors") for run in (trained, tmp_path / "run"))
     assert {value.dtype.name for value in after.values()} == {"float16"}
     largest = max(np.abs(after[name] - value).max() for name, value in before.items())
