@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 
@@ -28,6 +29,13 @@ def run(main: Callable[[], None]) -> None:
         # What is still buffered goes nowhere, so that the flush at exit cannot fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def report(counts: Counter) -> None:
+    """Say on standard error what was cut or left out: name -> how often."""
+    for name, count in sorted(counts.items()):
+        if count:
+            print(f"  {name}: {count}", file=sys.stderr)
 
 
 def training_arguments(description: str) -> argparse.Namespace:

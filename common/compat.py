@@ -279,3 +279,9 @@ TRANSFORMERS = {
     "nezha": Nezha,
     "roformer": RoFormer,
 }
+
+
+def with_unilm_mask(transformer: type) -> type:
+    """The class with bert4keras' UniLM mask: the second input, the segments, says who may look at whom. (bert4keras'
+    own mixture of the two also changes what the masked-language-model head returns.)"""
+    return type(transformer.__name__, (models.UniLM_Mask, transformer), {})

@@ -129,13 +129,12 @@ EncoderSpec = Annotated[
 
 @config
 class TrainingConfig:
-    """The keys that every task has; a task's own are added in its settings.py."""
+    """The keys that every training has; a folder's own are added in its settings.py."""
 
     train_file: InputFile
     dev_file: InputFile
     encoder: EncoderSpec
-    max_length: Annotated[int, Field(ge=3)] = 256  # tokens with [CLS] and [SEP]; a longer text is cut into windows
-    stride: PositiveInt = 128  # tokens from one window to the next
+    max_length: Annotated[int, Field(ge=3)] = 256  # tokens with [CLS] and [SEP]
     epochs: PositiveInt = 10
     batch_size: PositiveInt = 16
     learning_rate: PositiveFloat = 2e-5
@@ -150,15 +149,22 @@ class TrainingConfig:
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
     @pydantic.model_validator(mode="after")
-    def _check(self) -> "TrainingConfig":
-        if self.stride > self.max_length - 2:
-            raise ValueError(f"stride {self.stride} is more than max_length - 2, tokens between windows would be lost")
-        return self
-
-    @pydantic.model_validator(mode="after")
     def _check_accumulate(self) -> "TrainingConfig":
         if self.xla and self.accumulate > 1:
             raise ValueError("xla and accumulate do not go together: XLA cannot cut a batch into parts")
+        return self
+
+
+@config
+class WindowsConfig(TrainingConfig):
+    """Where a text of more than `max_length` tokens is cut into windows."""
+
+    stride: PositiveInt = 128  # tokens from one window to the next
+
+    @pydantic.model_validator(mode="after")
+    def _check_stride(self) -> "WindowsConfig":
+        if self.stride > self.max_length - 2:
+            raise ValueError(f"stride {self.stride} is more than max_length - 2, tokens between windows would be lost")
         return self
 
 

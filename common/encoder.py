@@ -194,7 +194,12 @@ def _read(files: list[Path], use_task_id: bool) -> dict[str, np.ndarray]:
 
 
 def build_encoder(
-    architecture: dict[str, Any], seed: int, dropout_rate: float = 0.1, with_mlm: bool = False, recompute: int = 0
+    architecture: dict[str, Any],
+    seed: int,
+    dropout_rate: float = 0.1,
+    with_mlm: bool = False,
+    recompute: int = 0,
+    unilm: bool = False,
 ) -> "keras.Model":
     """The encoder with fresh weights, a pure function of `seed`.
 
@@ -202,15 +207,16 @@ def build_encoder(
     token id 0 is padding. Output: the last hidden states [B, L, hidden_size]; with `with_mlm` a list of them
     and the scores (logits) of all vocabulary entries [B, L, vocab_size]. A call in training needs
     `common.compat.dropout_seed`. `recompute` blocks at a time are run again in the backward pass, see
-    `common.recompute`; 0 for none.
+    `common.recompute`; 0 for none. With `unilm` a token of segment 0 attends to all of segment 0, and one of segment 1
+    to all tokens up to itself (arXiv 1905.03197).
     """
     from common.recompute import Encoder
 
-    transformer = _transformer(architecture, seed, dropout_rate, with_mlm)
+    transformer = _transformer(architecture, seed, dropout_rate, with_mlm, unilm)
     transformer.build()
     if architecture.get("same_token_attention"):
         _attend_to_same_token(transformer.model)
-    sides = [] if transformer.position_bias is None else [transformer.position_bias]
+    sides = [side for side in (transformer.attention_bias, transformer.position_bias) if side is not None]
     return Encoder(transformer.model.inputs, transformer.model.output, transformer.boundaries, sides, recompute)
 
 
@@ -225,12 +231,13 @@ def _attend_to_same_token(model: "keras.Model") -> None:
             layer.k_dense.kernel.assign(kernel)
 
 
-def _transformer(architecture: dict[str, Any], seed=0, dropout_rate=0.0, with_mlm=False):
+def _transformer(architecture: dict[str, Any], seed=0, dropout_rate=0.0, with_mlm=False, unilm=False):
     """The bert4keras object that builds the model and knows the names of its weights."""
-    from common.compat import TRANSFORMERS  # TensorFlow: only now, when the user's input has been checked
+    from common.compat import TRANSFORMERS, with_unilm_mask  # TensorFlow: only now, when the input has been checked
 
     sizes = {key: value for key, value in architecture.items() if key not in ("model", "same_token_attention")}
-    return TRANSFORMERS[architecture["model"]](
+    transformer = TRANSFORMERS[architecture["model"]]
+    return (with_unilm_mask(transformer) if unilm else transformer)(
         **sizes,
         seed=seed,
         dropout_rate=dropout_rate,

@@ -107,6 +107,17 @@ class Tokenizer:
             for (first, last), shift in zip(bounds, text_starts.tolist(), strict=False)
         ]
 
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of tokens, with spaces only between words of letters or digits that are not Chinese."""
+        text = ""
+        for token in (self.tokens[i] for i in ids):
+            if token.startswith("##") and len(token) > 2:
+                text += token[2:]
+            else:
+                apart = text and all(char.isalnum() and _spaced(char) == char for char in (text[-1], token[0]))
+                text += f" {token}" if apart else token
+        return text
+
     def _spaced(self, text: str) -> tuple[str, np.ndarray]:
         """The text with spaces between its words, and for each character the place that it comes from."""
         if not self.word_level:

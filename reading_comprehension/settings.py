@@ -5,11 +5,11 @@ from typing import Literal
 import pydantic
 from pydantic import PositiveInt
 
-from common.config import TrainingConfig, config
+from common.config import WindowsConfig, config
 
 
 @config
-class Config(TrainingConfig):
+class Config(WindowsConfig):
     head: Literal["pair", "softmax"] = "pair"
     max_length: PositiveInt = 384  # tokens of question and context with [CLS] and two [SEP]
     stride: PositiveInt = 256  # tokens from one window to the next; they overlap by max_answer_tokens or more

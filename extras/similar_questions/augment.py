@@ -1,0 +1,89 @@
+"""A SQuAD-like file with similar questions beside its own, to train a reader on.
+
+    python extras/similar_questions/augment.py --model RUN --input FILE --output FILE [--k N] [--similarity COSINE]
+
+Each question is followed by at most N others with its answers, the most similar first; question ID has those of the ids
+ID-similar-1, ID-similar-2, ... All else stays as it is.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from common.cli import UserError, report, run
+from common.jsonl import check_output_path, read_json, write_json
+from generate import add_generation_arguments, check_generation_arguments, generate_all, load_generate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
+    parser.add_argument("--input", required=True, metavar="FILE", help="questions with contexts and answers")
+    parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
+    parser.add_argument("--k", type=int, default=2, metavar="N", help="similar questions for each at most")
+    parser.add_argument("--similarity", type=float, default=0.9, metavar="COSINE", help="at least")
+    add_generation_arguments(parser)
+    args = parser.parse_args()
+    check_generation_arguments(args)
+    if args.k < 1:
+        raise UserError(f"--k {args.k}: expected at least 1")
+    if not -1 <= args.similarity <= 1:
+        raise UserError(f"--similarity {args.similarity}: expected -1 to 1")
+    check_output_path(args.output)
+    content = read_json(args.input)
+    lists = list(question_lists(content, args.input))
+    questions = list(dict.fromkeys(item["question"].strip() for items in lists for item in items))
+    counts = Counter()
+    generate = load_generate(args, counts)
+    similar = dict(tqdm(generate_all(generate, questions, args.batch_size), total=len(questions), unit=" questions"))
+    before = sum(map(len, lists))
+    for items in lists:
+        items[:] = [new for item in items for new in with_similar(item, similar, args.k, args.similarity)]
+    write_json(args.output, content)
+    counts[f"questions added to {before}"] = sum(map(len, lists)) - before
+    report(counts)
+
+
+def question_lists(content: Any, path: str | Path) -> Iterator[list[dict]]:
+    """The `qas` of each paragraph. Raises UserError for another form, naming the place."""
+    match content:
+        case {"data": [*entries]}:
+            pass
+        case _:
+            raise UserError(f'{path}: expected {{"data": [...]}}')
+    for i, entry in enumerate(entries, start=1):
+        match entry:
+            case {"paragraphs": [*paragraphs]}:
+                pass
+            case _:
+                raise UserError(f'{path}, entry {i}: expected {{"paragraphs": [...]}}')
+        for j, paragraph in enumerate(paragraphs, start=1):
+            match paragraph:
+                case {"qas": list(items)} if all(is_question(item) for item in items):
+                    yield items
+                case _:
+                    raise UserError(
+                        f'{path}, entry {i}, paragraph {j}: expected {{"qas": [{{"id": ..., "question": ...}}, ...]}}'
+                    )
+
+
+def is_question(item: Any) -> bool:
+    match item:
+        case {"id": str() | int(), "question": str()}:
+            return True
+    return False
+
+
+def with_similar(item: dict, similar: dict[str, list], k: int, least: float) -> Iterator[dict]:
+    yield item
+    close = [found.text for found in similar[item["question"].strip()] if found.similarity >= least]
+    for number, text in enumerate(close[:k], start=1):
+        yield item | {"id": f"{item['id']}-similar-{number}", "question": text}
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,115 @@
+"""One new token for each row by one step through the encoder, with the keys and values of all before it kept."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tf_keras as keras
+
+from common.heads import rotate
+from model import mlm_head
+
+
+class State(NamedTuple):
+    """What is known of the tokens so far; `tf.gather` along `rows` reorders, repeats or drops rows."""
+
+    keys: tf.Tensor  # float32 [rows, layers, heads, T, size]
+    values: tf.Tensor  # the same
+    positions: tf.Tensor  # int32 [rows, T]
+    valid: tf.Tensor  # bool [rows, T]: no padding
+
+    def rows(self, indices: Any) -> "State":
+        return State(*(tf.gather(part, indices) for part in self))
+
+
+class Decoder:
+    """The encoder of `build_encoder(..., with_mlm=True, unilm=True)`, token by token: `start`, then `step` over and
+    over. The scores are those of the encoder at the last token of the whole sequence."""
+
+    def __init__(self, encoder: keras.Model, architecture: dict[str, Any]):
+        self.encoder, self.architecture = encoder, architecture
+        self.head = mlm_head(encoder)
+        self.layers = architecture["num_hidden_layers"]
+        self._names = {layer.name for layer in encoder.layers}
+        ids, part = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, self.layers, None, None, None])
+        state = State(part, part, ids, tf.TensorSpec([None, None], tf.bool))
+        self.start = tf.function(self._start, [ids])
+        self.step = tf.function(self._step, [tf.TensorSpec([None], tf.int32), state])
+
+    def _start(self, token_ids: tf.Tensor) -> tuple[tf.Tensor, State]:
+        """First questions, int32 [rows, L] with [CLS] and [SEP] -> scores of what comes next [rows, entries], state."""
+        rows, length = tf.shape(token_ids)[0], tf.shape(token_ids)[1]
+        valid = token_ids != 0
+        positions = tf.broadcast_to(tf.range(length), [rows, length])
+        hidden, keys, values = self._blocks(token_ids, 0, positions, None, valid, positions)
+        last = tf.reduce_sum(tf.cast(valid, tf.int32), 1) - 1
+        return self._scores(tf.gather(hidden, last[:, None], batch_dims=1)), State(keys, values, positions, valid)
+
+    def _step(self, tokens: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+        """The next token of each row, int32 [rows] -> scores of what comes after it [rows, entries], state."""
+        position = tf.reduce_sum(tf.cast(state.valid, tf.int32), 1, keepdims=True)
+        positions = tf.concat([state.positions, position], 1)
+        valid = tf.pad(state.valid, [[0, 0], [0, 1]], constant_values=True)
+        hidden, keys, values = self._blocks(tokens[:, None], 1, position, state, valid, positions)
+        return self._scores(hidden), State(keys, values, positions, valid)
+
+    def _scores(self, hidden: tf.Tensor) -> tf.Tensor:
+        return self.head(hidden)[:, 0]
+
+    def _layer(self, name: str) -> Any:
+        return self.encoder.get_layer(name)
+
+    def _blocks(self, token_ids, segment, positions, past, valid, all_positions):
+        """Hidden states of new tokens [rows, n, size]; keys and values of all, that is of `past` and these."""
+        x = self._layer("Embedding-Token")(token_ids)
+        x += self._layer("Embedding-Segment").embeddings[segment]
+        if "Embedding-Position" in self._names:
+            x += tf.gather(self._layer("Embedding-Position").embeddings, positions)
+        x = self._layer("Embedding-Norm")(x)
+        if "Embedding-Mapping" in self._names:
+            x = self._layer("Embedding-Mapping")(x)
+        kept = []
+        for block in range(self.layers):
+            prefix = f"Transformer-{block}-"
+            if f"{prefix}FeedForward" not in self._names:  # ALBERT has one for all
+                prefix = "Transformer-"
+            attention = f"{prefix}MultiHeadSelfAttention"
+            before = past and (past.keys[:, block], past.values[:, block])
+            mixed, *of_block = self._attend(self._layer(attention), x, positions, before, valid, all_positions)
+            x = self._layer(f"{attention}-Norm")(x + mixed)
+            x = self._layer(f"{prefix}FeedForward-Norm")(x + self._layer(f"{prefix}FeedForward")(x))
+            kept.append(of_block)
+        keys, values = (tf.stack(parts, 1) for parts in zip(*kept, strict=True))
+        return x, keys, values
+
+    def _attend(self, layer, x, positions, before, valid, all_positions):
+        """Attention of new tokens to all; also the keys and values of all [rows, heads, T, size]."""
+        rows, n = tf.shape(x)[0], tf.shape(x)[1]
+        query, key, value = (
+            tf.transpose(tf.reshape(dense(x), [rows, n, layer.heads, size]), [0, 2, 1, 3])
+            for dense, size in (
+                (layer.q_dense, layer.key_size),
+                (layer.k_dense, layer.key_size),
+                (layer.v_dense, layer.head_size),
+            )
+        )
+        if "Embedding-Rotary-Position" in self._names:
+            frequency = tf.pow(10000.0, -tf.range(0.0, layer.key_size, 2) / layer.key_size)
+            angles = tf.cast(positions, tf.float32)[:, None, :, None] * frequency
+            query, key = (rotate(side, tf.sin(angles), tf.cos(angles)) for side in (query, key))
+        if before:
+            key, value = (tf.concat([old, new], 2) for old, new in zip(before, (key, value), strict=True))
+        query *= layer.key_size**-0.5
+        scores = tf.matmul(query, key, transpose_b=True)
+        distances = None
+        if "Embedding-Relative-Position" in self._names:
+            embeddings = self._layer("Embedding-Relative-Position").embeddings
+            furthest = (embeddings.shape[0] - 1) // 2
+            apart = tf.clip_by_value(all_positions[:, None, :] - positions[:, :, None], -furthest, furthest)
+            distances = tf.gather(embeddings, apart + furthest)  # [rows, n, T, size]
+            scores += tf.einsum("bhjd,bjkd->bhjk", query, distances)
+        attention = tf.nn.softmax(tf.where(valid[:, None, None, :], scores, scores.dtype.min / 2))
+        output = tf.matmul(attention, value)
+        if distances is not None:
+            output += tf.einsum("bhjk,bjkd->bhjd", attention, distances)
+        mixed = tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [rows, n, layer.heads * layer.head_size])
+        return layer.o_dense(mixed), key, value

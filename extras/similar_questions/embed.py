@@ -1,0 +1,39 @@
+"""Questions -> vectors of length 1, whose products are cosines."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from common.inference import Run, in_length_order, select_engine
+from common.run import load_run
+from common.tokenizer import Tokenizer
+from dataset import question_inputs, tokenize
+from settings import Config
+
+BATCH_SIZE = 256  # questions; common.inference.MAX_TOKENS bounds longer ones
+Embed = Callable[[Sequence[str]], np.ndarray]  # questions -> float32 [questions, size]
+
+
+def embed(questions: Sequence[str], run: Run, tokenizer: Tokenizer, most: int, counts: Counter) -> np.ndarray:
+    """float32 [questions, size]; the first `most` tokens of each are read, and one without any has a vector, too.
+
+    run: the engine of `model.question_model`. counts: how many questions are cut.
+    """
+    tokens = tokenize(questions, tokenizer, most, counts)
+    items = [tokens[question] for question in questions]
+
+    def vectors(batch: list[np.ndarray]) -> np.ndarray:
+        return run(question_inputs(batch, tokenizer))
+
+    return np.array(in_length_order(items, [len(ids) + 2 for ids in items], vectors, BATCH_SIZE), np.float32)
+
+
+def load_embed(run_folder: str, counts: Counter) -> Embed:
+    """That of a finished run. Raises UserError for a folder that is none, before TensorFlow is imported."""
+    folder, config, source = load_run(run_folder, Config)
+
+    from model import load_encoder, question_model
+
+    run = select_engine("auto")(question_model(load_encoder(folder, config, source)))
+    return lambda questions: embed(questions, run, source.tokenizer, config.question_length, counts)

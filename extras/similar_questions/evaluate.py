@@ -1,0 +1,93 @@
+"""How well similar questions are found and told from others; how new and varied generated ones are.
+
+    python extras/similar_questions/evaluate.py --pairs FILE.tsv (--model RUN | --encoder ENCODER | --tfidf)
+    python extras/similar_questions/evaluate.py --generated FILE [--train FILE]
+
+One JSON object on standard output. `--encoder` takes the vectors of [CLS] of an encoder as it is, `--tfidf` single
+characters and pairs of them, weighted by how rare they are in the file.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from common.cli import UserError, report, run
+from common.encoder import resolve_encoder
+from common.jsonl import read_jsonl
+from dataset import read_groups, read_rows
+from embed import Embed, embed, load_embed
+from scoring import novelty, score_rows
+
+MOST_TOKENS = 62  # of a question, by an encoder that no run has a setting for
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--pairs", metavar="FILE", help="two questions and 1 (similar) or 0 a line, with tabs between")
+    what.add_argument("--generated", metavar="FILE", help="as generate.py writes it")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--model", metavar="RUN", help="run folder that train.py wrote")
+    how.add_argument("--encoder", help="folder or name on the hub")
+    how.add_argument("--tfidf", action="store_true", help="no model: characters and pairs of them")
+    parser.add_argument("--train", metavar="FILE", help="questions that are not novel, as train.py reads them")
+    args = parser.parse_args()
+    if args.generated:
+        groups = read_groups(args.train, Counter()) if args.train else []
+        known = {question for group in groups for question in group.questions}
+        print(json.dumps(novelty(read_generated(args.generated), known)))
+        return
+    if not (args.model or args.encoder or args.tfidf):
+        raise UserError("--pairs: expected --model, --encoder or --tfidf, too")
+    rows = list(read_rows(args.pairs))
+    questions = list(dict.fromkeys(question for row in rows for question in row[:2]))
+    counts = Counter()
+    if args.tfidf:
+        vectors = tfidf(questions)
+    elif args.model:
+        vectors = load_embed(args.model, counts)(questions)
+    else:
+        vectors = encoder_embed(args.encoder, counts)(questions)
+    print(json.dumps(score_rows(rows, questions, vectors)))
+    report(counts)
+
+
+def tfidf(questions: list[str]) -> sparse.csr_array:
+    vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 2)).fit_transform(questions)
+    return sparse.csr_array(vectors)
+
+
+def encoder_embed(name: str, counts: Counter) -> Embed:
+    """The vectors of [CLS] of a published encoder."""
+    source = resolve_encoder(name, MOST_TOKENS + 2)
+
+    from common.encoder import build_encoder, load_weights
+    from common.inference import select_engine
+    from model import question_model
+
+    encoder = build_encoder(source.architecture, seed=0, with_mlm=True, unilm=True)
+    load_weights(encoder, source)
+    run = select_engine("auto")(question_model(encoder))
+    return lambda questions: embed(questions, run, source.tokenizer, MOST_TOKENS, counts)
+
+
+def read_generated(path: str) -> Iterator[tuple[str, list[str]]]:
+    """Raises UserError for a line that generate.py would not write."""
+    for number, record in read_jsonl(path):
+        match record:
+            case {"text": str(text), "similar": [*similar]}:
+                try:
+                    yield text, [found["text"] for found in similar]
+                except (TypeError, KeyError):
+                    pass
+                else:
+                    continue
+        raise UserError(f'{path}, line {number}: expected {{"text": ..., "similar": [{{"text": ...}}, ...]}}')
+
+
+if __name__ == "__main__":
+    run(main)

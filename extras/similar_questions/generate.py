@@ -1,0 +1,131 @@
+"""Similar questions for every line of a text.
+
+    python extras/similar_questions/generate.py --model RUN --input FILE|- --output FILE|- [--n N]
+
+One JSON object per line out: {"text": ..., "similar": [{"text": ..., "similarity": cosine}, ...]}, most similar first.
+"""
+
+import argparse
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from common.cli import UserError, report, run
+from common.inference import chunks, select_engine
+from common.jsonl import check_output_path, read_lines, write_jsonl
+from common.run import load_run
+from dataset import tokenize
+from embed import embed
+from settings import Config
+
+
+class Similar(NamedTuple):
+    text: str
+    similarity: float  # cosine with the question
+
+
+Generate = Callable[[Sequence[str]], list[list[Similar]]]  # for each question what is similar, most similar first
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
+    parser.add_argument("--input", required=True, metavar="FILE", help="a question per line; - is standard input")
+    parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
+    parser.add_argument("--n", type=int, default=10, metavar="N", help="similar questions for each at most")
+    add_generation_arguments(parser)
+    args = parser.parse_args()
+    check_generation_arguments(args)
+    if args.n < 1:
+        raise UserError(f"--n {args.n}: expected at least 1")
+    check_output_path(args.output)
+    counts = Counter()
+    generate = load_generate(args, counts)
+    questions = (line.strip() for _, line in read_lines(args.input))
+    records = ({"text": text, "similar": [found._asdict() for found in similar[: args.n]]}
+               for text, similar in generate_all(generate, questions, args.batch_size))  # fmt: skip
+    write_jsonl(args.output, tqdm(records, desc="generating", unit=" questions"))
+    report(counts)
+
+
+def add_generation_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--samples", type=int, default=30, metavar="N", help="drawn for each question, before ranking")
+    parser.add_argument(
+        "--top-p", type=float, default=0.95, metavar="P", help="draw from the likeliest tokens that together have it"
+    )
+    parser.add_argument("--beam", type=int, metavar="N", help="search with so many beams in place of drawing")
+    parser.add_argument("--seed", type=int, default=42, help="of what is drawn")
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="questions at a time")
+
+
+def check_generation_arguments(args: argparse.Namespace) -> None:
+    for name in ("samples", "beam", "batch_size"):
+        value = getattr(args, name)
+        if value is not None and not 1 <= value <= 1000:
+            raise UserError(f"--{name.replace('_', '-')} {value}: expected 1 to 1000")
+    if not 0 < args.top_p <= 1:
+        raise UserError(f"--top-p {args.top_p}: expected more than 0 and at most 1")
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: expected at least 0")
+
+
+def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
+    """What writes similar questions, with a run and settings as the commands take them. Raises UserError for a folder
+    that is no finished run, before TensorFlow is imported."""
+    folder, config, source = load_run(args.model, Config)
+
+    from decoder import Decoder
+    from generation import beam_search, sample
+    from model import load_encoder, question_model
+
+    tokenizer, longest = source.tokenizer, config.question_length
+    encoder = load_encoder(folder, config, source)
+    decoder = Decoder(encoder, source.architecture)
+    run = select_engine("auto")(question_model(encoder))
+
+    def generate(questions: Sequence[str]) -> list[list[Similar]]:
+        tokens = tokenize(questions, tokenizer, longest, counts)
+        inputs = [tokens[question] for question in questions]
+        if args.beam:
+            written = beam_search(decoder, tokenizer, inputs, args.beam, longest)
+        else:
+            seeds = [(args.seed, *question.encode()) for question in questions]
+            written = sample(decoder, tokenizer, inputs, args.samples, args.top_p, longest, seeds)
+        texts = [
+            different_from(question, map(tokenizer.decode, of_one))
+            for question, of_one in zip(questions, written, strict=True)
+        ]
+        vectors = embed([*questions, *itertools.chain(*texts)], run, tokenizer, longest, Counter())
+        others = np.split(vectors[len(questions) :], np.cumsum([len(of_one) for of_one in texts])[:-1])
+        return [
+            sorted(map(Similar, of_one, (other @ vector).round(4).tolist()), key=lambda found: -found.similarity)
+            for of_one, other, vector in zip(texts, others, vectors, strict=False)
+        ]
+
+    return generate
+
+
+def different_from(question: str, texts: Iterable[str]) -> list[str]:
+    """Each text once, in order, without those that are the question but for case, white space and punctuation."""
+    seen = {bare(question)}
+    return [text for text in texts if (key := bare(text)) and not (key in seen or seen.add(key))]
+
+
+def bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text.lower()))
+
+
+def generate_all(generate: Generate, questions: Iterable[str], size: int) -> Iterator[tuple[str, list[Similar]]]:
+    """Each question with its similar ones, `size` at a time, streaming. A blank one has none."""
+    for chunk in chunks(questions, size):
+        asked = list(filter(bare, chunk))
+        found = dict(zip(asked, generate(asked), strict=True)) if asked else {}
+        yield from ((question, found.get(question, [])) for question in chunk)
+
+
+if __name__ == "__main__":
+    run(main)

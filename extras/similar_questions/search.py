@@ -1,0 +1,156 @@
+"""An index of questions on disk, and what in it is similar.
+
+    python extras/similar_questions/search.py index --model RUN --input FILE|- --output INDEX [--approximate]
+    python extras/similar_questions/search.py query --model RUN --index INDEX (--text TEXT | --input FILE|-) [--k N]
+
+`index` writes a folder. `query` prints one JSON object per question: {"text": ..., "similar": [{"text": ...,
+"line": ..., "similarity": cosine}, ...]}.
+"""
+
+import argparse
+import hashlib
+import itertools
+import json
+import math
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import faiss
+import numpy as np
+from tqdm import tqdm
+
+from common.cli import UserError, report, run
+from common.inference import chunks
+from common.jsonl import read_json, read_lines, write_json
+from common.run import RunFolder
+from embed import Embed, load_embed
+
+CHUNK = 8192  # questions in memory at a time
+LEARNT_FROM = 64  # questions for each list of an approximate index
+LISTS_VISITED = 32  # of an approximate index, for each question
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="index|query")
+    index = commands.add_parser("index", help="write an index")
+    index.add_argument("--input", required=True, metavar="FILE", help="a question per line; blank lines are left out")
+    index.add_argument("--output", required=True, type=Path, metavar="INDEX", help="a new folder")
+    index.add_argument("--approximate", action="store_true", help="a quarter of the memory, faster, for millions")
+    index.set_defaults(command=write_index)
+    query = commands.add_parser("query", help="search an index")
+    query.add_argument("--index", required=True, type=Path, metavar="INDEX", help="folder that `index` wrote")
+    asked = query.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--text", help="one question")
+    asked.add_argument("--input", metavar="FILE", help="a question per line; - is standard input")
+    query.add_argument("--k", type=int, default=10, metavar="N", help="similar questions for each")
+    query.set_defaults(command=search)
+    for command in (index, query):
+        command.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
+    args = parser.parse_args()
+    args.command(args)
+
+
+# --- index
+
+
+def write_index(args: argparse.Namespace) -> None:
+    """The input is read twice: the first time to check and count it."""
+    if args.output.exists():
+        raise UserError(f"{args.output}: exists already")
+    if not args.output.parent.is_dir():
+        raise UserError(f"{args.output}: no such folder: {args.output.parent}")
+    if args.input == "-":
+        raise UserError("--input -: the questions are read twice, expected a file")
+    total = sum(1 for _ in questions_of(args.input))
+    if not total:
+        raise UserError(f"{args.input}: only blank lines, expected a question per line")
+    counts = Counter()
+    embed = load_embed(args.model, counts)
+    scratch = args.output.with_name(f".{args.output.name}.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        fill(scratch, new_index(embed, args.input, total, args.approximate), embed, args.input, total)
+        write_json(scratch / "index.json", {"questions": total, "model": digest(args.model)})
+        scratch.rename(args.output)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    report(counts)
+    print(f"{total} questions: {args.output}")
+
+
+def questions_of(path: str) -> Iterator[tuple[int, str]]:
+    """(line number, question) of the lines that are not blank."""
+    return ((number, text) for number, line in read_lines(path) if (text := line.strip()))
+
+
+def new_index(embed: Embed, path: str, total: int, approximate: bool) -> faiss.Index:
+    """An empty index by inner product. The approximate one has a byte for each number of a vector, and the square root
+    of `total` lists, of whose centres it learns from questions evenly spaced in the file."""
+    size = embed(["?"]).shape[1]
+    if not approximate:
+        return faiss.IndexFlatIP(size)
+    lists = math.isqrt(total)
+    step = max(total // (LEARNT_FROM * lists), 1)
+    sample = [text for _, text in itertools.islice(questions_of(path), 0, None, step)]
+    index = faiss.index_factory(size, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
+    index.train(embed(sample))
+    return index
+
+
+def fill(folder: Path, index: faiss.Index, embed: Embed, path: str, total: int) -> None:
+    """Adds the vectors of all questions, and writes the index, the questions and where each of them is."""
+    places = np.zeros((total, 2), np.int64)  # line in the input, first byte in questions.txt
+    rows = iter(places)
+    with (folder / "questions.txt").open("wb") as file, tqdm(desc="indexing", total=total, unit=" questions") as bar:
+        for chunk in chunks(questions_of(path), CHUNK):
+            for number, text in chunk:
+                next(rows)[:] = number, file.tell()
+                file.write(f"{text}\n".encode())
+            index.add(embed([text for _, text in chunk]))
+            bar.update(len(chunk))
+    np.save(folder / "places.npy", places)
+    faiss.write_index(index, str(folder / "index.faiss"))
+
+
+def digest(run_folder: str) -> str:
+    return hashlib.sha256(RunFolder(Path(run_folder)).weights.read_bytes()).hexdigest()
+
+
+# --- query
+
+
+def search(args: argparse.Namespace) -> None:
+    if args.k < 1:
+        raise UserError(f"--k {args.k}: expected at least 1")
+    for name in ("index.json", "index.faiss", "questions.txt", "places.npy"):
+        if not (args.index / name).is_file():
+            raise UserError(f"{args.index}: not an index, {name} is missing")
+    counts = Counter()
+    embed = load_embed(args.model, counts)
+    if read_json(args.index / "index.json")["model"] != digest(args.model):
+        raise UserError(f"{args.index}: was made with another model than {args.model}")
+    index = faiss.read_index(str(args.index / "index.faiss"))
+    if isinstance(index, faiss.IndexIVF):
+        index.nprobe = LISTS_VISITED
+    places = np.load(args.index / "places.npy", mmap_mode="r")
+    asked = iter([args.text]) if args.text else (line.strip() for _, line in read_lines(args.input))
+    with (args.index / "questions.txt").open("rb") as file:
+        for chunk in chunks(asked, CHUNK if args.input else 1):
+            for text, cosines, found in zip(chunk, *index.search(embed(chunk), args.k), strict=True):
+                similar = []
+                for cosine, i in zip(cosines.round(4).tolist(), found.tolist(), strict=True):
+                    if i >= 0:  # -1 where there are fewer
+                        line, first = places[i].tolist()
+                        file.seek(first)
+                        question = file.readline().decode().rstrip("\n")
+                        similar.append({"text": question, "line": line, "similarity": cosine})
+                print(json.dumps({"text": text, "similar": similar}, ensure_ascii=False))
+    report(counts)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,20 @@
+"""The keys of a config beside those of every training, which are in common/config.py."""
+
+from typing import Annotated
+
+from pydantic import Field, PositiveInt
+
+from common.config import InputFile, TrainingConfig, config
+
+
+@config
+class Config(TrainingConfig):
+    train_file: InputFile  # groups (JSON lines) or pairs (.tsv) of similar questions
+    dev_file: InputFile | None = None  # the same; null: a twentieth of the groups is kept out for it
+    max_length: Annotated[int, Field(ge=5)] = 128  # tokens of two questions with [CLS] and two [SEP]
+    batch_size: PositiveInt = 32  # pairs; each is read in both directions
+
+    @property
+    def question_length(self) -> int:
+        """The most tokens of a question; the rest of a longer one is not read."""
+        return (self.max_length - 3) // 2
