@@ -17,7 +17,7 @@ class Encoder(keras.Model):
     to be a pure function, as `common.compat.stateless_dropout` is, for the second run to be as the first.
 
     outputs: that of the last block, or a list of it and what is made of it. boundaries: the input of the first block
-    and the output of each. sides: what all blocks read beside.
+    and the output of each. sides: what all blocks read beside, masks first.
     """
 
     def __init__(
@@ -38,15 +38,20 @@ class Encoder(keras.Model):
         before, segments, after = self._parts()
         hidden, *sides = tf.nest.flatten(before(inputs, training=True))
         mask = hidden._keras_mask
+        masks = [side for side in sides if side.dtype == tf.bool]
+        sides = sides[len(masks) :]
         # The layers cast their variables themselves; from out here the gradients would be those of the casts.
         with enable_auto_cast_variables(None):
             for segment in segments:
-                hidden = _recomputed(segment, mask)(hidden, *sides)
+                hidden = _recomputed(segment, mask, masks)(hidden, *sides)
         return hidden if after is None else [hidden, after(hidden, training=True, mask=mask)]
 
 
-def _recomputed(segment: keras.Model, mask: tf.Tensor):
+def _recomputed(segment: keras.Model, mask: tf.Tensor, masks: list[tf.Tensor]):
+    """The masks are no arguments, for which there would have to be gradients."""
+
     def forward(hidden, *sides):
-        return segment([hidden, *sides], training=True, mask=[mask, *[None] * len(sides)])
+        inputs = [hidden, *masks, *sides]
+        return segment(inputs, training=True, mask=[mask, *[None] * (len(inputs) - 1)])
 
     return tf.recompute_grad(forward)

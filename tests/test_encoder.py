@@ -411,6 +411,20 @@ def test_fresh_encoder(tmp_path):
     assert sum(layer.name.endswith("FeedForward") for layer in model.layers) == 3
 
 
+def test_unilm_says_who_looks_at_whom(tmp_path):
+    """Of 5 tokens of segment 0 and 3 of segment 1, by what changes when one token does."""
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n何\n", encoding="utf-8")
+    sizes = EncoderSizes(hidden_size=16, layers=2, heads=2, vocabulary=str(tmp_path / "vocab.txt"))
+    encoder = build_encoder(resolve_encoder(sizes).architecture, seed=0, with_mlm=True, unilm=True)
+    token_ids, segment_ids = np.full((1, 8), 5), np.array([[0] * 5 + [1] * 3])
+    before = encoder([token_ids, segment_ids])[0].numpy()[0]
+    for changed in range(8):
+        others = token_ids.copy()
+        others[0, changed] = 4
+        seen = np.abs(encoder([others, segment_ids])[0].numpy()[0] - before).max(-1) > 1e-5
+        assert seen.tolist() == [changed < 5 or (i >= changed and i >= 5) for i in range(8)]
+
+
 def test_another_form_of_gelu(tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
     sizes = EncoderSizes(hidden_size=8, layers=1, heads=2, vocabulary=str(tmp_path / "vocab.txt"))

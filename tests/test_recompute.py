@@ -27,9 +27,11 @@ def policy(request):
     keras.mixed_precision.set_global_policy("float32")
 
 
-def outputs_and_gradients(name, recompute):
+def outputs_and_gradients(name, recompute, unilm):
     """Of a step with much dropout, in a graph."""
-    model = build_encoder(SIZES | {"model": name}, seed=0, dropout_rate=0.3, with_mlm=True, recompute=recompute)
+    model = build_encoder(
+        SIZES | {"model": name}, seed=0, dropout_rate=0.3, with_mlm=True, recompute=recompute, unilm=unilm
+    )
 
     @tf.function
     def step():
@@ -44,17 +46,18 @@ def outputs_and_gradients(name, recompute):
 
 
 @pytest.mark.parametrize(
-    ("name", "policy", "recompute"),
+    ("name", "policy", "recompute", "unilm"),
     [
-        *((name, "float32", 1) for name in ("bert", "albert", "nezha", "roformer")),
-        ("roformer", "float32", 2), ("roformer", "mixed_bfloat16", 1), ("roformer", "mixed_float16", 1),
+        *((name, "float32", 1, False) for name in ("bert", "albert", "nezha", "roformer")),
+        ("roformer", "float32", 2, False), ("roformer", "mixed_bfloat16", 1, False),
+        ("roformer", "mixed_float16", 1, False), ("bert", "float32", 1, True), ("nezha", "float32", 1, True),
     ],
     indirect=["policy"],
 )  # fmt: skip
-def test_outputs_and_gradients_are_the_same(name, policy, recompute):
+def test_outputs_and_gradients_are_the_same(name, policy, recompute, unilm):
     assert name in TRANSFORMERS
-    outputs, gradients = outputs_and_gradients(name, 0)
-    again, replayed = outputs_and_gradients(name, recompute)
+    outputs, gradients = outputs_and_gradients(name, 0, unilm)
+    again, replayed = outputs_and_gradients(name, recompute, unilm)
     for a, b in zip(outputs, again, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 if policy == "float32" else 0.05)
     assert len(gradients) == len(replayed)

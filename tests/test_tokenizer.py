@@ -136,6 +136,14 @@ def test_word_level_ids_of_bert4keras(tmp_path, ours):
     assert encoding.offsets.tolist() == [[0, 2], [3, 4], [4, 5]]
 
 
+@pytest.mark.parametrize("text", ["", "怎么还款？", "用iphone7付款", "open ai的gpt", "《红楼梦》2010年版", "a-b, c"])
+def test_decode_gives_the_text_back(ours, text):
+    """But for white space next to Chinese characters and marks."""
+    decoded = ours.decode(ours.encode_batch([text])[0].ids)
+    assert decoded == text.replace(", ", ",")
+    assert [*ours.encode_batch([decoded])[0].ids] == [*ours.encode_batch([text])[0].ids]
+
+
 def test_save_keeps_the_vocabulary(tmp_path):
     tokens = [*SPECIAL_TOKENS, "\u2028", "中", "##a"]
     Tokenizer(tokens).save(tmp_path / "vocab.txt")

@@ -78,7 +78,8 @@ def similarity_losses(families: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
     related = tf.repeat(families, 2)
     left_out = (related[:, None] == related) & (own != other[:, None])
     scores = tf.where(left_out, MASKED, SCALE * tf.matmul(questions, questions, transpose_b=True))
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(other, scores)
+    # not TensorFlow's cross-entropy: a part of a batch may have no pairs, and it then complains of no classes
+    losses = tf.reduce_logsumexp(scores, -1) - tf.gather(scores, other, batch_dims=1)
     return tf.reduce_mean(tf.reshape(losses, [pairs, 2]), -1)
 
 

@@ -4,7 +4,7 @@
     python extras/similar_questions/search.py query --model RUN --index INDEX (--text TEXT | --input FILE|-) [--k N]
 
 `index` writes a folder. `query` prints one JSON object per question: {"text": ..., "similar": [{"text": ...,
-"line": ..., "similarity": cosine}, ...]}.
+"line": ..., "similarity": cosine}, ...]}; a blank one has none.
 """
 
 import argparse
@@ -73,7 +73,9 @@ def write_index(args: argparse.Namespace) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     try:
-        fill(scratch, new_index(embed, args.input, total, args.approximate), embed, args.input, total)
+        index = new_index(embed, args.input, total, args.approximate)
+        counts.clear()  # what the index has learnt from is read again
+        fill(scratch, index, embed, args.input, total)
         write_json(scratch / "index.json", {"questions": total, "model": digest(args.model)})
         scratch.rename(args.output)
     finally:
@@ -137,13 +139,13 @@ def search(args: argparse.Namespace) -> None:
     if isinstance(index, faiss.IndexIVF):
         index.nprobe = LISTS_VISITED
     places = np.load(args.index / "places.npy", mmap_mode="r")
-    asked = iter([args.text]) if args.text else (line.strip() for _, line in read_lines(args.input))
+    asked = (line.strip() for _, line in read_lines(args.input)) if args.input else [args.text.strip()]
     with (args.index / "questions.txt").open("rb") as file:
-        for chunk in chunks(asked, CHUNK if args.input else 1):
+        for chunk in chunks(asked, CHUNK):
             for text, cosines, found in zip(chunk, *index.search(embed(chunk), args.k), strict=True):
                 similar = []
                 for cosine, i in zip(cosines.round(4).tolist(), found.tolist(), strict=True):
-                    if i >= 0:  # -1 where there are fewer
+                    if text and i >= 0:  # -1 where there are fewer
                         line, first = places[i].tolist()
                         file.seek(first)
                         question = file.readline().decode().rstrip("\n")
