@@ -2,7 +2,7 @@
 # .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.12 python3.11 python3.13
 
-.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining encoder test lint bench bench-torch lock clean
+.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining demo-similar encoder test lint bench bench-torch lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -42,6 +42,11 @@ demo-pretraining: install  ## train a small encoder on the texts of the demo set
 	    --input data/demo/pretraining --dev --train data/demo/pretraining
 	echo '记者在成都获悉，两家公司[MASK][MASK]会面。' | \
 	    .venv/bin/python extras/pretraining/fill.py --encoder runs/pretraining/demo/encoder --input -
+
+demo-similar: install  ## train on groups of similar questions, write more of them, search among them
+	.venv/bin/python extras/similar_questions/train.py --config demo.json
+	printf '%s\n' 请问鼎昀手机多少钱 这本书怎么续借 | .venv/bin/python extras/similar_questions/generate.py \
+	    --model runs/similar_questions/demo --input - --output - --n 3
 
 CORPUS ?= ../shared/corpus
 encoder: install  ## train data/encoders/small anew on the texts of CORPUS, a folder (hours on 2 cores; resumes)

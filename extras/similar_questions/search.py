@@ -14,7 +14,7 @@ import json
 import math
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import faiss
@@ -90,16 +90,22 @@ def questions_of(path: str) -> Iterator[tuple[int, str]]:
 
 
 def new_index(embed: Embed, path: str, total: int, approximate: bool) -> faiss.Index:
-    """An empty index by inner product. The approximate one has a byte for each number of a vector, and the square root
-    of `total` lists, of whose centres it learns from questions evenly spaced in the file."""
-    size = embed(["?"]).shape[1]
+    """An empty index for the questions of a file."""
+
+    def every(step: int) -> np.ndarray:
+        return embed([text for _, text in itertools.islice(questions_of(path), 0, None, step)])
+
+    return empty_index(embed(["?"]).shape[1], total, approximate, every)
+
+
+def empty_index(size: int, total: int, approximate: bool, every: Callable[[int], np.ndarray]) -> faiss.Index:
+    """An index by inner product for `total` vectors. The approximate one has a byte for each of their numbers, and the
+    square root of `total` lists, whose centres it learns from `every(n)`, each n-th vector."""
     if not approximate:
         return faiss.IndexFlatIP(size)
     lists = math.isqrt(total)
-    step = max(total // (LEARNT_FROM * lists), 1)
-    sample = [text for _, text in itertools.islice(questions_of(path), 0, None, step)]
     index = faiss.index_factory(size, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
-    index.train(embed(sample))
+    index.train(every(max(total // (LEARNT_FROM * lists), 1)))
     return index
 
 

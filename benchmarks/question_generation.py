@@ -1,0 +1,100 @@
+"""Similar questions sampled with the keys and values of all tokens before kept, against a pass over them all for each.
+
+python benchmarks/question_generation.py
+
+A fresh 4 x 256 encoder, which comes to no end before --tokens; the questions are of --length tokens. Both ways draw the
+same tokens, which is seen to.
+"""
+
+import argparse
+import sys
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from tools.harness import ROOT, in_turns, make_parser, median_ratio, report
+
+from common.cli import run
+from common.config import EncoderSizes
+from common.encoder import build_encoder, resolve_encoder
+
+import tensorflow as tf  # isort: skip  # after common, which sets what it reads
+import tf_keras as keras  # isort: skip
+
+sys.path.insert(0, str(ROOT / "extras/similar_questions"))
+
+from decoder import Decoder
+from generation import sample
+from model import mlm_head
+
+
+def main() -> None:
+    args = parse_arguments()
+    source = resolve_encoder(EncoderSizes(hidden_size=256, layers=4, heads=4))
+    encoder = build_encoder(source.architecture, seed=0, with_mlm=True, unilm=True)
+    rng = np.random.default_rng(0)
+    questions = rng.integers(5, source.tokenizer.vocab_size, (args.questions, args.length)).astype(np.int32)
+    drawn = {}
+
+    def draw(name: str, decoder: Any, number: int) -> None:
+        seeds = [(number, i) for i in range(args.questions)]
+        drawn[name] = sample(decoder, source.tokenizer, [*questions], args.samples, 0.95, args.tokens, seeds)
+
+    ways = {"cached": Decoder(encoder, source.architecture), "uncached": Uncached(encoder)}
+    cases = {name: partial(draw, name, decoder) for name, decoder in ways.items()}
+    seconds = in_turns(cases, args.rounds)
+    cached, uncached = ([ids.tolist() for of_one in samples for ids in of_one] for samples in drawn.values())
+    written = sum(map(len, cached))  # in the last round
+    rows = [
+        {
+            "way": name,
+            "tokens/s": written * args.rounds / sum(taken),
+            "cached is faster": median_ratio(taken, seconds["cached"]),
+        }
+        for name, taken in seconds.items()
+    ]
+    report(
+        "generation",
+        vars(args),
+        rows,
+        share_of_equal_samples=float(np.mean([a == b for a, b in zip(cached, uncached, strict=True)])),
+    )
+
+
+class Uncached:
+    """What `Decoder` gives, by the encoder on the whole sequence; the vocabulary's scores at the last token alone."""
+
+    def __init__(self, encoder: keras.Model):
+        hidden, head = keras.Model(encoder.inputs, encoder.outputs[0]), mlm_head(encoder)
+        ids = tf.TensorSpec([None, None], tf.int32)
+        self.forward = tf.function(lambda *inputs: head(hidden(inputs)[:, -1:])[:, 0], input_signature=[ids, ids])
+
+    def start(self, token_ids: np.ndarray) -> tuple[tf.Tensor, "Prefixes"]:
+        prefixes = Prefixes(token_ids, np.zeros_like(token_ids))
+        return self.forward(*prefixes), prefixes
+
+    def step(self, tokens: np.ndarray, prefixes: "Prefixes") -> tuple[tf.Tensor, "Prefixes"]:
+        token_ids = np.concatenate([prefixes.token_ids, tokens[:, None]], 1)
+        segment_ids = np.pad(prefixes.segment_ids, [(0, 0), (0, 1)], constant_values=1)
+        return self.forward(token_ids, segment_ids), Prefixes(token_ids, segment_ids)
+
+
+class Prefixes(NamedTuple):
+    token_ids: np.ndarray  # int32 [rows, T]
+    segment_ids: np.ndarray
+
+    def rows(self, indices: np.ndarray) -> "Prefixes":
+        return Prefixes(self.token_ids[indices], self.segment_ids[indices])
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, rounds=3)
+    parser.add_argument("--questions", type=int, default=16, metavar="N", help="of a batch")
+    parser.add_argument("--samples", type=int, default=30, metavar="N", help="of each question")
+    parser.add_argument("--length", type=int, default=20, metavar="N", help="tokens of a question")
+    parser.add_argument("--tokens", type=int, default=40, metavar="N", help="of a sample at most")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,114 @@
+"""Search over a million questions: time and memory, exact and approximate.
+
+python benchmarks/question_search.py [--text TEXT]
+
+TEXT is a file, a folder (its *.txt) or a pattern, `shared/corpus` beside the repository where it is; its different
+sentences are the questions, their vectors the [CLS] of --encoder. Each index is built and searched in a process of its
+own. recall: share of the ten nearest that the approximate index finds, too.
+"""
+
+import argparse
+import itertools
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from tools.harness import ROOT, ask, make_parser, messages, peak_memory, report, workers
+
+from common.cli import run
+from common.config import find_files
+from common.jsonl import read_lines
+
+sys.path.insert(0, str(ROOT / "extras/similar_questions"))
+
+NEAREST = 10
+
+
+def main() -> None:
+    args = parse_arguments()
+    folder = ROOT / "runs/benchmarks/question_search"
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = list(dict.fromkeys(itertools.islice(sentences(args.text), 2 * args.questions)))[: args.questions]
+    vectors, seconds = embedded(texts, args.encoder)
+    np.save(folder / "vectors.npy", vectors)
+    asked = vectors[:: len(vectors) // args.asked][: args.asked]
+    found, rows = {}, []
+    with workers(
+        serve, {name: (folder / "vectors.npy", name == "approximate") for name in ("exact", "approximate")}
+    ) as on:
+        for name, connection in on.items():
+            facts = ask(connection, "build")
+            found[name], milliseconds, memory = ask(connection, asked)
+            same = [len({*a} & {*b}) / NEAREST for a, b in zip(found["exact"], found[name], strict=True)]
+            rows.append(
+                {
+                    "index": name,
+                    **facts,
+                    "ms a question": milliseconds,
+                    "memory MB": memory,
+                    "recall": float(np.mean(same)),
+                }
+            )
+    facts = {"questions": len(vectors), "questions_embedded_per_second": len(vectors) / seconds}
+    report("question_search", vars(args), rows, **facts)
+
+
+def sentences(text: str) -> Iterator[str]:
+    for file in find_files(text):
+        for _, line in read_lines(file):
+            yield from (part for part in re.findall(r"[^。！？；]+[。！？；]?", line.strip()) if 6 <= len(part) <= 60)
+
+
+def embedded(texts: list[str], encoder: str) -> tuple[np.ndarray, float]:
+    from evaluate import encoder_embed
+
+    embed = encoder_embed(encoder, Counter())
+    embed(texts[:100])
+    start = time.perf_counter()
+    vectors = np.concatenate([embed(texts[first : first + 8192]) for first in range(0, len(texts), 8192)])
+    return vectors, time.perf_counter() - start
+
+
+def serve(connection: Connection, path: Path, approximate: bool) -> None:
+    """In a worker: "build" -> what that took; vectors of questions -> (nearest, milliseconds a question, MB)."""
+    import faiss
+
+    from search import LISTS_VISITED, empty_index
+
+    vectors = np.load(path, mmap_mode="r")
+    next(messages(connection))
+    before, start = peak_memory(), time.perf_counter()
+    index = empty_index(vectors.shape[1], len(vectors), approximate, lambda step: np.array(vectors[::step]))
+    for first in range(0, len(vectors), 8192):
+        index.add(np.array(vectors[first : first + 8192]))
+    file = path.with_name("index.faiss")
+    seconds = time.perf_counter() - start
+    faiss.write_index(index, str(file))
+    connection.send({"built in s": seconds, "on disk MB": file.stat().st_size / 1e6})
+    for asked in messages(connection):
+        if approximate:
+            index.nprobe = LISTS_VISITED
+        start = time.perf_counter()
+        _, found = index.search(asked, NEAREST)
+        taken = time.perf_counter() - start
+        connection.send((found.tolist(), 1000 * taken / len(asked), (peak_memory() - before) / 1e6))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, rounds=1)
+    corpus = ROOT.parent / "shared/corpus"
+    default = corpus if corpus.is_dir() else ROOT / "data/demo/pretraining"
+    parser.add_argument("--text", default=str(default), help="one passage per line")
+    parser.add_argument("--encoder", default=str(ROOT / "data/encoders/small"), help="folder or name on the hub")
+    parser.add_argument("--questions", type=int, default=1_000_000, metavar="N", help="in the index")
+    parser.add_argument("--asked", type=int, default=200, metavar="N", help="questions looked for")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)
