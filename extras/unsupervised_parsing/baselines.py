@@ -43,7 +43,7 @@ def mutual_information(lines: Iterable[str], sample: list[Sentence], word_length
     threshold = choose_threshold([(sentence, score(sentence)) for sentence in sample], word_length)
 
     def segment(text: str) -> list[str]:
-        sentence = to_sentence(text, tokens)
+        sentence = to_sentence([text], tokens)
         return join(sentence, score(sentence), threshold)
 
     return segment

@@ -2,8 +2,8 @@
 
     python extras/unsupervised_parsing/evaluate.py --gold FILE --predictions FILE [--baselines] [--train TEXT]
 
-Gold words: one sentence per line, its words with spaces between them; predictions as segment.py writes them. Gold trees:
-a name ending in .conllu; predictions as parse.py writes them with --json.
+Gold words: one sentence per line, its words with spaces between them; predictions as segment.py writes them.
+Gold trees: a treebank, whose name ends in .conllu; predictions as parse.py --spans given --json writes them.
 """
 
 import argparse

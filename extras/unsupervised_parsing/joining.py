@@ -42,7 +42,9 @@ def choose_threshold(scored: list[tuple[Sentence, np.ndarray]], word_length: flo
     joins = round(count - characters / word_length)
     if not 1 <= joins <= len(free):
         least, most = characters / max(count - 1, 1), characters / max(count - len(free), 1)
-        raise UserError(f"--word-length {word_length:g}: on this text from {least:.2f} to {most:.2f} is possible")
+        raise UserError(
+            f"--word-length {word_length:g}: the text allows {least:.2f} to {most:.2f}; choose on more --text?"
+        )
     return float(free[-joins])
 
 
@@ -59,4 +61,4 @@ def sample_sentences(text: str, size: int = SAMPLE) -> list[Sentence]:
                     sample[place] = line
     if not sample:
         raise UserError(f"{text}: only blank lines, expected a sentence per line")
-    return [to_sentence(line, tokens) for line in sample]
+    return [to_sentence(line.split(), tokens) for line in sample]

@@ -4,15 +4,15 @@
         [--spans tokens|jieba|own|given] [--threshold T] [--pictures FOLDER]
 
 One sentence per line in, one tree in brackets out; with --json one object per line: {"line": ..., "words": [...],
-"brackets": [[first, end], ...], "heads": [...], "parts": [...], "matrix": [[...], ...]}. An input that ends in .conllu is
-a treebank, whose words are taken.
+"brackets": [[start, end], ...], "heads": [...], "parts": [...], "matrix": [[...], ...]}. An input whose name ends in
+.conllu is a treebank.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice, tee
+from itertools import chain, islice, pairwise, tee
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +79,7 @@ def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Run) -> I
     for sentence, found in cut:
         n, parts = len(sentence.spans), [first for first, _ in found]
         matrix = np.zeros((n, n), np.float32)
-        for first, end in zip(parts, [*parts[1:], n], strict=True):
+        for first, end in pairwise([*parts, n]):
             i, j = first + all_pairs(end - first).T
             matrix[i, j], matrix[j, i] = next(both_ways).T
         yield Parse(sentence.spans, *tree_of(matrix, parts), parts, matrix)
@@ -99,7 +99,7 @@ def parse_arguments() -> argparse.Namespace:
         "--spans",
         choices=("tokens", "jieba", "own", "given"),
         default="tokens",
-        help="what the tree is over: tokens, words by jieba or as segment.py cuts, or the words that spaces divide",
+        help="what the tree is over: tokens, words by jieba or as segment.py cuts, or as given",
     )
     parser.add_argument("--threshold", type=float, metavar="T", help="of segment.py, for --spans own")
     parser.add_argument("--pictures", metavar="FOLDER", help="draw each sentence: LINE.svg and LINE.png")

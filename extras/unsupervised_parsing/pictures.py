@@ -9,8 +9,8 @@ from common.cli import UserError
 from trees import Bracket
 
 matplotlib.use("Agg")
-from matplotlib import font_manager  # noqa: E402
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import font_manager
+from matplotlib import pyplot as plt
 
 # with glyphs for Simplified Chinese, better ones first; of a .ttc matplotlib sees the first family alone
 FONTS = (

@@ -74,7 +74,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--encoder", required=True, help="folder or name on the hub")
     parser.add_argument("--input", required=True, metavar="FILE", help="one sentence per line; - is standard input")
     parser.add_argument("--output", default="-", metavar="FILE", help="- is standard output")
-    parser.add_argument("--threshold", type=float, metavar="T", help="neighbours that score at least so much are joined")
+    parser.add_argument("--threshold", type=float, metavar="T", help="neighbours of this score and above are joined")
     parser.add_argument(
         "--text", help=f"choose the threshold on {SAMPLE} lines of this (default: on the first of the input)"
     )

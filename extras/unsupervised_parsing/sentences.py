@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 
@@ -33,20 +33,21 @@ class Sentence:
 
 
 def read_sentences(path: str, spans: str = "tokens") -> Iterator[tuple[int, Sentence]]:
-    """(line number, sentence) of a text file; `spans` are "tokens", words by "jieba", or "given" by spaces. A blank
-    line is a sentence without spans. A name ending in .conllu: the words of a treebank, whatever `spans` says."""
+    """(line number, sentence) of a text file, or of a treebank, whose name ends in .conllu. `spans` are "tokens", words
+    by "jieba", or "given": by spaces, or by the treebank. A blank line is a sentence without spans."""
     if path.endswith(".conllu"):
-        for tree in read_treebank(path):
-            yield tree.line, Sentence(tree.words)
-        return
-    cut = {"tokens": tokens, "jieba": load_jieba().lcut if spans == "jieba" else None, "given": lambda part: [part]}
-    for number, line in read_lines(path):
-        yield number, to_sentence(line, cut[spans])
+        trees = read_treebank(path)
+        lines = ((tree.line, tree.words if spans == "given" else ["".join(tree.words)]) for tree in trees)
+    else:
+        lines = ((number, line.split()) for number, line in read_lines(path))
+    cut = tokens if spans == "tokens" else load_jieba().lcut if spans == "jieba" else None
+    for number, parts in lines:
+        yield number, to_sentence(parts, cut) if cut else Sentence(parts)
 
 
-def to_sentence(line: str, cut: Callable[[str], list[str]]) -> Sentence:
-    """`cut` takes text without white space to its spans."""
-    parts = [cut(part) for part in line.split()]
+def to_sentence(parts: list[str], cut: Callable[[str], list[str]]) -> Sentence:
+    """`cut` takes what is between white space to its spans."""
+    parts = [cut(part) for part in parts]
     starts = accumulate(map(len, parts))
     return Sentence(list(chain(*parts)), frozenset(starts))
 
@@ -56,7 +57,7 @@ def tokens(text: str) -> list[str]:
     (accents, control characters) stays with the token before it."""
     starts = np.unique(_WORDS.encode_batch([text])[0].offsets[:, 0])[1:]
     bounds = [0, *starts.tolist(), len(text)]
-    return [text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(bounds)]
 
 
 def is_mark(span: str) -> bool:

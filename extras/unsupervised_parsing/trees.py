@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def tree_of(matrix: np.ndarray, parts: list[int]) -> Tree:
     """The tree of a sentence from its relatedness [n, n] with a diagonal of 0. `parts` that begin at these spans are
     split each by itself; they are bracketed from the right, and the head of each is that of the one before."""
     brackets, heads, root = [], [], 0
-    for start, end in zip(parts, [*parts[1:], len(matrix)], strict=True):
+    for start, end in pairwise([*parts, len(matrix)]):
         own, own_heads = split(end - start, partial(best_split, cumulative(matrix[start:end, start:end])))
         if end < len(matrix):
             brackets.append((start, len(matrix)))
