@@ -2,7 +2,7 @@
 # .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.12 python3.11 python3.13
 
-.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining encoder test lint bench bench-torch lock clean
+.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining demo-parsing encoder test lint bench bench-torch lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -42,6 +42,20 @@ demo-pretraining: install  ## train a small encoder on the texts of the demo set
 	    --input data/demo/pretraining --dev --train data/demo/pretraining
 	echo '记者在成都获悉，两家公司[MASK][MASK]会面。' | \
 	    .venv/bin/python extras/pretraining/fill.py --encoder runs/pretraining/demo/encoder --input -
+
+PARSING = extras/unsupervised_parsing
+PARSED = runs/unsupervised_parsing/demo
+demo-parsing: install  ## words, new words and trees of a few sentences, with the encoder of demo-pretraining
+	.venv/bin/python extras/pretraining/train.py --config demo.json
+	mkdir -p $(PARSED)
+	.venv/bin/python $(PARSING)/segment.py --encoder runs/pretraining/demo/encoder --input $(PARSING)/demo/text.txt \
+	    --text data/demo/pretraining --output $(PARSED)/words.txt
+	.venv/bin/python $(PARSING)/evaluate.py --gold $(PARSING)/demo/gold.txt --predictions $(PARSED)/words.txt \
+	    --baselines --train data/demo/pretraining
+	.venv/bin/python $(PARSING)/lexicon.py --input $(PARSED)/words.txt --min-count 2
+	.venv/bin/python $(PARSING)/parse.py --encoder runs/pretraining/demo/encoder --input $(PARSING)/demo/gold.conllu \
+	    --spans given --json --output $(PARSED)/trees.jsonl
+	.venv/bin/python $(PARSING)/evaluate.py --gold $(PARSING)/demo/gold.conllu --predictions $(PARSED)/trees.jsonl --baselines
 
 CORPUS ?= ../shared/corpus
 encoder: install  ## train data/encoders/small anew on the texts of CORPUS, a folder (hours on 2 cores; resumes)

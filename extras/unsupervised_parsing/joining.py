@@ -33,19 +33,22 @@ def joinable(sentence: Sentence) -> np.ndarray:
     )
 
 
+def count_joins(sentences: list[Sentence], word_length: float) -> int:
+    """How many neighbours have to be joined for words of so many characters on average. Raises UserError where that
+    cannot be."""
+    characters, spans = sum(len(s.text) for s in sentences), sum(len(s.spans) for s in sentences)
+    most = sum(int(joinable(sentence).sum()) for sentence in sentences)
+    joins = round(spans - characters / word_length)
+    if not 1 <= joins <= most:
+        allowed = f"{characters / max(spans - 1, 1):.2f} to {characters / max(spans - most, 1):.2f}"
+        raise UserError(f"--word-length {word_length:g}: the text allows {allowed}; choose on another --text?")
+    return joins
+
+
 def choose_threshold(scored: list[tuple[Sentence, np.ndarray]], word_length: float) -> float:
-    """The threshold at which the words of these sentences have so many characters on average. Raises UserError where
-    none gives that."""
-    sentences = [sentence for sentence, _ in scored]
-    characters, count = sum(len(s.text) for s in sentences), sum(len(s.spans) for s in sentences)
-    free = np.sort(np.concatenate([scores[joinable(sentence)] for sentence, scores in scored]))
-    joins = round(count - characters / word_length)
-    if not 1 <= joins <= len(free):
-        least, most = characters / max(count - 1, 1), characters / max(count - len(free), 1)
-        raise UserError(
-            f"--word-length {word_length:g}: the text allows {least:.2f} to {most:.2f}; choose on more --text?"
-        )
-    return float(free[-joins])
+    """The threshold at which the words of these sentences have so many characters on average; see `count_joins`."""
+    scores = np.concatenate([scores[joinable(sentence)] for sentence, scores in scored])
+    return float(np.sort(scores)[-count_joins([sentence for sentence, _ in scored], word_length)])
 
 
 def sample_sentences(text: str, size: int = SAMPLE) -> list[Sentence]:

@@ -20,7 +20,7 @@ from common.encoder import resolve_encoder
 from common.inference import Run
 from common.jsonl import atomic_write, check_output_path
 from common.tokenizer import Tokenizer
-from joining import SAMPLE, choose_threshold, join, sample_sentences
+from joining import SAMPLE, choose_threshold, count_joins, join, sample_sentences
 from perturb import neighbours, relatedness
 from sentences import MAX_LENGTH, Sentence, cut_long, read_sentences
 
@@ -32,6 +32,8 @@ def main() -> None:
     head = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
     sample = sample_sentences(args.text) if args.text else head
+    if args.threshold is None:
+        count_joins(sample, args.word_length)
 
     # TensorFlow is imported only here, when the input has been checked
     from common.inference import select_engine
