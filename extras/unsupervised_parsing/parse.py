@@ -26,7 +26,7 @@ from common.tokenizer import Tokenizer
 from joining import SAMPLE, join
 from perturb import all_pairs, relatedness
 from segment import score
-from sentences import MAX_LENGTH, Sentence, cut_long, read_sentences
+from sentences import MAX_LENGTH, Sentence, cut_long, is_mark, read_sentences
 from trees import Bracket, bracketed, tree_of
 
 
@@ -52,10 +52,9 @@ def main() -> None:
     source = resolve_encoder(args.encoder, MAX_LENGTH)
 
     # TensorFlow is imported only here, when the input has been checked
-    from common.inference import select_engine
-    from model import load_model
+    from model import load_engine
 
-    engine = select_engine("auto")(load_model(source))
+    engine = load_engine(source)
     numbers, again = tee(chain(head, sentences))
     found = (sentence for _, sentence in again)
     if args.spans == "own":
@@ -72,7 +71,8 @@ def main() -> None:
 
 
 def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Run) -> Iterator[Parse]:
-    """A sentence of more than `MAX_LENGTH` tokens is parsed in parts, which then hang together from the right."""
+    """The tree takes punctuation marks to be related to nothing. A sentence of more than `MAX_LENGTH` tokens is parsed
+    in parts, which then hang together from the right."""
     cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=0)) for sentence in sentences)
     pieces = (piece for _, found in again for _, piece in found)
     both_ways = relatedness(pieces, all_pairs, engine, tokenizer.mask_id)
@@ -82,7 +82,8 @@ def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Run) -> I
         for first, end in pairwise([*parts, n]):
             i, j = first + all_pairs(end - first).T
             matrix[i, j], matrix[j, i] = next(both_ways).T
-        yield Parse(sentence.spans, *tree_of(matrix, parts), parts, matrix)
+        words = [not is_mark(span) for span in sentence.spans]
+        yield Parse(sentence.spans, *tree_of(matrix * np.outer(words, words), parts), parts, matrix)
 
 
 def to_json(line: int, parsed: Parse) -> str:

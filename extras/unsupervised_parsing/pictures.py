@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import matplotlib
+import matplotlib.figure
 import numpy as np
+from matplotlib import font_manager
 
 from common.cli import UserError
 from trees import Bracket
-
-matplotlib.use("Agg")
-from matplotlib import font_manager
-from matplotlib import pyplot as plt
 
 # with glyphs for Simplified Chinese, better ones first; of a .ttc matplotlib sees the first family alone
 FONTS = (
@@ -53,7 +50,7 @@ def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Pa
     nodes, levels = place(len(words), brackets)
     height, side = INCHES * (levels + 1), INCHES * len(words)
     longest = INCHES * 0.6 * max(map(len, words))
-    figure = plt.figure(figsize=(side + longest + 1, height + side + longest + 0.5), layout="constrained")
+    figure = matplotlib.figure.Figure((side + longest + 1, height + side + longest + 0.5), layout="constrained")
     tree, heat = figure.subplots(2, 1, sharex=True, height_ratios=[height, side])
     for x, y, children in nodes:
         for child_x, child_y in children:
@@ -71,7 +68,6 @@ def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Pa
         heat.tick_params(axis="x", labelrotation=90)
     for ending in ("svg", "png"):
         figure.savefig(path.with_name(f"{path.name}.{ending}"), dpi=150)
-    plt.close(figure)
 
 
 def place(

@@ -32,9 +32,3 @@ def encoder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("encoder") / "encoder"
     save_encoder(model, source.architecture, source.tokenizer, folder)
     return folder
-
-
-@pytest.fixture
-def in_float32(monkeypatch):
-    """The engines compute in float32 on every CPU."""
-    monkeypatch.setattr("common.inference.cpu_has_bfloat16", lambda: False)

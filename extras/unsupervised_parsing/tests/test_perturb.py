@@ -6,8 +6,7 @@ import tensorflow as tf
 
 import perturb
 from common.encoder import build_encoder, load_weights, resolve_encoder
-from common.inference import openvino_engine, tensorflow_engine
-from model import load_model
+from model import load_engine
 from parse import parse
 from segment import score
 from sentences import Sentence, to_sentence, tokens
@@ -26,11 +25,11 @@ def source(encoder):
     return resolve_encoder(str(encoder))
 
 
-@pytest.fixture(scope="module", params=[tensorflow_engine, openvino_engine])
+@pytest.fixture(scope="module", params=["tensorflow", "openvino"])
 def engine(request, source):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("common.inference.cpu_has_bfloat16", lambda: False)
-        return request.param(load_model(source))
+        return load_engine(source, request.param)
 
 
 @pytest.fixture(scope="module")
