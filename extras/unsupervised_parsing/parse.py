@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from common.cli import UserError, run
 from common.encoder import resolve_encoder
@@ -61,10 +62,10 @@ def main() -> None:
         scored = score(found, source.tokenizer, engine)
         found = (Sentence(join(sentence, scores, args.threshold)) for sentence, scores in scored)
     with atomic_write(args.output) as file:
-        parses = parse(found, source.tokenizer, engine)
+        parses = tqdm(parse(found, source.tokenizer, engine), desc="parsing", unit=" sentences")
         for (line, _), parsed in zip(numbers, parses, strict=True):
             if len(parsed.parts) > 1:
-                print(f"line {line}: too long, parsed in {len(parsed.parts)} parts", file=sys.stderr)
+                tqdm.write(f"line {line}: too long, parsed in {len(parsed.parts)} parts", file=sys.stderr)
             if args.pictures and parsed.words:
                 draw(parsed.words, parsed.matrix, parsed.brackets, Path(args.pictures) / str(line))
             file.write((to_json(line, parsed) if args.json else bracketed(parsed.words, parsed.brackets)) + "\n")

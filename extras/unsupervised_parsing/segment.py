@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice, tee
 
 import numpy as np
+from tqdm import tqdm
 
 from common.cli import UserError, run
 from common.encoder import resolve_encoder
@@ -44,7 +45,8 @@ def main() -> None:
         threshold = choose_threshold(list(score(sample, source.tokenizer, engine)), args.word_length)
         print(f"threshold {threshold:.9g}", file=sys.stderr)
     with atomic_write(args.output) as file:
-        for sentence, scores in score(chain(head, sentences), source.tokenizer, engine):
+        scored = score(chain(head, sentences), source.tokenizer, engine)
+        for sentence, scores in tqdm(scored, desc="segmenting", unit=" sentences"):
             file.write(to_line(sentence, scores, threshold, args.json) + "\n")
 
 

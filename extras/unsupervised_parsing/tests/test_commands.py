@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -24,12 +25,13 @@ DEMO = FOLDER / "demo"
 
 @pytest.fixture
 def run_segment(call, encoder, capsys):
-    """Calls segment.py; returns the lines of standard output, and standard error."""
+    """Calls segment.py; returns the lines of standard output, and the threshold that was chosen."""
 
     def run_segment(*arguments):
         call(segment.main, "--encoder", encoder, *arguments)
         output = capsys.readouterr()
-        return output.out.split("\n")[:-1], output.err
+        chosen = re.findall(r"threshold (\S+)", output.err)
+        return output.out.split("\n")[:-1], *chosen
 
     return run_segment
 
@@ -37,14 +39,12 @@ def run_segment(call, encoder, capsys):
 def test_segment_keeps_every_character_of_every_line(run_segment, tmp_path):
     text = "天地 玄黄，2009年\n\n \n好\n" + "天地玄黄" * 100 + "\n"
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
-    lines, errors = run_segment("--input", tmp_path / "text.txt")
-    assert "threshold " in errors
+    lines, _ = run_segment("--input", tmp_path / "text.txt")
     assert ["".join(line.split()) for line in lines] == ["".join(line.split()) for line in text.split("\n")[:-1]]
 
 
 def test_segment_as_json_and_from_a_pipe(run_segment, monkeypatch):
-    plain, errors = run_segment("--input", DEMO / "text.txt", "--word-length", 1.4)
-    threshold = errors.split("threshold ")[1].strip()
+    plain, threshold = run_segment("--input", DEMO / "text.txt", "--word-length", 1.4)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((DEMO / "text.txt").read_bytes())))
     records = [json.loads(line) for line in run_segment("--input", "-", "--threshold", threshold, "--json")[0]]
     assert [" ".join(record["words"]) for record in records] == plain
@@ -58,8 +58,8 @@ def test_segment_as_json_and_from_a_pipe(run_segment, monkeypatch):
 def test_segment_chooses_its_threshold_on_another_text(run_segment, tmp_path):
     (tmp_path / "one.txt").write_text("今天很好\n", encoding="utf-8")
     arguments = ["--text", DEMO / "text.txt", "--output", tmp_path / "out.txt"]
-    _, errors = run_segment("--input", tmp_path / "one.txt", *arguments)
-    assert errors == run_segment("--input", DEMO / "text.txt")[1]
+    _, threshold = run_segment("--input", tmp_path / "one.txt", *arguments)
+    assert threshold == run_segment("--input", DEMO / "text.txt")[1]
 
 
 def test_parse_and_evaluate_trees(call, encoder, tmp_path, capsys):
