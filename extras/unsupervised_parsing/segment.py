@@ -1,7 +1,7 @@
 """Sentences -> words, by what a masked language model knows of neighbours (perturbed masking).
 
     python extras/unsupervised_parsing/segment.py --encoder ENCODER --input FILE|- [--output FILE|-] [--json]
-        [--threshold T | --text TEXT --word-length M]
+        [--threshold T | --text TEXT --word-length M] [--contrast]
 
 One sentence per line in, its words with spaces between them out; with --json one object per line: {"text": ...,
 "tokens": [...], "scores": [... of neighbouring tokens], "words": [...]}.
@@ -21,7 +21,7 @@ from common.encoder import resolve_encoder
 from common.inference import Run
 from common.jsonl import atomic_write, check_output_path
 from common.tokenizer import Tokenizer
-from joining import SAMPLE, choose_threshold, count_joins, join, sample_sentences
+from joining import SAMPLE, choose_threshold, contrast, count_joins, join, sample_sentences
 from perturb import neighbours, relatedness
 from sentences import MAX_LENGTH, Sentence, cut_long, read_sentences
 
@@ -40,14 +40,16 @@ def main() -> None:
     from model import load_engine
 
     engine = load_engine(source)
+    weigh = contrast if args.contrast else np.asarray
     threshold = args.threshold
     if threshold is None:
-        threshold = choose_threshold(list(score(sample, source.tokenizer, engine)), args.word_length)
+        scored = score(sample, source.tokenizer, engine)
+        threshold = choose_threshold([(sentence, weigh(scores)) for sentence, scores in scored], args.word_length)
         print(f"threshold {threshold:.9g}", file=sys.stderr)
+    scored = score(chain(head, sentences), source.tokenizer, engine)
     with atomic_write(args.output) as file:
-        scored = score(chain(head, sentences), source.tokenizer, engine)
         for sentence, scores in tqdm(scored, desc="segmenting", unit=" sentences"):
-            file.write(to_line(sentence, scores, threshold, args.json) + "\n")
+            file.write(to_line(sentence, weigh(scores), threshold, args.json) + "\n")
 
 
 def score(
@@ -83,6 +85,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--word-length", type=float, metavar="M", help="so that words have so many characters on average (default: 1.6)"
     )
+    parser.add_argument("--contrast", action="store_true", help="take from each score the mean of the two beside it")
     parser.add_argument("--json", action="store_true", help="JSON with the scores")
     args = parser.parse_args()
     if args.threshold is not None and (args.text or args.word_length is not None):

@@ -55,6 +55,13 @@ def test_segment_as_json_and_from_a_pipe(run_segment, monkeypatch):
     assert np.mean([len(word) for word in words]) == pytest.approx(1.4, abs=0.02)
 
 
+def test_segment_by_contrast(run_segment):
+    plain, _ = run_segment("--input", DEMO / "text.txt")
+    lines, threshold = run_segment("--input", DEMO / "text.txt", "--contrast")
+    assert lines != plain
+    assert lines == run_segment("--input", DEMO / "text.txt", "--contrast", "--threshold", threshold)[0]
+
+
 def test_segment_chooses_its_threshold_on_another_text(run_segment, tmp_path):
     (tmp_path / "one.txt").write_text("今天很好\n", encoding="utf-8")
     arguments = ["--text", DEMO / "text.txt", "--output", tmp_path / "out.txt"]

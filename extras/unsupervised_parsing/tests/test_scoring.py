@@ -3,7 +3,7 @@ import pytest
 
 from baselines import mutual_information, simple
 from common.cli import UserError
-from joining import choose_threshold, join, joinable
+from joining import choose_threshold, contrast, join, joinable
 from scoring import add, count_attachment, count_brackets, count_words, f1, without_marks
 from sentences import to_sentence, tokens
 from trees import left_branching, right_branching
@@ -62,6 +62,12 @@ def test_the_threshold_gives_words_of_the_wished_length(word_length):
     threshold = choose_threshold(scored, word_length)
     words = [word for sentence, scores in scored for word in join(sentence, scores, threshold)]
     assert np.mean([len(word) for word in words]) == pytest.approx(word_length, abs=0.01)
+
+
+def test_contrast():
+    assert contrast(np.array([1.0, 4.0, 2.0, 2.0])).tolist() == [-1.5, 2.5, -1, 0]
+    assert contrast(np.array([3.0])).tolist() == [0]
+    assert contrast(np.zeros(0)).tolist() == []
 
 
 def test_a_length_that_cannot_be():
