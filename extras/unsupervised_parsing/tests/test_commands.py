@@ -18,6 +18,8 @@ import parse
 import pictures
 import segment
 from common.testing import write
+from joining import join
+from sentences import to_sentence, tokens
 
 FOLDER = Path(__file__).resolve().parents[1]
 DEMO = FOLDER / "demo"
@@ -56,10 +58,11 @@ def test_segment_as_json_and_from_a_pipe(run_segment, monkeypatch):
 
 
 def test_segment_by_contrast(run_segment):
-    plain, _ = run_segment("--input", DEMO / "text.txt")
-    lines, threshold = run_segment("--input", DEMO / "text.txt", "--contrast")
-    assert lines != plain
-    assert lines == run_segment("--input", DEMO / "text.txt", "--contrast", "--threshold", threshold)[0]
+    lines, _ = run_segment("--input", DEMO / "text.txt", "--contrast", "--threshold", 0, "--json")
+    for record in map(json.loads, lines):
+        sentence = to_sentence([record["text"]], tokens)
+        assert record["words"] == join(sentence, np.array(record["scores"]), 0)
+        assert not all(score >= 0 for score in record["scores"])
 
 
 def test_segment_chooses_its_threshold_on_another_text(run_segment, tmp_path):
