@@ -21,7 +21,7 @@ def tree_of(matrix: np.ndarray, parts: list[int]) -> Tree:
             brackets.append((start, len(matrix)))
         own = split(end - start, partial(best_split, cumulative(part)))
         brackets += [(start + first, start + last) for first, last in own]
-        own_heads = best_heads(part.T)
+        own_heads = best_heads(part + part.T, part.mean(0))
         heads += [start + head if head else root for head in own_heads]
         root = start + own_heads.index(0) + 1
     return brackets, heads
@@ -75,13 +75,14 @@ def bracketed(words: list[str], brackets: list[Bracket]) -> str:
 # --- heads
 
 
-def best_heads(scores: np.ndarray) -> list[int]:
-    """The projective dependency tree with one root and the largest sum of scores[head, dependent], [n, n]: the heads,
-    from 1, 0 is the root (Eisner, COLING 1996)."""
+def best_heads(scores: np.ndarray, roots: np.ndarray) -> list[int]:
+    """The projective dependency tree with the largest sum of scores[head, dependent], [n, n], and roots[root], [n]: the
+    heads, from 1, 0 is the one root (Eisner, COLING 1996)."""
     n = len(scores) + 1
     edges = np.zeros((n, n))
     edges[1:, 1:] = scores
-    edges[0] = -1e6  # each edge from the root costs more than it can bring, so there is one
+    edges[0, 1:] = roots
+    edges[0] -= 1e6  # costs more than it can bring, so there is one root
     # [i, j, 1]: the best over i to j with i as head, [i, j, 0]: with j; open: j and i still lack dependents there
     closed, opened = np.zeros((2, n, n, 2))
     closed_at, opened_at = np.zeros((2, n, n, 2), int)
