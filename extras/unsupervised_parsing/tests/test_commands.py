@@ -27,7 +27,7 @@ DEMO = FOLDER / "demo"
 
 @pytest.fixture
 def run_segment(call, encoder, capsys):
-    """Calls segment.py; returns the lines of standard output, and the threshold that was chosen."""
+    """Calls segment.py; returns the lines of standard output, and the threshold if it chose one."""
 
     def run_segment(*arguments):
         call(segment.main, "--encoder", encoder, *arguments)
@@ -58,7 +58,7 @@ def test_segment_as_json_and_from_a_pipe(run_segment, monkeypatch):
 
 
 def test_segment_by_contrast(run_segment):
-    lines, _ = run_segment("--input", DEMO / "text.txt", "--contrast", "--threshold", 0, "--json")
+    lines = run_segment("--input", DEMO / "text.txt", "--contrast", "--threshold", 0, "--json")[0]
     for record in map(json.loads, lines):
         sentence = to_sentence([record["text"]], tokens)
         assert record["words"] == join(sentence, np.array(record["scores"]), 0)
