@@ -47,7 +47,9 @@ def is_chinese(character: str) -> bool:
 def known_words(name: str | None) -> Callable[[str], object]:
     """Whether a word is in a list, the first column of a file, or in "jieba"'s dictionary; without a name none is."""
     if name == "jieba":
-        return load_jieba().get_FREQ  # None, or 0 where it is only the beginning of a word
+        jieba = load_jieba()
+        jieba.initialize()
+        return jieba.get_FREQ  # None, or 0 where it is only the beginning of a word
     known = {line.split()[0] for _, line in read_lines(name) if line.strip()} if name else set()
     return known.__contains__
 

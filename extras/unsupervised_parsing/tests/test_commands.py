@@ -165,4 +165,5 @@ def test_a_copy_of_the_folder_works_elsewhere(encoder, tmp_path):
     python("segment.py", "--encoder", encoder, "--input", text, "--output", "words.txt")
     assert "f1" in json.loads(python("evaluate.py", "--gold", gold, "--predictions", "words.txt"))
     assert python("parse.py", "--encoder", encoder, "--input", "words.txt", "--spans", "given").startswith("(")
-    assert "\t" in python("lexicon.py", "--input", "words.txt", "--min-count", 1)
+    (tmp_path / "known.txt").write_text("喜欢 桅杆驿\n", encoding="utf-8")  # jieba has not been used before
+    assert python("lexicon.py", "--input", "known.txt", "--min-count", 1, "--new") == "桅杆驿\t1\n"
