@@ -2,7 +2,7 @@
 # .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.12 python3.11 python3.13
 
-.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining demo-similar encoder test lint bench bench-torch lock clean
+.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining demo-similar demo-parsing encoder test lint bench bench-torch lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -47,6 +47,19 @@ demo-similar: install  ## train on groups of similar questions, write more of th
 	.venv/bin/python extras/similar_questions/train.py --config demo.json
 	printf '%s\n' 请问鼎昀手机多少钱 这本书怎么续借 | .venv/bin/python extras/similar_questions/generate.py \
 	    --model runs/similar_questions/demo --input - --output - --n 3
+
+PARSING = extras/unsupervised_parsing
+PARSED = runs/unsupervised_parsing/demo
+demo-parsing: install  ## words, new words and trees of a few sentences, with the bundled encoder
+	mkdir -p $(PARSED)
+	.venv/bin/python $(PARSING)/segment.py --encoder data/encoders/small --input $(PARSING)/demo/text.txt \
+	    --text data/demo/pretraining --output $(PARSED)/words.txt
+	.venv/bin/python $(PARSING)/evaluate.py --gold $(PARSING)/demo/gold.txt --predictions $(PARSED)/words.txt \
+	    --baselines --train data/demo/pretraining
+	.venv/bin/python $(PARSING)/lexicon.py --input $(PARSED)/words.txt --min-count 2
+	.venv/bin/python $(PARSING)/parse.py --encoder data/encoders/small --input $(PARSING)/demo/gold.conllu \
+	    --spans given --json --output $(PARSED)/trees.jsonl
+	.venv/bin/python $(PARSING)/evaluate.py --gold $(PARSING)/demo/gold.conllu --predictions $(PARSED)/trees.jsonl --baselines
 
 CORPUS ?= ../shared/corpus
 encoder: install  ## train data/encoders/small anew on the texts of CORPUS, a folder (hours on 2 cores; resumes)

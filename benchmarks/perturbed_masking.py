@@ -1,0 +1,99 @@
+"""Sentences per second of perturbed masking, the copies of many sentences in batches against one sentence at a time.
+
+python benchmarks/perturbed_masking.py
+
+segment, parse          what segment.py and parse.py do: copies of all sentences by length, by --engine auto
+..., one sentence       the way of the published scripts: one Keras `predict` for the copies of each sentence, in
+                        batches of 64, all hidden states leave the engine
+
+Segmentation takes the texts of DuIE's test1 and masks neighbours; parsing takes the shortest quarter of them, words by
+jieba, and masks all pairs. Every round takes other sentences, both sides the same. Ratios are the median of the rounds.
+"""
+
+import argparse
+import sys
+from itertools import pairwise
+
+import numpy as np
+from tools.harness import ROOT, duie_or_demo, in_turns, make_parser, median_ratio, report
+
+from common.cli import run
+from common.config import EncoderSizes
+from common.encoder import build_encoder, load_weights, resolve_encoder
+from common.inference import select_engine
+from common.jsonl import read_jsonl
+from common.tokenizer import load_jieba
+
+sys.path.insert(0, str(ROOT / "extras" / "unsupervised_parsing"))
+
+from model import build_model
+from parse import parse
+from perturb import all_pairs, masked, neighbours
+from segment import score
+from sentences import MAX_LENGTH, cut_long, to_sentence, tokens
+
+
+def main() -> None:
+    args = parse_arguments()
+    spec = args.encoder or EncoderSizes(hidden_size=256, layers=4, heads=4)
+    source = resolve_encoder(spec, MAX_LENGTH)
+    encoder = build_encoder(source.architecture, seed=0)
+    load_weights(encoder, source)
+    engine = select_engine("auto")(build_model(encoder))
+    texts = sorted({record["text"] for _, record in read_jsonl(duie_or_demo().test)}, key=len)
+    lines = {"segment": (texts, tokens), "parse": (texts[: len(texts) // 4], load_jieba().lcut)}
+    batched = {"segment": score, "parse": parse}
+    pairs = {"segment": neighbours, "parse": all_pairs}
+    fed, cases = {}, {}
+    for name, (found, cut) in lines.items():
+        sentences = [to_sentence(text.split(), cut) for text in found]
+        step = max(1, len(sentences) // args.sentences)
+        rounds = [sentences[i * step // (args.rounds + 1) :: step] for i in range(args.rounds + 1)]
+        plain = OneSentence(encoder, source.tokenizer, pairs[name])
+        fed[name] = fed[f"{name}, one sentence"] = rounds
+        cases[name] = lambda i, do=batched[name], rounds=rounds: list(do(rounds[i], source.tokenizer, engine))
+        cases[f"{name}, one sentence"] = lambda i, do=plain, rounds=rounds: list(map(do, rounds[i]))
+    seconds = in_turns(cases, args.rounds)
+    rows = [
+        {
+            "side": side,
+            "sentences": sum(map(len, fed[side][1:])),
+            "sentences/s": sum(map(len, fed[side][1:])) / sum(taken),
+            "ours is faster": median_ratio(taken, seconds[side.partition(",")[0]]),
+        }
+        for side, taken in seconds.items()
+    ]
+    spans = {name: float(np.mean([len(s.spans) for part in fed[name][1:] for s in part])) for name in lines}
+    report("perturbed_masking", vars(args), rows, mean_spans=spans)
+
+
+class OneSentence:
+    """A sentence -> its relatedness, by one `predict` for each of its pieces."""
+
+    def __init__(self, encoder, tokenizer, pairs_of):
+        self.encoder, self.tokenizer, self.pairs_of = encoder, tokenizer, pairs_of
+
+    def __call__(self, sentence) -> list[np.ndarray]:
+        found = []
+        for _, piece in cut_long(sentence, self.tokenizer, overlap=self.pairs_of is neighbours):
+            n = len(piece.bounds) - 1
+            pairs = self.pairs_of(n)
+            copies = [(piece, i, i) for i in range(n)] + [(piece, i, j) for i, j in pairs]
+            ids = masked(copies, self.tokenizer.mask_id)["token_ids"]
+            hidden = self.encoder.predict([ids, np.zeros_like(ids)], batch_size=64, verbose=0)
+            spans = list(pairwise(piece.bounds))
+            alone = [hidden[i, first:end].mean(0) for i, (first, end) in enumerate(spans)]
+            both = [[row[slice(*spans[k])].mean(0) for k in pair] for row, pair in zip(hidden[n:], pairs, strict=True)]
+            found.append(np.linalg.norm(np.array(alone)[pairs] - np.array(both).reshape(len(pairs), 2, -1), axis=-1))
+        return found
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser(__doc__, rounds=3)
+    parser.add_argument("--encoder", help="folder or name on the hub (default: a fresh 4 x 256)")
+    parser.add_argument("--sentences", type=int, default=40, metavar="N", help="of one round, about")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

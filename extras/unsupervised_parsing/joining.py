@@ -1,0 +1,74 @@
+"""Scores of neighbours -> words; the threshold that gives words of a wished mean length on unlabelled text."""
+
+import random
+from itertools import pairwise
+
+import numpy as np
+
+from common.cli import UserError
+from common.config import find_files
+from common.jsonl import read_lines
+from sentences import Sentence, is_mark, to_sentence, tokens
+
+SAMPLE = 1000  # lines on which a threshold is chosen
+
+
+def join(sentence: Sentence, scores: np.ndarray, threshold: float) -> list[str]:
+    """The words of a sentence of tokens. scores: float [n - 1] of its neighbours, joined at the threshold and above."""
+    words = sentence.spans[:1]
+    for token, joined in zip(sentence.spans[1:], joinable(sentence) & (scores >= threshold), strict=True):
+        if joined:
+            words[-1] += token
+        else:
+            words.append(token)
+    return words
+
+
+def joinable(sentence: Sentence) -> np.ndarray:
+    """bool [n - 1]: the neighbours that may be of one word, with no white space between them and neither of them a
+    punctuation mark."""
+    mark = [is_mark(token) for token in sentence.spans]
+    return np.array(
+        [not (a or b or i in sentence.after_space) for i, (a, b) in enumerate(pairwise(mark), 1)], dtype=bool
+    )
+
+
+def contrast(scores: np.ndarray) -> np.ndarray:
+    """Each score minus the mean of the two beside it (at either end: of itself and the one): a join stands out, and
+    words do not run together."""
+    beside = np.pad(scores, 1, mode="edge") if len(scores) else np.zeros(2)
+    return scores - (beside[:-2] + beside[2:]) / 2
+
+
+def count_joins(sentences: list[Sentence], word_length: float) -> int:
+    """How many neighbours have to be joined for words of so many characters on average. Raises UserError where that
+    cannot be."""
+    characters, spans = sum(len(s.text) for s in sentences), sum(len(s.spans) for s in sentences)
+    most = sum(int(joinable(sentence).sum()) for sentence in sentences)
+    joins = round(spans - characters / word_length)
+    if not 1 <= joins <= most:
+        allowed = f"{characters / max(spans - 1, 1):.2f} to {characters / max(spans - most, 1):.2f}"
+        raise UserError(f"--word-length {word_length:g}: the text allows {allowed}; choose on another --text?")
+    return joins
+
+
+def choose_threshold(scored: list[tuple[Sentence, np.ndarray]], word_length: float) -> float:
+    """The threshold at which the words of these sentences have so many characters on average; see `count_joins`."""
+    scores = np.concatenate([scores[joinable(sentence)] for sentence, scores in scored])
+    return float(np.sort(scores)[-count_joins([sentence for sentence, _ in scored], word_length)])
+
+
+def sample_sentences(text: str, size: int = SAMPLE) -> list[Sentence]:
+    """Of lines that are not blank, drawn from a file, a folder's *.txt or a pattern; always the same."""
+    rng, sample, seen = random.Random(0), [], 0
+    for path in find_files(text):
+        for _, line in read_lines(path):
+            if line.strip():
+                seen += 1
+                if len(sample) < size:
+                    sample.append(line)
+                elif (place := rng.randrange(seen)) < size:
+                    sample[place] = line
+    if not sample:
+        raise UserError(f"{text}: only blank lines, expected a sentence per line")
+    return [to_sentence(line.split(), tokens) for line in sample]

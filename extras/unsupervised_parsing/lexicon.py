@@ -1,0 +1,58 @@
+"""The words of a segmented text with their counts: a word list, or the new words of a field.
+
+    python extras/unsupervised_parsing/lexicon.py --input FILE|- [--output FILE|-] [--min-count N] [--new [FILE]]
+
+The input has spaces between words, as segment.py writes it; one word with a tab and its count per line out, the most
+frequent first. Words are two and more Chinese characters.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable
+
+from common.cli import UserError, run
+from common.jsonl import atomic_write, check_output_path, read_lines
+from common.tokenizer import CJK_RANGES, load_jieba
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", required=True, metavar="FILE", help="segmented text; - is standard input")
+    parser.add_argument("--output", default="-", metavar="FILE", help="- is standard output")
+    parser.add_argument("--min-count", type=int, default=5, metavar="N", help="leave out rarer words")
+    parser.add_argument(
+        "--new", nargs="?", const="jieba", metavar="FILE", help="leave out the words of this list (default: jieba's)"
+    )
+    args = parser.parse_args()
+    if args.min_count < 1:
+        raise UserError(f"--min-count {args.min_count}: expected at least 1")
+    check_output_path(args.output)
+    is_known = known_words(args.new)
+    counts = Counter()
+    for _, line in read_lines(args.input):
+        counts.update(line.split())
+    words = [
+        (word, count)
+        for word, count in counts.items()
+        if count >= args.min_count and len(word) > 1 and all(map(is_chinese, word)) and not is_known(word)
+    ]
+    with atomic_write(args.output) as file:
+        file.writelines(f"{word}\t{count}\n" for word, count in sorted(words, key=lambda item: (-item[1], item[0])))
+
+
+def is_chinese(character: str) -> bool:
+    return any(first <= ord(character) <= last for first, last in CJK_RANGES)
+
+
+def known_words(name: str | None) -> Callable[[str], object]:
+    """Whether a word is in a list, the first column of a file, or in "jieba"'s dictionary; without a name none is."""
+    if name == "jieba":
+        jieba = load_jieba()
+        jieba.initialize()
+        return jieba.get_FREQ  # None, or 0 where it is only the beginning of a word
+    known = {line.split()[0] for _, line in read_lines(name) if line.strip()} if name else set()
+    return known.__contains__
+
+
+if __name__ == "__main__":
+    run(main)

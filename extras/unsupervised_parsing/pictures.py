@@ -1,0 +1,89 @@
+"""A sentence's tree above the heat map of its relatedness, as SVG and PNG."""
+
+from pathlib import Path
+
+import matplotlib.figure
+import numpy as np
+from matplotlib import font_manager
+
+from common.cli import UserError
+from trees import Bracket
+
+# with glyphs for Simplified Chinese, better ones first; of a .ttc matplotlib sees the first family alone
+FONTS = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "Noto Sans CJK JP", "PingFang SC",
+    "Hiragino Sans GB", "Heiti SC", "Microsoft YaHei", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+    "Droid Sans Fallback", "Noto Serif CJK SC", "Noto Serif CJK JP", "Source Han Serif SC", "STHeiti", "SimSun",
+    "AR PL UMing CN", "Arial Unicode MS",
+)  # fmt: skip
+INCHES = 0.3  # of a row and a column
+
+
+def make_folder(path: str) -> None:
+    """Makes the folder, and finds a font. Raises UserError if either cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: no folder for pictures ({error.strerror})") from None
+    matplotlib.rcParams["font.sans-serif"] = [find_font(), "DejaVu Sans"]
+
+
+def find_font() -> str:
+    """The first of `FONTS` that is installed. Raises UserError if none is."""
+    installed = _families()
+    if not installed.intersection(FONTS):  # matplotlib's list may be older than the font
+        for file in set(font_manager.findSystemFonts()) - {font.fname for font in font_manager.fontManager.ttflist}:
+            font_manager.fontManager.addfont(file)
+        installed = _families()
+    for family in FONTS:
+        if family in installed:
+            return family
+    raise UserError("no font with Chinese characters is installed (Debian and Ubuntu: apt install fonts-noto-cjk)")
+
+
+def _families() -> set[str]:
+    return {font.name for font in font_manager.fontManager.ttflist}
+
+
+def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Path) -> None:
+    """Writes `path`.svg and `path`.png. matrix: f(i, j), float [n, n], rows i."""
+    nodes, levels = place(len(words), brackets)
+    height, side = INCHES * (levels + 1), INCHES * len(words)
+    longest = INCHES * 0.6 * max(map(len, words))
+    figure = matplotlib.figure.Figure((side + longest + 1, height + side + longest + 0.5), layout="constrained")
+    tree, heat = figure.subplots(2, 1, sharex=True, height_ratios=[height, side])
+    for x, y, children in nodes:
+        for child_x, child_y in children:
+            tree.plot([x, child_x, child_x], [y, y, child_y], color="0.3", linewidth=1)
+    tree.set_ylim(0, levels + 0.5)
+    tree.set_axis_off()
+    image = heat.imshow(matrix, cmap="Blues", vmin=0, aspect="auto")
+    figure.colorbar(image, ax=heat, label="f(i, j)", shrink=min(1.0, 2 / side), anchor=(0, 1))
+    for axis in (heat.xaxis, heat.yaxis):
+        axis.set_ticks(range(len(words)), words, parse_math=False)
+        axis.set_tick_params(length=0)
+    heat.set_ylabel("i")
+    heat.set_xlabel("j")
+    if max(map(len, words)) > 1:
+        heat.tick_params(axis="x", labelrotation=90)
+    for ending in ("svg", "png"):
+        figure.savefig(path.with_name(f"{path.name}.{ending}"), dpi=150)
+
+
+def place(
+    n: int, brackets: list[Bracket]
+) -> tuple[list[tuple[float, int, list[tuple[float, int]]]], int]:
+    """(x, level, (x, level) of the parts) of each bracket over leaves at (0, 0) to (n - 1, 0), and the highest level.
+    A bracket is a level above the highest of its parts, in their middle."""
+    places: dict[int, tuple[int, float, int]] = {i: (i + 1, float(i), 0) for i in range(n)}  # start -> end, x, level
+    nodes = []
+    for start, end in reversed(brackets):  # those inside come first
+        children, at = [], start
+        while at < end:
+            following, *child = places[at]
+            children.append(tuple(child))
+            at = following
+        x, level = (children[0][0] + children[-1][0]) / 2, 1 + max(level for _, level in children)
+        places[start] = (end, x, level)
+        nodes.append((x, level, children))
+    return nodes, max((level for _, level, _ in nodes), default=0)

@@ -1,0 +1,100 @@
+"""Sentences -> words, by what a masked language model knows of neighbours (perturbed masking).
+
+    python extras/unsupervised_parsing/segment.py --encoder ENCODER --input FILE|- [--output FILE|-] [--json]
+        [--threshold T | --text TEXT --word-length M] [--contrast]
+
+One sentence per line in, its words with spaces between them out; with --json one object per line: {"text": ...,
+"tokens": [...], "scores": [... of neighbouring tokens], "words": [...]}.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, tee
+
+import numpy as np
+from tqdm import tqdm
+
+from common.cli import UserError, run
+from common.encoder import resolve_encoder
+from common.inference import Run
+from common.jsonl import atomic_write, check_output_path
+from common.tokenizer import Tokenizer
+from joining import SAMPLE, choose_threshold, contrast, count_joins, join, sample_sentences
+from perturb import neighbours, relatedness
+from sentences import MAX_LENGTH, Sentence, cut_long, read_sentences
+
+
+def main() -> None:
+    args = parse_arguments()
+    check_output_path(args.output)
+    sentences = (sentence for _, sentence in read_sentences(args.input))
+    head = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
+    source = resolve_encoder(args.encoder, MAX_LENGTH)
+    sample = sample_sentences(args.text) if args.text else head
+    if args.threshold is None:
+        count_joins(sample, args.word_length)
+
+    # TensorFlow is imported only here, when the input has been checked
+    from model import load_engine
+
+    engine = load_engine(source)
+    weigh = contrast if args.contrast else np.asarray
+    threshold = args.threshold
+    if threshold is None:
+        scored = score(sample, source.tokenizer, engine)
+        threshold = choose_threshold([(sentence, weigh(scores)) for sentence, scores in scored], args.word_length)
+        print(f"threshold {threshold:.9g}", file=sys.stderr)
+    scored = score(chain(head, sentences), source.tokenizer, engine)
+    with atomic_write(args.output) as file:
+        for sentence, scores in tqdm(scored, desc="segmenting", unit=" sentences"):
+            file.write(to_line(sentence, weigh(scores), threshold, args.json) + "\n")
+
+
+def score(
+    sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Run
+) -> Iterator[tuple[Sentence, np.ndarray]]:
+    """Each sentence of tokens with the relatedness of its neighbours, (f(i, i+1) + f(i+1, i)) / 2: float32 [n - 1]."""
+    # pieces share a token, so that every two neighbours are in exactly one
+    cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=1)) for sentence in sentences)
+    pieces = (piece for _, found in again for _, piece in found)
+    both_ways = relatedness(pieces, neighbours, engine, tokenizer.mask_id)
+    for sentence, found in cut:
+        yield sentence, np.concatenate([np.zeros(0, np.float32), *(next(both_ways).mean(1) for _ in found)])
+
+
+def to_line(sentence: Sentence, scores: np.ndarray, threshold: float, as_json: bool) -> str:
+    words = join(sentence, scores, threshold)
+    if not as_json:
+        return " ".join(words)
+    rounded = [round(float(score), 4) for score in scores]
+    record = {"text": sentence.text, "tokens": sentence.spans, "scores": rounded, "words": words}
+    return json.dumps(record, ensure_ascii=False)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", required=True, help="folder or name on the hub")
+    parser.add_argument("--input", required=True, metavar="FILE", help="one sentence per line; - is standard input")
+    parser.add_argument("--output", default="-", metavar="FILE", help="- is standard output")
+    parser.add_argument("--threshold", type=float, metavar="T", help="neighbours of this score and above are joined")
+    parser.add_argument(
+        "--text", help=f"choose the threshold on {SAMPLE} lines of this (default: on the first of the input)"
+    )
+    parser.add_argument(
+        "--word-length", type=float, metavar="M", help="so that words have so many characters on average (default: 1.6)"
+    )
+    parser.add_argument("--contrast", action="store_true", help="take from each score the mean of the two beside it")
+    parser.add_argument("--json", action="store_true", help="JSON with the scores")
+    args = parser.parse_args()
+    if args.threshold is not None and (args.text or args.word_length is not None):
+        raise UserError("--threshold leaves nothing to choose: expected without --text and --word-length")
+    args.word_length = 1.6 if args.word_length is None else args.word_length
+    if args.word_length <= 0:
+        raise UserError(f"--word-length {args.word_length:g}: expected more than 0")
+    return args
+
+
+if __name__ == "__main__":
+    run(main)

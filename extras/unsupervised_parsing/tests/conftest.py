@@ -1,0 +1,34 @@
+"""Shared by the tests: siblings of the folder by plain name, and an encoder that has learnt nothing."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(FOLDER))
+# Before TensorFlow starts its threads: models this small lose more to them than they gain.
+os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+
+pytest.register_assert_rewrite("common.testing")
+
+from common.config import EncoderSizes  # noqa: E402
+from common.encoder import build_encoder, resolve_encoder, save_encoder  # noqa: E402
+from common.testing import call as call  # noqa: E402
+from common.testing import refused as refused  # noqa: E402
+from common.testing import tokenizer as tokenizer  # noqa: E402
+from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory):
+    """The folder of an encoder of two layers of 16 units."""
+    source = resolve_encoder(EncoderSizes(hidden_size=16, layers=2, heads=2))
+    model = build_encoder(source.architecture, seed=1, with_mlm=True)
+    for variable in model.trainable_variables:
+        if "kernel" in variable.name:
+            variable.assign(10 * variable)  # as it begins, tokens hardly see each other
+    folder = tmp_path_factory.mktemp("encoder") / "encoder"
+    save_encoder(model, source.architecture, source.tokenizer, folder)
+    return folder
