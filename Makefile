@@ -65,7 +65,8 @@ CORPUS ?= ../shared/corpus
 encoder: install  ## train data/encoders/small anew on the texts of CORPUS, a folder (hours on 2 cores; resumes)
 	.venv/bin/python extras/pretraining/train.py --config small.json --set train_file=$(CORPUS)
 	mkdir -p data/encoders/small
-	cp runs/pretraining/small/encoder/* data/encoders/small/
+	cp runs/pretraining/small/encoder/* runs/pretraining/small/curves.png runs/pretraining/small/history.csv \
+	    data/encoders/small/
 
 DEMO_DATA = data/demo/$(TASK)
 DEMO_RUN = runs/$(TASK)/demo

@@ -69,6 +69,8 @@ def train(
     engine = tensorflow_engine(model)
     corpora = read_corpus(text, tokenizer, folder.path / "corpus.npz"), to_corpus(dev, tokenizer)
     windows, dev = (Windows(corpus, tokenizer, config.max_length, config.stride) for corpus in corpora)
+    if not (len(windows) and len(dev)):
+        raise UserError(f"{config.train_file}: no token in what is to be trained on, or in dev")
     plan = partial(passes, windows, weights, config.batch_size, config.max_length, config.seed)
     print(f"{len(next(plan()))} steps are one pass over the text, {steps} are to be done")
     collate = partial(masked_batch, tokenizer=tokenizer, whole_words=config.whole_words)
