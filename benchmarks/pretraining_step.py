@@ -1,0 +1,102 @@
+"""Tokens per second of pretraining with `small.json`, and its share of the machine's largest matrix product.
+
+python benchmarks/pretraining_step.py [--text TEXT]
+
+The batches and the step are those of extras/pretraining/train.py; TEXT is `shared/corpus` beside the repository where
+it is, of which the first --passages are read. Counted are the products of the encoder and of the head, times three for
+the gradients; padding counts as time, not as tokens.
+"""
+
+import argparse
+import itertools
+import sys
+from functools import partial
+
+import numpy as np
+from matrix_peak import matrix_peak
+from tools.harness import ROOT, in_turns, make_parser, report
+
+from common.cli import run
+from common.config import find_files, load_config
+from common.encoder import build_encoder, resolve_encoder
+from common.optimizers import make_optimizer
+from common.training import Batches, set_precision
+
+sys.path.insert(0, str(ROOT / "extras/pretraining"))
+
+from dataset import Text, Windows, masked_batch, passes, to_corpus
+from model import build_model, masked_loss
+from settings import Config
+
+
+class Passages:
+    """Every n-th passage of a text, so that they come from all files."""
+
+    def __init__(self, text: Text, count: int):
+        self.text, self.step = text, max(1, text.digest[0] // count)
+        self.digest = (-(-text.digest[0] // self.step), "")
+
+    def __iter__(self):
+        return itertools.islice(self.text, 0, None, self.step)
+
+
+def main() -> None:
+    args = parse_arguments()
+    config = load_config(Config, "small.json", ROOT / "extras/pretraining", [f"train_file={args.text}"])
+    source = resolve_encoder(config.encoder)
+    files = find_files(config.train_file)
+    corpus = to_corpus(Passages(Text(files), args.passages), source.tokenizer)
+    windows = Windows(corpus, source.tokenizer, config.max_length, config.stride)
+    plan = passes(windows, [1.0] * len(files), config.batch_size, config.max_length, config.seed)
+    order = list(itertools.islice(itertools.chain.from_iterable(plan), (args.rounds + 1) * args.steps))
+    precision = set_precision("auto")
+    encoder = build_encoder(source.architecture, config.seed, config.dropout, with_mlm=True)
+    model = build_model(encoder, config.seed)
+    model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), masked_loss)
+    collate = partial(masked_batch, tokenizer=source.tokenizer, whole_words=config.whole_words)
+
+    def steps(number: int) -> None:
+        part = order[number * args.steps : (number + 1) * args.steps]
+        model.fit(Batches(windows, part, collate, config.seed, epoch=0), shuffle=False, verbose=0)
+
+    seconds = in_turns({precision: steps}, args.rounds)[precision]
+    lengths = [windows.lengths[batch] for batch in order]
+    rows = []
+    for number, taken in enumerate(seconds, 1):
+        batches = lengths[number * args.steps : (number + 1) * args.steps]
+        flop = sum(operations(batch, source.architecture) for batch in batches)
+        rows.append(
+            {
+                "round": number,
+                "s/step": taken / args.steps,
+                "tokens/s": sum(batch.sum() for batch in batches) / taken,
+                "GFLOP/s": 1e-9 * flop / taken,
+            }
+        )
+    peak = 1e-9 * matrix_peak()["bfloat16" if precision == "mixed_bfloat16" else "float32"]
+    best = max(row["GFLOP/s"] for row in rows)
+    report("pretraining_step", vars(args), rows, precision=precision, peak_GFLOPs=peak, share_of_peak=best / peak)
+
+
+def operations(lengths: np.ndarray, architecture: dict) -> float:
+    """Of a step on windows of these lengths, padding left out."""
+    size, vocabulary = architecture["hidden_size"], architecture["vocab_size"]
+    block = 8 * size**2 + 4 * size * architecture["intermediate_size"]  # for each token
+    attention = 4 * size  # for each pair of tokens
+    head = 0.15 * 2 * size * (size + vocabulary)
+    tokens, pairs = lengths.sum(), (lengths.astype(float) ** 2).sum()
+    return 3 * (architecture["num_hidden_layers"] * (block * tokens + attention * pairs) + head * tokens)
+
+
+def parse_arguments() -> argparse.Namespace:
+    corpus = ROOT.parent / "shared/corpus"
+    parser = make_parser(__doc__)
+    default = corpus if corpus.is_dir() else ROOT / "data/demo/pretraining"
+    parser.add_argument("--text", default=str(default), help="one passage per line")
+    parser.add_argument("--passages", type=int, default=20_000, metavar="N", help="of the text, about")
+    parser.add_argument("--steps", type=int, default=40, metavar="N", help="of a round")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)
