@@ -79,6 +79,7 @@ def evaluation_arguments(description: str, more: dict[str, dict] | None = None) 
     parser = _parser(description)
     parser.add_argument("--gold", required=True, metavar="FILE", help="the official file with labels")
     parser.add_argument("--predictions", required=True, metavar="FILE", help="as predict.py writes it, plain or zipped")
+    parser.add_argument("--report", metavar="DIR", help="also write report.html and its charts to this folder")
     _add(parser, more)
     return parser.parse_args()
 

@@ -147,6 +147,14 @@ def check_output_path(path: str | Path) -> None:
         raise UserError(f"{path}: not writable ({error.strerror})") from None
 
 
+def make_folder(path: str | Path) -> None:
+    """Makes a folder and those above it, where they are not there. Raises UserError if it cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be made a folder ({error.strerror})") from None
+
+
 def _temporary(path: Path) -> Path:
     """In the folder of the file itself, not of a link to it: a rename is atomic within a file system only."""
     target = path.resolve()

@@ -14,8 +14,8 @@ from common.jsonl import write_json
 from common.run import RunFolder, find_run, start_run
 from common.workers import as_worker, is_chief, select_strategy
 from dataset import BATCHES, Question, check_ids, read_questions, to_features
-from evaluate import evaluate
 from predict import predict
+from report import evaluate
 from settings import Config
 
 HERE = Path(__file__).resolve().parent
