@@ -14,7 +14,7 @@ from common.jsonl import check_output_path, replaced
 MAX_ROWS = 300  # of a chart; the page has all
 MAX_NAME = 24  # characters of a row's name
 INCHES = 0.22  # of a row
-MARKERS = "o<>s"
+MARKERS = "o<>s"  # of the columns
 
 
 def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
@@ -34,9 +34,11 @@ def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
-def plot_scores(title: str, columns: tuple[str, ...], rows: list[tuple], best: float, path: Path) -> None:
-    """A row of markers for each of the rows (name, a score for each column, support), the last column as a bar, as a
-    PNG. Where no font has the names there is a note on standard error in its place."""
+def plot_scores(
+    title: str, columns: tuple[str, ...], rows: list[tuple], main: str, best: float, path: Path
+) -> None:
+    """The rows (name, a score for each column, support) as a PNG: the column `main` as bars, the others as markers.
+    Where no font has the names there is a note on standard error in its place."""
     try:
         fonts = [] if all(row[0].isascii() for row in rows) else [find_font()]
     except UserError as error:
@@ -49,9 +51,11 @@ def plot_scores(title: str, columns: tuple[str, ...], rows: list[tuple], best: f
         figure = matplotlib.figure.Figure((8, 1.2 + INCHES * len(rows)), layout="constrained")
         axes = figure.subplots()
         places = range(len(rows))
-        axes.barh(places, [row[len(columns)] for row in rows], color="#c6dbef", label=columns[-1])
-        for i, (name, marker) in enumerate(zip(columns[:-1], MARKERS, strict=False), start=1):
-            axes.plot([row[i] for row in rows], places, marker, markersize=4, label=name)
+        for column, marker, scores in zip(columns, MARKERS, list(zip(*rows, strict=True))[1:], strict=False):
+            if column == main:
+                axes.barh(places, scores, color="#c6dbef", label=column)
+            else:
+                axes.plot(scores, places, marker, markersize=4, label=column)
         axes.set_yticks(places, names, parse_math=False)
         axes.set(xlim=(0, best * 1.02), ylim=(len(rows) - 0.4, -0.6), title=title)
         axes.grid(axis="x", alpha=0.3)

@@ -47,12 +47,13 @@ class Item(NamedTuple):
 
 class Table(NamedTuple):
     """Scores of parts of the data, `best` at most; a row has a name, a score for each column, and a count. The chart
-    is NAME.png."""
+    is NAME.png, with the column `main` as bars."""
 
     name: str
     title: str
     columns: tuple[str, ...]
     rows: list[tuple]
+    main: str = "f1"
     best: float = 1.0
 
 
@@ -80,7 +81,7 @@ def write(report: Report, folder: str | Path) -> None:
     if report.history:
         plot_curves(report.history, folder / "curves.png")
     for table in report.tables:
-        plot_scores(table.title, table.columns, table.rows, table.best, folder / f"{table.name}.png")
+        plot_scores(*table[1:], folder / f"{table.name}.png")
 
 
 def render(report: Report) -> str:

@@ -225,7 +225,7 @@ class TrainingTests:
     def test_a_run_folder_holds_everything(self, trained):
         assert sorted(path.name for path in trained.iterdir()) == [
             "checkpoint", "config.json", "curves.png", "encoder.json", "history.csv", "logs", "metrics.json",
-            "model.weights.h5", *["schema.json"] * self.has_schema, "vocab.txt",
+            "model.weights.h5", "report", *["schema.json"] * self.has_schema, "vocab.txt",
         ]  # fmt: skip
         rows = history(trained)
         assert list(rows[0]) == ["epoch", "loss", *self.scores]

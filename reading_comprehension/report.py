@@ -51,8 +51,8 @@ def write_report(
     tables = []
     for (name, title), groups in parts.items():
         scores = {group: evaluate(part, predictions) for group, part in groups.items()}
-        rows = [(group, found["EM"], found["F1"], found["TOTAL"]) for group, found in scores.items()]
-        tables.append(Table(name, title, ("EM", "F1"), rows, best=100))
+        rows = [(group, found["F1"], found["EM"], found["TOTAL"]) for group, found in scores.items()]
+        tables.append(Table(name, title, ("F1", "EM"), rows, main="F1", best=100))
     items = [to_item(question, predictions.get(question.id)) for question in questions]
     write(Report("Reading comprehension", evaluate(questions, predictions), KINDS, tables, items, history), folder)
 
