@@ -45,7 +45,7 @@ def plot_scores(
         print(f"note: {path} is left out: {error}", file=sys.stderr)
         return
     rows = rows[:MAX_ROWS]
-    names = [f"{' '.join(name.split())[:MAX_NAME]} ({support})" for name, *_, support in rows]
+    names = [f"{_printable(name)} ({support})" for name, *_, support in rows]
     with matplotlib.rc_context({"font.sans-serif": [*fonts, "DejaVu Sans"]}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a name may have any character, also one that no font has
         figure = matplotlib.figure.Figure((8, 1.2 + INCHES * len(rows)), layout="constrained")
@@ -61,6 +61,11 @@ def plot_scores(
         axes.grid(axis="x", alpha=0.3)
         figure.legend(loc="outside lower center", ncols=len(columns))
         _save(figure, path)
+
+
+def _printable(name: str) -> str:
+    """One line, without the halves of pairs that matplotlib refuses."""
+    return " ".join(name.split())[:MAX_NAME].encode(errors="replace").decode()
 
 
 def _save(figure: matplotlib.figure.Figure, path: Path) -> None:

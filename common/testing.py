@@ -19,6 +19,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,9 @@ class TrainingTests:
         else:  # the head has none
             assert metrics.get("threshold") is None
         assert any((trained / "logs").iterdir())
+        report = read_report(trained / "report")
+        assert report["scores"].items() >= metrics["dev"].items()
+        assert [row["epoch"] for row in report["history"]] == [int(row["epoch"]) for row in rows]
 
     def test_the_same_command_again_changes_nothing(self, trained, call, capsys):
         def state():
@@ -372,6 +376,37 @@ class PredictionTests:
 def read_records(path: Path) -> list[Any]:
     """The records of JSON lines, plain or zipped."""
     return [record for _, record in read_submission_lines(path)]
+
+
+class ReportParser(HTMLParser):
+    """What a browser sees of a page: its elements with their attributes, and the text of its scripts by id."""
+
+    def __init__(self):
+        super().__init__()
+        self.elements, self.scripts = [], {}
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        if self.elements and self.elements[-1][0] == "script":
+            name = self.elements[-1][1].get("id", "")
+            self.scripts[name] = self.scripts.get(name, "") + data
+
+    def handle_endtag(self, tag):
+        self.elements.append((f"/{tag}", {}))
+
+
+def parse_report(page: str) -> tuple[dict[str, Any], ReportParser]:
+    """The data in a page, and the page."""
+    parser = ReportParser()
+    parser.feed(page)
+    parser.close()
+    return json.loads(parser.scripts["data"]), parser
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    return parse_report((folder / "report.html").read_text(encoding="utf-8"))[0]
 
 
 # --- wrong input

@@ -13,7 +13,6 @@ from typing import Any
 from common.cli import UserError, evaluation_arguments, run
 from common.jsonl import make_folder
 from common.table import format_table
-from report import write_report
 from schema import read_records
 from scoring import Counts, by_support, per_predicate, read_aliases
 
@@ -70,6 +69,8 @@ def main() -> None:
     print(table(counts), file=sys.stderr)
     print(json.dumps(sum(counts.values(), Counts()).scores()))
     if args.report:
+        from report import write_report  # imports NumPy, which scoring does without
+
         write_report(args.report, gold, predictions, aliases)
 
 
