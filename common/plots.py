@@ -37,14 +37,14 @@ def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
 def plot_scores(
     title: str, columns: tuple[str, ...], rows: list[tuple], main: str, best: float, path: Path
 ) -> None:
-    """The rows (name, a score for each column, support) as a PNG: the column `main` as bars, the others as markers.
-    Where no font has the names there is a note on standard error in its place."""
+    """The rows (name, a score for each column, support) with support as a PNG: the column `main` as bars, the others
+    as markers. Where no font has the names there is a note on standard error in its place."""
     try:
         fonts = [] if all(row[0].isascii() for row in rows) else [find_font()]
     except UserError as error:
         print(f"note: {path} is left out: {error}", file=sys.stderr)
         return
-    rows = rows[:MAX_ROWS]
+    rows = [row for row in rows if row[-1]][:MAX_ROWS]
     names = [f"{_printable(name)} ({support})" for name, *_, support in rows]
     with matplotlib.rc_context({"font.sans-serif": [*fonts, "DejaVu Sans"]}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a name may have any character, also one that no font has

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -329,7 +330,8 @@ def remove_unfinished(folder: RunFolder) -> None:
     """What a run wrote when it was killed: under names drawn at random, so that nothing would replace it."""
     for path in folder.checkpoints.glob("ckpt-*_temp"):
         shutil.rmtree(path)
-    for path in (*folder.checkpoints.glob("checkpoint.tmp*"), *folder.path.glob(".*.tmp")):
+    written = (folder.path.glob(".*.tmp"), folder.report.glob(".*.tmp"), folder.checkpoints.glob("checkpoint.tmp*"))
+    for path in chain(*written):
         path.unlink()
 
 

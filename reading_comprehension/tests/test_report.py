@@ -31,7 +31,7 @@ def test_kinds(prediction, kind, note):
 @pytest.mark.parametrize(
     ("question", "name"),
     [
-        ("有多少人", "how many, how much 多少"), ("几月开花", "how many, how much 多少"), ("何时上映", "when 什么时候"),
+        ("有多少人", "how many, how much 多少"), ("几月开花", "when 什么时候"), ("何时上映", "when 什么时候"),
         ("什么时候上映", "when 什么时候"), ("作者是哪位", "who 谁"), ("在哪里取景", "where 哪里"),
         ("怎么去", "how 怎么"), ("为什么下雨", "why 为什么"), ("哪个队赢了", "which 哪"), ("叫什么", "what 什么"),
         ("票房", "other"),
