@@ -72,6 +72,12 @@ def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
             file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_lines(lines: Iterable[str]) -> None:
+    """Prints them, whatever is in them, as UTF-8."""
+    with atomic_write("-") as file:
+        print(*lines, sep="\n", file=file)
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write one JSON value, indented; see `atomic_write` for `path` and errors."""
     with atomic_write(path) as file:

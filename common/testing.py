@@ -360,6 +360,16 @@ class PredictionTests:
         same = np.mean([ours == theirs for ours, theirs in zip(predictions, expected, strict=True)])
         assert same >= 0.995
 
+    def test_a_text_of_the_command_line(self, trained, call, capfd):
+        import predict
+
+        dev = read_records(trained.parent / "dev.json")
+        for text in (max((record["text"] for record in dev), key=len), "\udcff", ""):
+            call(predict.main, "--model", trained, "--text", text, "--engine", "tensorflow")
+            lines = capfd.readouterr().out.splitlines()
+            assert lines
+            assert text or re.fullmatch("no (triple|event) found", *lines)
+
     def test_scores_what_training_said(self, trained, call, tmp_path):
         import predict
         from scoring import score
