@@ -97,6 +97,14 @@ def render(report: Report) -> str:
     return template.replace("{{digest}}", digest).replace("{{data}}", content)
 
 
+def table_of_parts(
+    name: str, title: str, parts: Mapping[str, list[T]], score: Callable[[list[T]], dict[str, float]], **more: Any
+) -> Table:
+    """The scores of parts of the data on their own. more: of the table."""
+    rows = [(part, *score(records).values(), len(records)) for part, records in parts.items()]
+    return Table(name, title, tuple(score([])), rows, **more)
+
+
 def by_size(records: Iterable[T], size: Callable[[T], int], bounds: Sequence[int]) -> dict[str, list[T]]:
     """Records by size: below the first bound, from each bound to the next, and from the last on; without those of
     which there are none."""

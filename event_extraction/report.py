@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.report import Fact, Item, Part, Report, Table, by_size, write
+from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
 from common.spans import Span, find
 from scoring import Arguments, Counts, assign, by_type, distinct_arguments, distinct_events, per_label, score
 
@@ -29,21 +29,23 @@ def write_report(
     """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
     gold = list({record["id"]: record for record in gold}.values())  # of a repeated id the last counts
     found = {record["id"]: record["event_list"] for record in predictions}
-    columns = tuple(Counts().scores())
+
+    def scores(part: Records) -> dict[str, float]:
+        return score(part, predictions)
+
     by_label = []
     for event_type, of_type, roles in by_type(per_label(gold, predictions)):
         by_label.append((event_type, *of_type.scores().values(), of_type.gold))
         by_label += [(_label(event_type, role), *count.scores().values(), count.gold) for role, count in roles.items()]
-    parts = {
-        ("text_length", "By characters of the text"): by_size(gold, lambda r: len(r["text"]), LENGTHS),
-        ("gold_items", "By number of gold events"): by_size(gold, lambda r: len(r["event_list"]), (1, 2, 3, 4)),
-    }
-    tables = [Table("labels", "By event type and role", columns, by_label)]
-    for (name, title), groups in parts.items():
-        rows = [(group, *score(part, predictions).values(), len(part)) for group, part in groups.items()]
-        tables.append(Table(name, title, columns, rows))
+    by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
+    by_number = by_size(gold, lambda record: len(record["event_list"]), (1, 2, 3, 4))
+    tables = [
+        Table("labels", "By event type and role", tuple(Counts().scores()), by_label),
+        table_of_parts("text_length", "By characters of the text", by_length, scores),
+        table_of_parts("gold_items", "By number of gold events", by_number, scores),
+    ]
     items = [Item(r["text"], facts(r["text"], r["event_list"], found.get(r["id"], []))) for r in gold]
-    write(Report("Event extraction", score(gold, predictions), KINDS, tables, items, history), folder)
+    write(Report("Event extraction", scores(gold), KINDS, tables, items, history), folder)
 
 
 def facts(text: str, gold: list[dict[str, Any]], predicted: list[dict[str, Any]]) -> list[Fact]:

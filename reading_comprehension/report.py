@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common.report import Fact, Item, Part, Report, Table, by_size, write
+from common.report import Fact, Item, Part, Report, by_size, table_of_parts, write
 from dataset import Question, locate
 from scoring import question_scores, score
 
@@ -38,21 +38,23 @@ def write_report(
     history: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
+
+    def scores(part: Sequence[Question]) -> dict[str, float]:
+        found = evaluate(part, predictions)
+        return {"F1": found["F1"], "EM": found["EM"]}
+
     asked = {name: [question for question in questions if asked_for(question) == name] for name in ASKED}
-    parts = {
-        ("labels", "By what is asked for"): {name: part for name, part in asked.items() if part},
-        ("text_length", "By characters of the context"): by_size(
-            questions, lambda question: len(question.context), (100, 200, 300, 400, 500, 1000)
-        ),
-        ("gold_items", "By number of gold answers"): by_size(
-            questions, lambda question: len(set(question.answers)), (1, 2, 3, 4)
-        ),
-    }
-    tables = []
-    for (name, title), groups in parts.items():
-        scores = {group: evaluate(part, predictions) for group, part in groups.items()}
-        rows = [(group, found["F1"], found["EM"], found["TOTAL"]) for group, found in scores.items()]
-        tables.append(Table(name, title, ("F1", "EM"), rows, main="F1", best=100))
+    asked = {name: part for name, part in asked.items() if part}
+    by_length = by_size(questions, lambda question: len(question.context), (100, 200, 300, 400, 500, 1000))
+    by_number = by_size(questions, lambda question: len(set(question.answers)), (1, 2, 3, 4))
+    tables = [
+        table_of_parts(name, title, parts, scores, main="F1", best=100)
+        for name, title, parts in (
+            ("labels", "By what is asked for", asked),
+            ("text_length", "By characters of the context", by_length),
+            ("gold_items", "By number of gold answers", by_number),
+        )
+    ]
     items = [to_item(question, predictions.get(question.id)) for question in questions]
     write(Report("Reading comprehension", evaluate(questions, predictions), KINDS, tables, items, history), folder)
 

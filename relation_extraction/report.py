@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.report import Fact, Item, Part, Report, Table, by_size, write
+from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
 from dataset import to_example
 from scoring import Aliases, Counts, Triple, by_support, compare, normalise_triple, per_predicate, score
 
@@ -31,20 +31,21 @@ def write_report(
     """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
     gold = list({record["text"]: record for record in gold}.values())  # of a repeated text the last counts
     found = {record["text"]: record["spo_list"] for record in predictions}
-    columns = tuple(Counts().scores())
+
+    def scores(part: Records) -> dict[str, float]:
+        return score(part, predictions, aliases)
+
     counts = per_predicate(gold, predictions, aliases)
     by_predicate = [(name, *count.scores().values(), count.gold) for name, count in by_support(counts)]
-    parts = {
-        ("text_length", "By characters of the text"): by_size(gold, lambda r: len(r["text"]), LENGTHS),
-        ("gold_items", "By number of gold triples"): by_size(gold, lambda r: len(r["spo_list"]), (1, 2, 3, 4, 6, 10)),
-    }
-    tables = [Table("labels", "By predicate", columns, by_predicate)]
-    for (name, title), groups in parts.items():
-        rows = [(group, *score(part, predictions, aliases).values(), len(part)) for group, part in groups.items()]
-        tables.append(Table(name, title, columns, rows))
+    by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
+    by_number = by_size(gold, lambda record: len(record["spo_list"]), (1, 2, 3, 4, 6, 10))
+    tables = [
+        Table("labels", "By predicate", tuple(Counts().scores()), by_predicate),
+        table_of_parts("text_length", "By characters of the text", by_length, scores),
+        table_of_parts("gold_items", "By number of gold triples", by_number, scores),
+    ]
     items = [Item(r["text"], facts(r["text"], r["spo_list"], found.get(r["text"], []), aliases or {})) for r in gold]
-    scores = score(gold, predictions, aliases)
-    write(Report("Relation extraction", scores, KINDS, tables, items, history), folder)
+    write(Report("Relation extraction", scores(gold), KINDS, tables, items, history), folder)
 
 
 def facts(text: str, gold: Records, predicted: Records, aliases: Aliases) -> list[Fact]:
