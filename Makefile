@@ -78,8 +78,8 @@ define RUN_DEMO
 	.venv/bin/python $(TASK)/predict.py --model $(DEMO_RUN) --input $(DEMO_DATA)/test.json --output $(DEMO_RUN)/submission.zip
 	.venv/bin/python $(TASK)/check_submission.py --input $(DEMO_DATA)/test.json \
 	    --predictions $(DEMO_RUN)/submission.zip $(SCHEMA)
-	@printf '%-12s%s\n' run $(DEMO_RUN) curves $(DEMO_RUN)/curves.png metrics $(DEMO_RUN)/metrics.json report $(DEMO_RUN)/report/report.html \
-	    predictions $(DEMO_RUN)/dev.json submission $(DEMO_RUN)/submission.zip
+	@printf '%-12s%s\n' run $(DEMO_RUN) curves $(DEMO_RUN)/curves.png metrics $(DEMO_RUN)/metrics.json \
+	    report $(DEMO_RUN)/report/report.html predictions $(DEMO_RUN)/dev.json submission $(DEMO_RUN)/submission.zip
 endef
 
 test: install  ## all tests, one pytest run per folder (tasks have files of the same names)
