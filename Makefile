@@ -79,7 +79,7 @@ define RUN_DEMO
 	.venv/bin/python $(TASK)/check_submission.py --input $(DEMO_DATA)/test.json \
 	    --predictions $(DEMO_RUN)/submission.zip $(SCHEMA)
 	@printf '%-12s%s\n' run $(DEMO_RUN) curves $(DEMO_RUN)/curves.png metrics $(DEMO_RUN)/metrics.json \
-	    predictions $(DEMO_RUN)/dev.json submission $(DEMO_RUN)/submission.zip
+	    report $(DEMO_RUN)/report/report.html predictions $(DEMO_RUN)/dev.json submission $(DEMO_RUN)/submission.zip
 endef
 
 test: install  ## all tests, one pytest run per folder (tasks have files of the same names)

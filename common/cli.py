@@ -50,16 +50,14 @@ def training_arguments(description: str) -> argparse.Namespace:
 
 def prediction_arguments(description: str, more: dict[str, dict] | None = None) -> argparse.Namespace:
     """more: options of the task, by name, as `add_argument` takes them. Raises UserError for an impossible
-    --batch-size."""
+    --batch-size, and for neither files nor a text to predict, or both."""
     parser = _parser(description)
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
-    parser.add_argument("--input", required=True, metavar="FILE", help="official file; - is standard input")
+    parser.add_argument("--input", metavar="FILE", help="official file; - is standard input")
     parser.add_argument(
-        "--output",
-        required=True,
-        metavar="FILE",
-        help="a name ending in .zip for the leaderboard; - is standard output",
+        "--output", metavar="FILE", help="a name ending in .zip for the leaderboard; - is standard output"
     )
+    parser.add_argument("--text", help="predict this and print it, in place of --input and --output")
     parser.add_argument(
         "--engine",
         choices=("auto", "tensorflow", "openvino"),
@@ -71,6 +69,9 @@ def prediction_arguments(description: str, more: dict[str, dict] | None = None) 
     args = parser.parse_args()
     if args.batch_size < 1:
         raise UserError(f"--batch-size {args.batch_size}: expected at least 1")
+    files = (args.input is not None) + (args.output is not None)
+    if files != (2 if args.text is None else 0):
+        raise UserError("expected either --input and --output, or --text")
     return args
 
 
@@ -79,6 +80,7 @@ def evaluation_arguments(description: str, more: dict[str, dict] | None = None) 
     parser = _parser(description)
     parser.add_argument("--gold", required=True, metavar="FILE", help="the official file with labels")
     parser.add_argument("--predictions", required=True, metavar="FILE", help="as predict.py writes it, plain or zipped")
+    parser.add_argument("--report", metavar="DIR", help="also write report.html and its charts to this folder")
     _add(parser, more)
     return parser.parse_args()
 

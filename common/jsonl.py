@@ -72,6 +72,12 @@ def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
             file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_lines(lines: Iterable[str]) -> None:
+    """Prints them, whatever is in them, as UTF-8."""
+    with atomic_write("-") as file:
+        print(*lines, sep="\n", file=file)
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write one JSON value, indented; see `atomic_write` for `path` and errors."""
     with atomic_write(path) as file:
@@ -145,6 +151,14 @@ def check_output_path(path: str | Path) -> None:
             _temporary(path).unlink()
     except OSError as error:
         raise UserError(f"{path}: not writable ({error.strerror})") from None
+
+
+def make_folder(path: str | Path) -> None:
+    """Makes a folder and those above it, where they are not there. Raises UserError if it cannot be."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be made a folder ({error.strerror})") from None
 
 
 def _temporary(path: Path) -> Path:

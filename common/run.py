@@ -61,6 +61,11 @@ class RunFolder:
         return self.path / "curves.png"
 
     @property
+    def report(self) -> Path:
+        """The dev file and what was predicted for it, to look at."""
+        return self.path / "report"
+
+    @property
     def metrics(self) -> Path:
         """Final scores and the threshold; written last, so a run that has it is finished."""
         return self.path / "metrics.json"

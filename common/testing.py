@@ -19,6 +19,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,7 @@ class TrainingTests:
     def test_a_run_folder_holds_everything(self, trained):
         assert sorted(path.name for path in trained.iterdir()) == [
             "checkpoint", "config.json", "curves.png", "encoder.json", "history.csv", "logs", "metrics.json",
-            "model.weights.h5", *["schema.json"] * self.has_schema, "vocab.txt",
+            "model.weights.h5", "report", *["schema.json"] * self.has_schema, "vocab.txt",
         ]  # fmt: skip
         rows = history(trained)
         assert list(rows[0]) == ["epoch", "loss", *self.scores]
@@ -239,6 +240,9 @@ class TrainingTests:
         else:  # the head has none
             assert metrics.get("threshold") is None
         assert any((trained / "logs").iterdir())
+        report = read_report(trained / "report")
+        assert report["scores"].items() >= metrics["dev"].items()
+        assert [row["epoch"] for row in report["history"]] == [int(row["epoch"]) for row in rows]
 
     def test_the_same_command_again_changes_nothing(self, trained, call, capsys):
         def state():
@@ -356,6 +360,16 @@ class PredictionTests:
         same = np.mean([ours == theirs for ours, theirs in zip(predictions, expected, strict=True)])
         assert same >= 0.995
 
+    def test_a_text_of_the_command_line(self, trained, call, capfd):
+        import predict
+
+        dev = read_records(trained.parent / "dev.json")
+        for text in (max((record["text"] for record in dev), key=len), "\udcff", ""):
+            call(predict.main, "--model", trained, "--text", text, "--engine", "tensorflow")
+            lines = capfd.readouterr().out.splitlines()
+            assert lines
+            assert text or re.fullmatch("no (triple|event) found", *lines)
+
     def test_scores_what_training_said(self, trained, call, tmp_path):
         import predict
         from scoring import score
@@ -372,6 +386,37 @@ class PredictionTests:
 def read_records(path: Path) -> list[Any]:
     """The records of JSON lines, plain or zipped."""
     return [record for _, record in read_submission_lines(path)]
+
+
+class ReportParser(HTMLParser):
+    """What a browser sees of a page: its elements with their attributes, and the text of its scripts by id."""
+
+    def __init__(self):
+        super().__init__()
+        self.elements, self.scripts = [], {}
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        if self.elements and self.elements[-1][0] == "script":
+            name = self.elements[-1][1].get("id", "")
+            self.scripts[name] = self.scripts.get(name, "") + data
+
+    def handle_endtag(self, tag):
+        self.elements.append((f"/{tag}", {}))
+
+
+def parse_report(page: str) -> tuple[dict[str, Any], ReportParser]:
+    """The data in a page, and the page."""
+    parser = ReportParser()
+    parser.feed(page)
+    parser.close()
+    return json.loads(parser.scripts["data"]), parser
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    return parse_report((folder / "report.html").read_text(encoding="utf-8"))[0]
 
 
 # --- wrong input

@@ -9,10 +9,10 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
@@ -25,6 +25,7 @@ from common.inference import cpu_has_bfloat16
 from common.jsonl import atomic_write, flush, replaced
 from common.losses import sum_over_replicas
 from common.optimizers import averaged_weights
+from common.plots import plot_curves
 from common.run import RunFolder
 from common.workers import check_resumed, is_chief, shares
 
@@ -329,7 +330,8 @@ def remove_unfinished(folder: RunFolder) -> None:
     """What a run wrote when it was killed: under names drawn at random, so that nothing would replace it."""
     for path in folder.checkpoints.glob("ckpt-*_temp"):
         shutil.rmtree(path)
-    for path in (*folder.checkpoints.glob("checkpoint.tmp*"), *folder.path.glob(".*.tmp")):
+    written = (folder.path.glob(".*.tmp"), folder.report.glob(".*.tmp"), folder.checkpoints.glob("checkpoint.tmp*"))
+    for path in chain(*written):
         path.unlink()
 
 
@@ -367,21 +369,3 @@ def write_history(folder: RunFolder, history: list[dict[str, Any]]) -> None:
         writer.writeheader()
         writer.writerows(history)
     plot_curves(history, folder.curves)
-
-
-def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
-    """The loss and the dev scores by epoch, as a PNG."""
-    figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    epochs = [row["epoch"] for row in history]
-    left.plot(epochs, [row["loss"] for row in history], "o-", label="training loss")
-    for name in history[0]:
-        if name not in ("epoch", "loss", "seconds"):
-            right.plot(epochs, [row[name] for row in history], "o-", label=f"dev {name}")
-    for axes in (left, right):
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3)
-        axes.legend()
-    with replaced(path) as temporary:
-        figure.savefig(temporary, dpi=100, format="png")

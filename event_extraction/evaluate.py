@@ -1,6 +1,6 @@
 """Score a prediction file against gold by the metric of DuEE 1.0.
 
-    python evaluate.py --gold dev.json --predictions predictions.zip
+    python evaluate.py --gold dev.json --predictions predictions.zip [--report DIR]
 
 One JSON object with precision, recall, F1 and F1 by longest common subsequences on standard output. On standard
 error a table by event type and role, the scores of sentences with one and with several events, and of whole events.
@@ -9,13 +9,14 @@ error a table by event type and role, the scores of sentences with one and with 
 import json
 import sys
 import zipfile
-from collections import Counter
 from typing import Any
 
 from common.cli import UserError, evaluation_arguments, run
+from common.jsonl import make_folder
 from common.table import format_table
+from report import write_report
 from schema import read_events
-from scoring import Counts, exact_events, per_label, score
+from scoring import Counts, by_type, exact_events, per_label, score
 
 Records = list[dict[str, Any]]
 
@@ -45,19 +46,22 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
     return gold, predictions
 
 
+def check_texts(gold: Records, path: str) -> None:
+    """Raises UserError if gold has no sentences to show; the metric does without them."""
+    for number, record in enumerate(gold, start=1):
+        if not isinstance(record.get("text"), str):
+            raise UserError(f'{path}, line {number}: "text" is missing or not a string, which a report shows')
+
+
 def _has_triggers(records: Records) -> bool:
     return any("trigger" in event for record in records for event in record["event_list"])
 
 
 def label_table(counts: dict[tuple[str, str], Counts]) -> str:
     """The scores of each event type and, below it, of its roles; the type with most gold arguments first."""
-    types: Counter[str] = Counter()
-    for (event_type, _), count in counts.items():
-        types[event_type] += count.gold
     rows = [("event type / role", *Counts().scores(), "support")]
-    for event_type in sorted(types, key=lambda name: (-types[name], name)):
-        roles = {role: count for (name, role), count in sorted(counts.items()) if name == event_type}
-        rows.append(_row(event_type, sum(roles.values(), Counts())))
+    for event_type, of_type, roles in by_type(counts):
+        rows.append(_row(event_type, of_type))
         rows += [_row(f"  {role}", count) for role, count in roles.items()]
     return format_table(rows)
 
@@ -83,9 +87,14 @@ def summary_table(gold: Records, predictions: Records) -> str:
 def main() -> None:
     args = evaluation_arguments(__doc__)
     gold, predictions = read_files(args.gold, args.predictions)
+    if args.report:
+        make_folder(args.report)
+        check_texts(gold, args.gold)
     print(label_table(per_label(gold, predictions)), file=sys.stderr)
     print(summary_table(gold, predictions), file=sys.stderr)
     print(json.dumps(score(gold, predictions)))
+    if args.report:
+        write_report(args.report, gold, predictions)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Run folder + official records without labels -> submission.
 
 python event_extraction/predict.py --model RUN --input FILE|- --output FILE|-
+python event_extraction/predict.py --model RUN --text TEXT
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from common.cli import prediction_arguments, run
 from common.inference import chunks, in_length_order
-from common.jsonl import check_output_path, write_jsonl
+from common.jsonl import check_output_path, write_jsonl, write_lines
 from common.run import load_run
 from common.tokenizer import Tokenizer
 from dataset import Example, Features, Labels, to_features
@@ -28,15 +29,20 @@ def main() -> None:
     args = prediction_arguments(__doc__)
     folder, config, source = load_run(args.model, Config)
     labels = Labels(read_schema(folder.schema))
-    check_output_path(args.output)
-    records = read_inputs(args.input)
-    records = chain([next(records)], records)  # a missing or wrong file shows here, before TensorFlow is imported
+    records = iter([{"text": args.text, "id": ""}])
+    if args.text is None:
+        check_output_path(args.output)
+        records = read_inputs(args.input)
+        records = chain([next(records)], records)  # a missing or wrong file shows here, before TensorFlow is imported
 
     from model import load_extractor
 
     extractor = load_extractor(folder, config, source, labels, args.engine)
     predictions = predict(records, extractor, source.tokenizer, labels, config, args.batch_size)
-    write_jsonl(args.output, tqdm(predictions, desc="predicting", unit=" records"))
+    if args.text is None:
+        write_jsonl(args.output, tqdm(predictions, desc="predicting", unit=" records"))
+    else:
+        write_lines([in_words(event) for event in next(predictions)["event_list"]] or ["no event found"])
 
 
 def predict(
@@ -60,6 +66,10 @@ def predict(
             to_characters(feature, tokens, found[feature.example])
         for record, in_text in zip(chunk, found, strict=True):
             yield to_record(record["id"], record["text"], to_events(in_text, labels))
+
+
+def in_words(event: dict[str, Any]) -> str:
+    return f"{event['event_type']}: " + " · ".join(f"{a['role']} {a['argument']}" for a in event["arguments"])
 
 
 if __name__ == "__main__":

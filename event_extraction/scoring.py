@@ -67,16 +67,25 @@ def per_label(
     """Count like `score`, for each (event type, role) of gold or of the predictions on its own."""
     counts: dict[tuple[str, str], Counts] = defaultdict(Counts)
     for expected, predicted in _matched(gold_records, predicted_records):
-        gold_arguments, arguments = _arguments(expected), _arguments(predicted)
+        gold_arguments, arguments = distinct_arguments(expected), distinct_arguments(predicted)
         for label in gold_arguments.keys() | arguments.keys():
             forms, strings = list(gold_arguments[label].values()), list(arguments[label])
             counts[label] += Counts(
                 len(strings),
                 len(forms),
-                _assigned(forms, strings, _multiset_similarity),
-                _assigned(forms, strings, _subsequence_similarity),
+                float(assign(forms, strings)[2].sum()),
+                float(assign(forms, strings, _subsequence_similarity)[2].sum()),
             )
     return dict(counts)
+
+
+def by_type(counts: dict[tuple[str, str], Counts]) -> list[tuple[str, Counts, dict[str, Counts]]]:
+    """Each event type with the sum of its counts and those of its roles; the type with most gold arguments first."""
+    types: dict[str, dict[str, Counts]] = defaultdict(dict)
+    for (event_type, role), count in sorted(counts.items()):
+        types[event_type][role] = count
+    rows = [(event_type, sum(roles.values(), Counts()), roles) for event_type, roles in types.items()]
+    return sorted(rows, key=lambda row: (-row[1].gold, row[0]))
 
 
 def exact_events(
@@ -86,7 +95,7 @@ def exact_events(
     without case; the same event twice in a sentence counts once."""
     right = predicted = gold = 0
     for expected_list, predicted_list in _matched(gold_records, predicted_records):
-        expected, found = _events(expected_list), _events(predicted_list)
+        expected, found = distinct_events(expected_list).keys(), distinct_events(predicted_list).keys()
         right, predicted, gold = right + len(expected & found), predicted + len(found), gold + len(expected)
     scores = {
         "precision": _ratio(right, predicted),
@@ -105,7 +114,7 @@ def _matched(
     return [(events, predictions.get(name, [])) for name, events in gold.items()]
 
 
-def _arguments(events: list[dict[str, Any]]) -> Arguments:
+def distinct_arguments(events: list[dict[str, Any]]) -> Arguments:
     arguments: Arguments = defaultdict(dict)
     for event in events:
         for argument in event["arguments"]:
@@ -115,25 +124,30 @@ def _arguments(events: list[dict[str, Any]]) -> Arguments:
     return arguments
 
 
-def _events(events: list[dict[str, Any]]) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+def distinct_events(events: list[dict[str, Any]]) -> dict[tuple[str, frozenset[tuple[str, str]]], dict[str, Any]]:
+    """What makes an event distinct, its type and set of (role, string) -> the last of those events."""
     return {
-        (event["event_type"], frozenset((a["role"], a["argument"].lower()) for a in event["arguments"]))
+        (event["event_type"], frozenset((a["role"], a["argument"].lower()) for a in event["arguments"])): event
         for event in events
     }
 
 
-def _assigned(gold: list[set[str]], predicted: list[str], similarity: Similarity) -> float:
-    """The largest sum of similarities of pairs of a gold argument and a prediction, each in one pair at most."""
-    if not gold or not predicted:
-        return 0.0
-    scores = np.array([[max(similarity(form, string) for form in forms) for string in predicted] for forms in gold])
-    return float(scores[linear_sum_assignment(scores, maximize=True)].sum())
-
-
-def _multiset_similarity(a: str, b: str) -> float:
+def character_f1(a: str, b: str) -> float:
     if a == b:
         return 1.0
     return _ratio(2 * (Counter(a) & Counter(b)).total(), len(a) + len(b))
+
+
+def assign(
+    gold: list[set[str]], predicted: list[str], similarity: Similarity = character_f1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pairs of a gold argument (its forms) and a prediction, each in one pair at most, whose similarities have the
+    largest sum: indices of the gold arguments, of the predictions, and the similarities; some may be 0."""
+    if not gold or not predicted:
+        return (np.empty(0, int), np.empty(0, int), np.empty(0))
+    scores = np.array([[max(similarity(form, string) for form in forms) for string in predicted] for forms in gold])
+    rows, columns = linear_sum_assignment(scores, maximize=True)
+    return rows, columns, scores[rows, columns]
 
 
 def _subsequence_similarity(a: str, b: str) -> float:

@@ -18,6 +18,7 @@ from common.run import RunFolder, find_run, start_run
 from common.workers import as_worker, is_chief, select_strategy
 from dataset import BATCHES, Labels, count_untagged, to_example, to_features
 from predict import predict
+from report import write_report
 from schema import read_labelled, read_schema
 from scoring import score
 from settings import Config
@@ -77,9 +78,10 @@ def train(
         start_run(folder, config, source, config.schema_file)
         training = Run(folder, model, config.checkpoint_steps)
     extractor = EXTRACTORS[config.head](model, labels, tensorflow_engine)
+    predicted = partial(predict, extractor=extractor, tokenizer=source.tokenizer, labels=labels, config=config)
 
     def evaluate(gold: list[dict]) -> dict[str, float]:
-        return score(gold, predict(gold, extractor, source.tokenizer, labels, config))
+        return score(gold, predicted(gold))
 
     for epoch in range(training.progress.epoch, config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
@@ -92,11 +94,11 @@ def train(
         return
     load_best(model, folder.weights)
     best = max(training.progress.history, key=lambda row: row["f1"])  # the epoch with these weights
-    at_default = {name: best[name] for name in ("precision", "recall", "f1", "f1_lcs")}
+    metrics = {"dev_at_default_threshold": {name: best[name] for name in ("precision", "recall", "f1", "f1_lcs")}}
     by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept and extractor.thresholds else {}
-    changed = extractor.threshold != extractor.default_threshold
-    metrics = {"dev_at_default_threshold": at_default, "threshold": extractor.threshold}
-    metrics |= {"f1_by_threshold": by_threshold, "dev": evaluate(dev) if changed else at_default}
+    predictions = list(predicted(dev))
+    write_report(folder.report, dev, predictions, history=training.progress.history)
+    metrics |= {"threshold": extractor.threshold, "f1_by_threshold": by_threshold, "dev": score(dev, predictions)}
     write_json(folder.metrics, metrics)
 
 

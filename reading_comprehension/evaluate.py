@@ -1,6 +1,6 @@
 """Score answers by the official metric of DuReader-robust.
 
-    python evaluate.py --gold dev.json --predictions predictions.json
+    python evaluate.py --gold dev.json --predictions predictions.json [--report DIR]
 
 One JSON object with F1, EM, TOTAL and SKIP on standard output. Like the official script it reads the first entry of
 the gold file's `data` only.
@@ -10,12 +10,11 @@ import json
 import sys
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from common.cli import UserError, evaluation_arguments, run
-from common.jsonl import read_json
-from dataset import Question, read_entries
-from scoring import score
+from common.jsonl import make_folder, read_json
+from dataset import read_entries
+from report import evaluate, write_report
 
 
 def read_predictions(path: str | Path) -> dict[str, str]:
@@ -49,11 +48,11 @@ def main() -> None:
         raise UserError(f"{args.predictions}: has not one of the ids of {args.gold}")
     if unknown:
         print(f"note: {unknown} predicted ids are not in gold and are left out", file=sys.stderr)
+    if args.report:
+        make_folder(args.report)
     print(json.dumps(evaluate(gold, predictions)))
-
-
-def evaluate(gold: list[Question], predictions: dict[str, str]) -> dict[str, Any]:
-    return score(((question.id, list(question.answers)) for question in gold), predictions)
+    if args.report:
+        write_report(args.report, gold, predictions)
 
 
 if __name__ == "__main__":

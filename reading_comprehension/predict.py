@@ -1,8 +1,10 @@
 """Run folder + questions -> the leaderboard's answers, a JSON object id -> answer.
 
 python reading_comprehension/predict.py --model RUN --input FILE|- --output FILE|- [--n-best FILE]
+python reading_comprehension/predict.py --model RUN --text CONTEXT --question QUESTION
 """
 
+import argparse
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from tqdm import tqdm
 
 from common.cli import UserError, prediction_arguments, run
 from common.inference import chunks, in_length_order
-from common.jsonl import check_output_path, write_json
+from common.jsonl import check_output_path, write_json, write_lines
 from common.run import load_run
 from common.tokenizer import Tokenizer
 from dataset import Features, Question, check_ids, read_questions, to_features
@@ -21,29 +23,50 @@ from settings import Config
 # Questions in memory at a time as scores; the more, the less padding.
 CHUNK = 256
 N_BEST = 20
+N_PRINTED = 5  # of --text
 
 
 def main() -> None:
-    args = prediction_arguments(
-        __doc__, {"--n-best": {"metavar": "FILE", "help": f"also write the {N_BEST} best answers, with probabilities"}}
-    )
+    args = read_arguments()
     folder, config, source = load_run(args.model, Config)
     for path in filter(None, (args.output, args.n_best)):
         check_output_path(path)
-    if args.n_best and Path(args.output).resolve() == Path(args.n_best).resolve():
-        raise UserError(f"--n-best: {args.n_best} is --output, too")
-    questions = read_questions(args.input, labelled=False)
-    check_ids(questions, args.input)
+    if args.text is None:
+        questions = read_questions(args.input, labelled=False)
+        check_ids(questions, args.input)
+    else:
+        questions = [Question("", args.question, args.text, ())]
 
     from model import load_extractor
 
-    extractor = load_extractor(folder, config, source, args.engine, N_BEST if args.n_best else 1)
+    n = 1 if args.text is None and not args.n_best else N_BEST
+    extractor = load_extractor(folder, config, source, args.engine, n)
     predicted = predict(questions, extractor, source.tokenizer, config, args.batch_size)
+    if args.text is not None:
+        ((_, found),) = predicted
+        write_lines([f"{answer.probability:.3f}  {answer.text}" for answer in found[:N_PRINTED]] or ["no answer found"])
+        return
     answers = dict(tqdm(predicted, desc="predicting", unit=" questions", total=len(questions)))
     best = {name: found[0].text if found else "" for name, found in answers.items()}
     write_json(args.output, best)
     if args.n_best:
         write_json(args.n_best, {name: [answer._asdict() for answer in found] for name, found in answers.items()})
+
+
+def read_arguments() -> argparse.Namespace:
+    """Raises UserError for options that do not go together."""
+    more = {
+        "--n-best": {"metavar": "FILE", "help": f"also write the {N_BEST} best answers, with probabilities"},
+        "--question": {"help": "of --text"},
+    }
+    args = prediction_arguments(__doc__, more)
+    if (args.text is None) != (args.question is None):
+        raise UserError("expected --text and --question together")
+    if args.n_best and args.text is not None:
+        raise UserError("--n-best: goes with --output, not with --text")
+    if args.n_best and Path(args.output).resolve() == Path(args.n_best).resolve():
+        raise UserError(f"--n-best: {args.n_best} is --output, too")
+    return args
 
 
 def predict(

@@ -25,14 +25,20 @@ def score(gold: Iterable[tuple[str, list[str]]], predictions: Mapping[str, str])
         if name not in predictions:
             skipped += 1
             continue
-        f1 += max((answer_f1(answer, predictions[name]) for answer in answers), default=0.0)
-        exact += any(normalise(answer) == normalise(predictions[name]) for answer in answers)
+        of_question = question_scores(answers, predictions[name])
+        f1, exact = f1 + of_question[0], exact + of_question[1]
     return {
         "F1": round(100 * f1 / total, 3) if total else 0.0,
         "EM": round(100 * exact / total, 3) if total else 0.0,
         "TOTAL": total,
         "SKIP": skipped,
     }
+
+
+def question_scores(answers: list[str], prediction: str) -> tuple[float, bool]:
+    """F1 of a prediction, 0 to 1, with the best of the answers, and whether it is one of them."""
+    f1 = max((answer_f1(answer, prediction) for answer in answers), default=0.0)
+    return f1, any(normalise(answer) == normalise(prediction) for answer in answers)
 
 
 def answer_f1(answer: str, prediction: str) -> float:

@@ -14,8 +14,8 @@ from common.jsonl import write_json
 from common.run import RunFolder, find_run, start_run
 from common.workers import as_worker, is_chief, select_strategy
 from dataset import BATCHES, Question, check_ids, read_questions, to_features
-from evaluate import evaluate
 from predict import predict
+from report import evaluate, write_report
 from settings import Config
 
 HERE = Path(__file__).resolve().parent
@@ -52,6 +52,7 @@ def train(
     from common.inference import tensorflow_engine
     from common.optimizers import make_optimizer
     from common.training import Batches, Run, set_precision
+    from common.training import load_weights as load_best
     from model import LOSSES, Extractor, build_model
 
     with select_strategy().scope():
@@ -67,9 +68,12 @@ def train(
         training = Run(folder, model, config.checkpoint_steps)
     extractor = Extractor(model, config, tensorflow_engine)
 
+    def predicted() -> dict[str, str]:
+        answers = predict(dev, extractor, source.tokenizer, config)
+        return {name: found[0].text if found else "" for name, found in answers}
+
     def dev_scores() -> dict[str, float]:
-        answers = dict(predict(dev, extractor, source.tokenizer, config))
-        scores = evaluate(dev, {name: found[0].text if found else "" for name, found in answers.items()})
+        scores = evaluate(dev, predicted())
         return {name: scores[name] for name in ("F1", "EM")}
 
     for epoch in range(training.progress.epoch, config.epochs):
@@ -80,6 +84,8 @@ def train(
 
     if not is_chief():
         return
+    load_best(model, folder.weights)
+    write_report(folder.report, dev, predicted(), training.progress.history)
     best = max(training.progress.history, key=lambda row: row["F1"])
     write_json(folder.metrics, {"dev": {name: best[name] for name in ("F1", "EM")}, "epoch": best["epoch"]})
 

@@ -1,6 +1,6 @@
 """Score a prediction file against gold by the official metric of DuIE 2.0.
 
-    python evaluate.py --gold dev.json --predictions predictions.zip
+    python evaluate.py --gold dev.json --predictions predictions.zip [--report DIR]
 
 One JSON object with precision, recall and F1 on standard output, a table by predicate on standard error.
 """
@@ -11,9 +11,10 @@ import zipfile
 from typing import Any
 
 from common.cli import UserError, evaluation_arguments, run
+from common.jsonl import make_folder
 from common.table import format_table
 from schema import read_records
-from scoring import Counts, per_predicate, read_aliases
+from scoring import Counts, by_support, per_predicate, read_aliases
 
 # Official gold has a triple for every sentence, and real predictions leave some without. From this many
 # sentences on, gold without triples against predictions that all have some is taken for a swap of the two.
@@ -51,7 +52,7 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any
 def table(counts: dict[str, Counts]) -> str:
     """The scores of each predicate, most frequent in gold first."""
     rows = [("predicate", "precision", "recall", "f1", "support")]
-    for name, count in sorted(counts.items(), key=lambda item: (-item[1].gold, item[0])):
+    for name, count in by_support(counts):
         rows.append((name, *(f"{score:.4f}" for score in count.scores().values()), str(count.gold)))
     return format_table(rows)
 
@@ -62,9 +63,15 @@ def main() -> None:
     )
     aliases = read_aliases(args.alias) if args.alias else None
     gold, predictions = read_files(args.gold, args.predictions)
+    if args.report:
+        make_folder(args.report)
     counts = per_predicate(gold, predictions, aliases)
     print(table(counts), file=sys.stderr)
     print(json.dumps(sum(counts.values(), Counts()).scores()))
+    if args.report:
+        from report import write_report  # imports NumPy, which scoring does without
+
+        write_report(args.report, gold, predictions, aliases)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ looked up among whom:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 from common.cli import UserError
 
 Aliases = Mapping[str, Set[str]]
+Judged = tuple[dict[str, Any], bool]  # a triple as written, and whether the other side has it
 
 
-class _Triple(NamedTuple):
+class Triple(NamedTuple):
     """A normalised triple; the object as its (slot, value) pairs, sorted."""
 
     predicate: str
@@ -77,16 +78,32 @@ def per_predicate(
     predictions = {record["text"]: record["spo_list"] for record in predicted_records}
     counts: dict[str, Counts] = defaultdict(Counts)
     for text, gold_list in gold.items():
-        expected = _distinct(map(_normalise_triple, gold_list), alias)
-        predicted = [_normalise_triple(triple) for triple in predictions.get(text, ())]
-        for triple in _distinct(predicted, alias):
-            counts[triple.predicate].predicted += 1
-            counts[triple.predicate].correct += _is_among(triple, expected, alias)
-        raw = set(predicted)
-        for triple in expected:
-            counts[triple.predicate].gold += 1
-            counts[triple.predicate].found += _is_among(triple, raw, alias)
+        expected, predicted = compare(gold_list, predictions.get(text, ()), alias)
+        for triple, correct in predicted:
+            counts[triple["predicate"]].predicted += 1
+            counts[triple["predicate"]].correct += correct
+        for triple, found in expected:
+            counts[triple["predicate"]].gold += 1
+            counts[triple["predicate"]].found += found
     return dict(counts)
+
+
+def by_support(counts: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
+    """The most frequent in gold first."""
+    return sorted(counts.items(), key=lambda item: (-item[1].gold, item[0]))
+
+
+def compare(
+    gold_list: Collection[dict[str, Any]], predicted_list: Collection[dict[str, Any]], alias: Aliases
+) -> tuple[list[Judged], list[Judged]]:
+    """The distinct gold triples of a sentence, each with whether it was found, and the distinct predictions, each with
+    whether it is correct."""
+    expected, predicted = _distinct(gold_list, alias), _distinct(predicted_list, alias)
+    raw = set(map(normalise_triple, predicted_list))
+    return (
+        [(original, _is_among(triple, raw, alias)) for triple, original in expected.items()],
+        [(original, _is_among(triple, expected.keys(), alias)) for triple, original in predicted.items()],
+    )
 
 
 def read_aliases(path: str | Path) -> dict[str, set[str]]:
@@ -104,28 +121,29 @@ def read_aliases(path: str | Path) -> dict[str, set[str]]:
     return {name: set(aliases) for name, *aliases in rows}
 
 
-def _normalise_triple(triple: dict[str, Any]) -> _Triple:
+def normalise_triple(triple: dict[str, Any]) -> Triple:
     slots = sorted((slot, _normalise(value)) for slot, value in triple["object"].items())
-    return _Triple(triple["predicate"], _normalise(triple["subject"]), tuple(slots))
+    return Triple(triple["predicate"], _normalise(triple["subject"]), tuple(slots))
 
 
 def _normalise(name: str) -> str:
     return name.lower()[1:-1] if name.startswith("《") and name.endswith("》") else name.lower()
 
 
-def _distinct(triples: Iterable[_Triple], alias: Aliases) -> set[_Triple]:
-    kept: set[_Triple] = set()
-    for triple in triples:
-        if not _is_among(triple, kept, alias):
-            kept.add(triple)
+def _distinct(triples: Iterable[dict[str, Any]], alias: Aliases) -> dict[Triple, dict[str, Any]]:
+    """The first of each, as written."""
+    kept: dict[Triple, dict[str, Any]] = {}
+    for original in triples:
+        if not _is_among(triple := normalise_triple(original), kept.keys(), alias):
+            kept[triple] = original
     return kept
 
 
-def _is_among(target: _Triple, triples: Set[_Triple], alias: Aliases) -> bool:
+def _is_among(target: Triple, triples: Set[Triple], alias: Aliases) -> bool:
     return target in triples or (bool(alias) and any(_matches(target, triple, alias) for triple in triples))
 
 
-def _matches(target: _Triple, triple: _Triple, alias: Aliases) -> bool:
+def _matches(target: Triple, triple: Triple, alias: Aliases) -> bool:
     """Whether `triple` stands for `target`: subjects by the target's aliases, slot values by both sides'."""
     return (
         triple.predicate == target.predicate

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from common.cli import UserError, run
+from common.cli import UserError, prediction_arguments, run
 
 
 def failing(error):
@@ -49,3 +49,12 @@ def test_import_sets_the_environment_and_loads_nothing_heavy():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "1 1 False\n"
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--input", "a"], ["--output", "a"], ["--text", "", "--input", "a", "--output", "a"]]
+)
+def test_either_files_or_a_text_are_predicted(options, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["predict.py", "--model", "run", *options])
+    with pytest.raises(UserError, match="expected either --input and --output, or --text"):
+        prediction_arguments("")

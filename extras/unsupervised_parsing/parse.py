@@ -45,9 +45,9 @@ def main() -> None:
     args = parse_arguments()
     check_output_path(args.output)
     if args.pictures:
-        from pictures import draw, make_folder
+        from pictures import draw, prepare
 
-        make_folder(args.pictures)
+        prepare(args.pictures)
     sentences = read_sentences(args.input, "tokens" if args.spans == "own" else args.spans)
     head = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)

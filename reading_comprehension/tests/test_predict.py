@@ -94,6 +94,26 @@ def test_scores_what_training_said(trained, call, tmp_path):
     assert {name: found[name] for name in ("F1", "EM")} == metrics["dev"]
 
 
+def test_a_text_of_the_command_line(trained, call, capfd):
+    for text, question in (("何川的母校是云汀大学。", "何川毕业于哪所学校"), ("\udcff何川", ""), ("", "谁")):
+        call(predict.main, "--model", trained, "--text", text, "--question", question, "--engine", "tensorflow")
+        lines = capfd.readouterr().out.splitlines()
+        assert 1 <= len(lines) <= predict.N_PRINTED
+        assert text or lines == ["no answer found"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--text", "何川"], "expected --text and --question together"),
+        (["--input", "a", "--output", "b", "--question", "谁"], "expected --text and --question together"),
+        (["--text", "何川", "--question", "谁", "--n-best", "b"], "--n-best: goes with --output, not with --text"),
+    ],
+)
+def test_options_that_do_not_go_together(options, message, refused):
+    assert refused(predict.main, "--model", "none", *options) == message
+
+
 @pytest.mark.parametrize("trained", ["pair"], indirect=True)
 def test_a_repeated_id_is_refused(trained, tmp_path, call, capsys):
     question = {"question": "谁", "id": "7"}

@@ -9,8 +9,8 @@ from safetensors.numpy import save_file
 import evaluate
 import lexicon
 import parse
-import pictures
 import segment
+from common import fonts
 from common.testing import BERT, VOCABULARY, write
 
 TREEBANK = "1\t我\t_\tPRON\t_\t_\t2\t_\t_\t_\n2\t笑\t_\tVERB\t_\t_\t0\t_\t_\t_\n\n"
@@ -74,15 +74,15 @@ def test_a_length_that_cannot_be(folder, refused, without_tensorflow):
 
 
 def test_no_font(folder, refused, monkeypatch, without_tensorflow):
-    monkeypatch.setattr(pictures, "FONTS", ("none",))
-    monkeypatch.setattr(pictures.font_manager, "findSystemFonts", list)
+    monkeypatch.setattr(fonts, "FONTS", ("none",))
+    monkeypatch.setattr(fonts.font_manager, "findSystemFonts", list)
     arguments = ["--encoder", folder / "bert", "--input", folder / "text.txt", "--pictures", folder]
     assert "no font with Chinese characters is installed" in refused(parse.main, *arguments)
 
 
 def test_pictures_in_a_file(folder, refused, without_tensorflow):
     arguments = ["--encoder", folder / "bert", "--input", folder / "text.txt", "--pictures", folder / "text.txt"]
-    assert refused(parse.main, *arguments) == "text.txt: no folder for pictures (File exists)"
+    assert refused(parse.main, *arguments) == "text.txt: cannot be made a folder (File exists)"
 
 
 TREEBANKS = {

@@ -1,0 +1,74 @@
+"""Charts as PNG: learning curves, and the scores of a table. No TensorFlow here."""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure
+
+from common.cli import UserError
+from common.fonts import find_font
+from common.jsonl import check_output_path, replaced
+
+MAX_ROWS = 300  # of a chart; the page has all
+MAX_NAME = 24  # characters of a row's name
+INCHES = 0.22  # of a row
+MARKERS = "o<>s"  # of the columns
+
+
+def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
+    """The loss and the dev scores by epoch, as a PNG."""
+    figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in history]
+    left.plot(epochs, [row["loss"] for row in history], "o-", label="training loss")
+    for name in history[0]:
+        if name not in ("epoch", "loss", "seconds"):
+            right.plot(epochs, [row[name] for row in history], "o-", label=f"dev {name}")
+    for axes in (left, right):
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _save(figure, path)
+
+
+def plot_scores(
+    title: str, columns: tuple[str, ...], rows: list[tuple], main: str, best: float, path: Path
+) -> None:
+    """The rows (name, a score for each column, support) with support as a PNG: the column `main` as bars, the others
+    as markers. Where no font has the names there is a note on standard error in its place."""
+    try:
+        fonts = [] if all(row[0].isascii() for row in rows) else [find_font()]
+    except UserError as error:
+        print(f"note: {path} is left out: {error}", file=sys.stderr)
+        return
+    rows = [row for row in rows if row[-1]][:MAX_ROWS]
+    names = [f"{_printable(name)} ({support})" for name, *_, support in rows]
+    with matplotlib.rc_context({"font.sans-serif": [*fonts, "DejaVu Sans"]}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name may have any character, also one that no font has
+        figure = matplotlib.figure.Figure((8, 1.2 + INCHES * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        places = range(len(rows))
+        for column, marker, scores in zip(columns, MARKERS, list(zip(*rows, strict=True))[1:], strict=False):
+            if column == main:
+                axes.barh(places, scores, color="#c6dbef", label=column)
+            else:
+                axes.plot(scores, places, marker, markersize=4, label=column)
+        axes.set_yticks(places, names, parse_math=False)
+        axes.set(xlim=(0, best * 1.02), ylim=(len(rows) - 0.4, -0.6), title=title)
+        axes.grid(axis="x", alpha=0.3)
+        figure.legend(loc="outside lower center", ncols=len(columns))
+        _save(figure, path)
+
+
+def _printable(name: str) -> str:
+    """One line, without the halves of pairs that matplotlib refuses."""
+    return " ".join(name.split())[:MAX_NAME].encode(errors="replace").decode()
+
+
+def _save(figure: matplotlib.figure.Figure, path: Path) -> None:
+    check_output_path(path)
+    with replaced(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")

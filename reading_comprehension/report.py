@@ -1,0 +1,81 @@
+"""The report of reading comprehension: scores by what is asked for, and each context with its answers."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from common.report import Fact, Item, Part, Report, by_size, table_of_parts, write
+from dataset import Question, locate
+from scoring import question_scores, score
+
+KINDS = {
+    "exact": "right",
+    "partial": "partial",  # has something of an answer
+    "wrong": "wrong",
+    "no answer": "missed",  # none or an empty one
+    "gold answer": "gold",
+}
+# the first that fits says what a question asks for
+ASKED = {
+    "when 什么时候": "什么时候|何时|时间|日期|哪年|哪一年|哪天|几月|几号|几点",
+    "how many, how much 多少": "多少|几|多大|多高|多长|多久|多重|多远",
+    "who 谁": "谁|什么人|何人|作者|演员",
+    "where 哪里": "哪里|哪儿|那里|在哪|何处|什么地方|地址",
+    "how 怎么": "怎么|怎样|如何",
+    "why 为什么": "为什么|为何|原因",
+    "which 哪": "哪",
+    "what 什么": "什么|啥|何",
+    "other": "",
+}
+
+
+def write_report(
+    folder: str | Path,
+    questions: Sequence[Question],
+    predictions: Mapping[str, str],
+    history: Sequence[dict[str, Any]] = (),
+) -> None:
+    """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
+
+    def scores(part: Sequence[Question]) -> dict[str, float]:
+        found = evaluate(part, predictions)
+        return {"F1": found["F1"], "EM": found["EM"]}
+
+    asked = {name: [question for question in questions if asked_for(question) == name] for name in ASKED}
+    asked = {name: part for name, part in asked.items() if part}
+    by_length = by_size(questions, lambda question: len(question.context), (100, 200, 300, 400, 500, 1000))
+    by_number = by_size(questions, lambda question: len(set(question.answers)), (1, 2, 3, 4))
+    tables = [
+        table_of_parts(name, title, parts, scores, main="F1", best=100)
+        for name, title, parts in (
+            ("labels", "By what is asked for", asked),
+            ("text_length", "By characters of the context", by_length),
+            ("gold_items", "By number of gold answers", by_number),
+        )
+    ]
+    items = [to_item(question, predictions.get(question.id)) for question in questions]
+    write(Report("Reading comprehension", evaluate(questions, predictions), KINDS, tables, items, history), folder)
+
+
+def evaluate(questions: Sequence[Question], predictions: Mapping[str, str]) -> dict[str, Any]:
+    return score(((question.id, list(question.answers)) for question in questions), predictions)
+
+
+def asked_for(question: Question) -> str:
+    return next(name for name, words in ASKED.items() if re.search(words, question.question))
+
+
+def to_item(question: Question, prediction: str | None) -> Item:
+    """The context with the prediction and the gold answers, every occurrence of each: the metric knows of none."""
+    f1, exact = question_scores(list(question.answers), prediction or "")
+    kind = "exact" if exact else "partial" if f1 else "wrong"
+    if prediction is None or (not prediction and not exact):
+        kind, exact = "no answer", False
+    texts = [(kind, prediction or ""), *(("gold answer", answer) for answer in dict.fromkeys(question.answers))]
+    label = asked_for(question)
+    facts = [
+        Fact(kind, label, [Part("", text, locate(question.context, text, Counter()))]) for kind, text in texts
+    ]
+    return Item(question.context, facts, question.question, f"F1 {100 * f1:.1f}  EM {int(exact)}  {question.id}")

@@ -1,0 +1,94 @@
+"""The report of relation extraction: scores by predicate, and each sentence with its triples."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
+from dataset import to_example
+from scoring import Aliases, Counts, Triple, by_support, compare, normalise_triple, per_predicate, score
+
+KINDS = {
+    "correct": "right",
+    "other predicate": "wrong",  # a missed triple has the same subject and object
+    "other slots": "wrong",  # a missed triple differs in a slot other than @value
+    "other boundary": "wrong",  # a missed triple of the predicate has a longer or shorter subject or @value
+    "not in gold": "wrong",
+    "missed": "missed",
+}
+LENGTHS = (25, 50, 75, 100, 150, 200)  # bounds of the parts by characters
+Records = Sequence[dict[str, Any]]
+
+
+def write_report(
+    folder: str | Path,
+    gold: Records,
+    predictions: Records,
+    aliases: Aliases | None = None,
+    history: Sequence[dict[str, Any]] = (),
+) -> None:
+    """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
+    gold = list({record["text"]: record for record in gold}.values())  # of a repeated text the last counts
+    found = {record["text"]: record["spo_list"] for record in predictions}
+
+    def scores(part: Records) -> dict[str, float]:
+        return score(part, predictions, aliases)
+
+    counts = per_predicate(gold, predictions, aliases)
+    by_predicate = [(name, *count.scores().values(), count.gold) for name, count in by_support(counts)]
+    by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
+    by_number = by_size(gold, lambda record: len(record["spo_list"]), (1, 2, 3, 4, 6, 10))
+    tables = [
+        Table("labels", "By predicate", tuple(Counts().scores()), by_predicate),
+        table_of_parts("text_length", "By characters of the text", by_length, scores),
+        table_of_parts("gold_items", "By number of gold triples", by_number, scores),
+    ]
+    items = [Item(r["text"], facts(r["text"], r["spo_list"], found.get(r["text"], []), aliases or {})) for r in gold]
+    write(Report("Relation extraction", scores(gold), KINDS, tables, items, history), folder)
+
+
+def facts(text: str, gold: Records, predicted: Records, aliases: Aliases) -> list[Fact]:
+    """The distinct predictions of a sentence, right and wrong, and what of gold they miss."""
+    expected, judged = compare(gold, predicted, aliases)
+    missed = [triple for triple, found in expected if not found]
+    kinds = [(triple, ("correct", "") if correct else explain(triple, missed)) for triple, correct in judged]
+    kinds += [(triple, ("missed", "")) for triple in missed]
+    return [Fact(kind, triple["predicate"], _parts(text, triple), note) for triple, (kind, note) in kinds]
+
+
+def explain(wrong: dict[str, Any], missed: Records) -> tuple[str, str]:
+    """The kind of a wrong triple, and the missed one it was probably meant for, in words."""
+    ours = normalise_triple(wrong)
+    theirs = [(normalise_triple(triple), triple) for triple in missed]
+    for triple, original in theirs:
+        if (triple.subject, triple.object) == (ours.subject, ours.object):
+            return "other predicate", f"gold: {original['predicate']}"
+    theirs = [pair for pair in theirs if pair[0].predicate == ours.predicate]
+    for triple, _ in theirs:
+        if triple.subject == ours.subject and _value(triple) == _value(ours):
+            return "other slots", ""
+    for triple, original in theirs:
+        if _nested(triple.subject, ours.subject) and _nested(_value(triple), _value(ours)):
+            return "other boundary", f"gold: {original['subject']} → {original['object'].get('@value', '')}"
+    return "not in gold", ""
+
+
+def _value(triple: Triple) -> str:
+    return dict(triple.object).get("@value", "")
+
+
+def _nested(a: str, b: str) -> bool:
+    return bool(a and b) and (a in b or b in a)
+
+
+def _parts(text: str, triple: dict[str, Any]) -> list[Part]:
+    """Where training would look for the strings; nowhere if one of subject and `@value` is not in the text."""
+    located = to_example({"text": text, "spo_list": [triple]}, Counter()).triples
+    spans = {"": located[0].subject, **located[0].slots} if located else {}
+    slots = sorted(triple["object"].items(), key=lambda slot: slot[0] != "@value")
+    strings = [("", triple["subject"]), *slots]
+    names = ("", "@value")  # not written: the first two are always these
+    return [
+        Part("" if name in names else name, string, [spans[name]] if name in spans else []) for name, string in strings
+    ]
