@@ -18,15 +18,16 @@ MARKERS = "o<>s"  # of the columns
 
 
 def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
-    """The loss and the dev scores by epoch, as a PNG."""
-    figure = matplotlib.figure.Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    epochs = [row["epoch"] for row in history]
-    left.plot(epochs, [row["loss"] for row in history], "o-", label="training loss")
-    for name in history[0]:
-        if name not in ("epoch", "loss", "seconds"):
-            right.plot(epochs, [row[name] for row in history], "o-", label=f"dev {name}")
-    for axes in (left, right):
+    """The loss and the dev scores by epoch, as a PNG; shares, which are 1 at most, apart from larger scores."""
+    scores = [name for name in history[0] if name not in ("epoch", "loss", "seconds")]
+    shares = [name for name in scores if all(row[name] <= 1 for row in history)]
+    larger = [name for name in scores if name not in shares]
+    panels = [names for names in (["loss"], shares, larger) if names]
+    figure = matplotlib.figure.Figure(figsize=(5 * len(panels), 4), layout="constrained")
+    for axes, names in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        for name in names:
+            points = zip(*((row["epoch"], row[name]) for row in history), strict=True)
+            axes.plot(*points, "o-", label=f"training {name}" if name == "loss" else f"dev {name}")
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
