@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common.inference import Run, in_length_order, select_engine
+from common.inference import Run, in_length_order, tensorflow_engine
 from common.run import load_run
 from common.tokenizer import Tokenizer
 from dataset import question_inputs, tokenize
@@ -35,5 +35,5 @@ def load_embed(run_folder: str, counts: Counter) -> Embed:
 
     from model import load_encoder, question_model
 
-    run = select_engine("auto")(question_model(load_encoder(folder, config, source)))
+    run = tensorflow_engine(question_model(load_encoder(folder, config, source)))
     return lambda questions: embed(questions, run, source.tokenizer, config.question_length, counts)

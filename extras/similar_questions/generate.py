@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from common.cli import UserError, report, run
-from common.inference import chunks, select_engine
+from common.inference import chunks, tensorflow_engine
 from common.jsonl import check_output_path, read_lines, write_jsonl
 from common.run import load_run
 from dataset import tokenize
@@ -85,7 +85,7 @@ def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
     tokenizer, longest = source.tokenizer, config.question_length
     encoder = load_encoder(folder, config, source)
     decoder = Decoder(encoder, source.architecture)
-    run = select_engine("auto")(question_model(encoder))
+    run = tensorflow_engine(question_model(encoder))
 
     def generate(questions: Sequence[str]) -> list[list[Similar]]:
         tokens = tokenize(questions, tokenizer, longest, counts)

@@ -39,7 +39,8 @@ def mlm_head(encoder: keras.Model) -> keras.Model:
 
 
 def question_model(encoder: keras.Model) -> keras.Model:
-    """{"token_ids": [questions, length]} -> vectors of length 1, float32 [questions, size]."""
+    """{"token_ids": [questions, length]} -> vectors of length 1, float32 [questions, size]. For TensorFlow's engine:
+    with UniLM's mask OpenVINO in bfloat16 on a single thread gives other vectors, some of them NaN."""
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     hidden, _ = encoder([token_ids, tf.zeros_like(token_ids)])
     return keras.Model({"token_ids": token_ids}, _vectors(hidden))
