@@ -19,13 +19,14 @@ from tools.harness import ROOT, in_turns, make_parser, report
 from common.cli import run
 from common.config import find_files, load_config
 from common.encoder import build_encoder, resolve_encoder
+from common.losses import token_crossentropy
 from common.optimizers import make_optimizer
 from common.training import Batches, set_precision
 
 sys.path.insert(0, str(ROOT / "extras/pretraining"))
 
 from dataset import Text, Windows, masked_batch, passes, to_corpus
-from model import build_model, masked_loss
+from model import build_model
 from settings import Config
 
 
@@ -52,7 +53,7 @@ def main() -> None:
     precision = set_precision("auto")
     encoder = build_encoder(source.architecture, config.seed, config.dropout, with_mlm=True)
     model = build_model(encoder, config.seed)
-    model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), masked_loss)
+    model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), token_crossentropy)
     collate = partial(masked_batch, tokenizer=source.tokenizer, whole_words=config.whole_words)
 
     def steps(number: int) -> None:

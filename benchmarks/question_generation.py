@@ -16,7 +16,7 @@ from tools.harness import ROOT, in_turns, make_parser, median_ratio, report
 
 from common.cli import run
 from common.config import EncoderSizes
-from common.encoder import build_encoder, resolve_encoder
+from common.encoder import build_encoder, mlm_head, resolve_encoder
 
 import tensorflow as tf  # isort: skip  # after common, which sets what it reads
 import tf_keras as keras  # isort: skip
@@ -25,7 +25,6 @@ sys.path.insert(0, str(ROOT / "extras/similar_questions"))
 
 from decoder import Decoder
 from generation import sample
-from model import mlm_head
 
 
 def main() -> None:

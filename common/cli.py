@@ -5,6 +5,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable
+from typing import TextIO
 
 
 class UserError(Exception):
@@ -31,11 +32,11 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(141)
 
 
-def report(counts: Counter) -> None:
-    """Say on standard error what was cut or left out: name -> how often."""
+def print_counts(counts: Counter, file: TextIO | None = None) -> None:
+    """Say what was cut, lost or left out, name -> how often; on standard error if not to `file`."""
     for name, count in sorted(counts.items()):
         if count:
-            print(f"  {name}: {count}", file=sys.stderr)
+            print(f"  {name}: {count}", file=file or sys.stderr)
 
 
 def training_arguments(description: str) -> argparse.Namespace:

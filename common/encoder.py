@@ -220,6 +220,14 @@ def build_encoder(
     return Encoder(transformer.model.inputs, transformer.model.output, transformer.boundaries, sides, recompute)
 
 
+def mlm_head(encoder: "keras.Model") -> "keras.Model":
+    """The masked-language-model head of an encoder with one: hidden states [..., hidden_size] -> scores of all entries
+    of the vocabulary."""
+    import tf_keras as keras
+
+    return keras.Model(*encoder.outputs, name="head")
+
+
 def _attend_to_same_token(model: "keras.Model") -> None:
     """Let the queries and keys of each layer start from one kernel of twice the values: a token then attends to the
     same token elsewhere before anything is learnt (a form of mimetic initialization, arXiv 2305.09828). Where texts

@@ -144,6 +144,15 @@ def batch_mean(losses):
     return tf.math.divide_no_nan(tf.reduce_sum(losses), rows)  # a part of a batch may have none
 
 
+def token_crossentropy(tokens, scores):
+    """The mean cross-entropy of tokens, int32 [...], but those that are 0, by the scores of all entries of the
+    vocabulary, [..., entries]: scalar, of each replica its part."""
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, tf.cast(scores, tf.float32))
+    counted = tf.cast(tokens != 0, tf.float32)
+    tokens = sum_over_replicas(tf.reduce_sum(counted))
+    return tf.math.divide_no_nan(tf.reduce_sum(losses * counted), tokens)  # a part of a batch may have no rows
+
+
 def sum_over_replicas(x):
     """The sum of a tensor over the replicas of a distribution strategy; in a single process the tensor itself."""
     return tf.distribute.get_replica_context().all_reduce("SUM", x)

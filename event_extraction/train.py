@@ -3,6 +3,7 @@
 python event_extraction/train.py --config demo.json
 """
 
+import sys
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from common.batching import bucketed_batches
-from common.cli import run, training_arguments
+from common.cli import print_counts, run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.jsonl import write_json
@@ -53,7 +54,7 @@ def train(
     lengths = [len(feature.token_ids) for feature in features]
     counts["arguments lost: overlap another"] = count_untagged(features, labels) if config.head == "crf" else 0
     print(f"{len(records)} records to train on, {len(kept)} kept to choose the threshold, {len(dev)} dev")
-    print(*(f"  {name}: {count}" for name, count in sorted(counts.items()) if count), sep="\n")
+    print_counts(counts, sys.stdout)
 
     # TensorFlow is imported only here, when the input has been checked
     import tf_keras as keras

@@ -3,11 +3,12 @@
 python reading_comprehension/train.py --config demo.json
 """
 
+import sys
 from collections import Counter
 from pathlib import Path
 
 from common.batching import bucketed_batches
-from common.cli import run, training_arguments
+from common.cli import print_counts, run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.jsonl import write_json
@@ -43,7 +44,7 @@ def train(
     features = list(to_features(questions, source.tokenizer, config, counts))
     lengths = [len(feature.token_ids) for feature in features]
     print(f"{len(questions)} questions to train on in {len(features)} windows, {len(dev)} dev")
-    print(*(f"  {name}: {count}" for name, count in sorted(counts.items()) if count), sep="\n")
+    print_counts(counts, sys.stdout)
 
     # TensorFlow is imported only here, when the input has been checked
     import tf_keras as keras

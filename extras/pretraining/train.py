@@ -48,9 +48,10 @@ def train(
 
     from common.encoder import build_encoder, load_weights, save_encoder
     from common.inference import tensorflow_engine
+    from common.losses import token_crossentropy
     from common.optimizers import make_optimizer
     from common.training import Batches, Run, set_precision
-    from model import build_model, masked_loss
+    from model import build_model
     from scoring import SCORES, score
 
     architecture, tokenizer = source.architecture, source.tokenizer
@@ -63,7 +64,7 @@ def train(
         model = build_model(encoder, config.seed)
         steps = config.epochs * config.epoch_steps
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
-        model.compile(optimizer, masked_loss, accumulate=config.accumulate, jit_compile=config.xla)
+        model.compile(optimizer, token_crossentropy, accumulate=config.accumulate, jit_compile=config.xla)
         start_run(folder, config, source)
         training = Run(folder, model, config.checkpoint_steps)
     engine = tensorflow_engine(model)

@@ -14,26 +14,21 @@ from typing import Any
 
 from tqdm import tqdm
 
-from common.cli import UserError, report, run
-from common.jsonl import check_output_path, read_json, write_json
-from generate import add_generation_arguments, check_generation_arguments, generate_all, load_generate
+from common.cli import UserError, print_counts, run
+from common.jsonl import read_json, write_json
+from generate import generate_all, generation_arguments, load_generate
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--input", required=True, metavar="FILE", help="questions with contexts and answers")
-    parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
     parser.add_argument("--k", type=int, default=2, metavar="N", help="similar questions for each at most")
     parser.add_argument("--similarity", type=float, default=0.9, metavar="COSINE", help="at least")
-    add_generation_arguments(parser)
-    args = parser.parse_args()
-    check_generation_arguments(args)
+    args = generation_arguments(parser)
     if args.k < 1:
         raise UserError(f"--k {args.k}: expected at least 1")
     if not -1 <= args.similarity <= 1:
         raise UserError(f"--similarity {args.similarity}: expected -1 to 1")
-    check_output_path(args.output)
     content = read_json(args.input)
     lists = list(question_lists(content, args.input))
     questions = list(dict.fromkeys(item["question"].strip() for items in lists for item in items))
@@ -45,7 +40,7 @@ def main() -> None:
         items[:] = [new for item in items for new in with_similar(item, similar, args.k, args.similarity)]
     write_json(args.output, content)
     counts[f"questions added to {before}"] = sum(map(len, lists)) - before
-    report(counts)
+    print_counts(counts)
 
 
 def question_lists(content: Any, path: str | Path) -> Iterator[list[dict]]:

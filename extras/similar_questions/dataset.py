@@ -99,24 +99,23 @@ def _read_synonyms(path: str | Path) -> Iterator[list[str]]:
         yield questions
 
 
-def _families(groups: Sequence[tuple[str, ...]]) -> np.ndarray:
-    """int [groups]: the connected component of each."""
+def _families(groups: Sequence[tuple[str, ...]]) -> list[int]:
+    """The connected component of each group."""
     numbers: dict[str, int] = {}
     edges = [(numbers.setdefault(group[0], len(numbers)), numbers.setdefault(question, len(numbers)))
              for group in groups for question in group]  # fmt: skip
     rows, columns = np.array(edges).T
     shape = (len(numbers), len(numbers))
     _, family = connected_components(coo_array((np.ones(len(rows)), (rows, columns)), shape), directed=False)
-    return np.array([family[numbers[group[0]]] for group in groups])
+    return family[[numbers[group[0]] for group in groups]].tolist()
 
 
 def split(groups: list[Group]) -> tuple[list[Group], list[Group]]:
     """(train, dev): whole families, so that no question of dev is one of train."""
-    dev = [group.family % KEPT_OUT == KEPT_OUT - 1 for group in groups]
-    return (
-        [group for group, out in zip(groups, dev, strict=True) if not out],
-        [group for group, out in zip(groups, dev, strict=True) if out],
-    )
+    sides: tuple[list[Group], list[Group]] = [], []
+    for group in groups:
+        sides[group.family % KEPT_OUT == KEPT_OUT - 1].append(group)
+    return sides
 
 
 # --- groups -> features

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tf_keras as keras
 
-from common.heads import rotate
-from model import mlm_head
+from common.encoder import mlm_head
+from common.heads import rotary_angles, rotate
 
 
 class State(NamedTuple):
@@ -67,6 +67,15 @@ class Decoder:
         x = self._layer("Embedding-Norm")(x)
         if "Embedding-Mapping" in self._names:
             x = self._layer("Embedding-Mapping")(x)
+        angles = distances = None
+        if "Embedding-Rotary-Position" in self._names:
+            size = self.architecture["hidden_size"] // self.architecture["num_attention_heads"]
+            angles = tf.gather(rotary_angles(tf.reduce_max(positions) + 1, size), positions)[:, None]
+        if "Embedding-Relative-Position" in self._names:
+            embeddings = self._layer("Embedding-Relative-Position").embeddings
+            furthest = (embeddings.shape[0] - 1) // 2
+            apart = tf.clip_by_value(all_positions[:, None, :] - positions[:, :, None], -furthest, furthest)
+            distances = tf.gather(embeddings, apart + furthest)  # [rows, n, T, size]
         kept = []
         for block in range(self.layers):
             prefix = f"Transformer-{block}-"
@@ -74,14 +83,14 @@ class Decoder:
                 prefix = "Transformer-"
             attention = f"{prefix}MultiHeadSelfAttention"
             before = past and (past.keys[:, block], past.values[:, block])
-            mixed, *of_block = self._attend(self._layer(attention), x, positions, before, valid, all_positions)
+            mixed, *of_block = self._attend(self._layer(attention), x, angles, distances, before, valid)
             x = self._layer(f"{attention}-Norm")(x + mixed)
             x = self._layer(f"{prefix}FeedForward-Norm")(x + self._layer(f"{prefix}FeedForward")(x))
             kept.append(of_block)
         keys, values = (tf.stack(parts, 1) for parts in zip(*kept, strict=True))
         return x, keys, values
 
-    def _attend(self, layer, x, positions, before, valid, all_positions):
+    def _attend(self, layer, x, angles, distances, before, valid):
         """Attention of new tokens to all; also the keys and values of all [rows, heads, T, size]."""
         rows, n = tf.shape(x)[0], tf.shape(x)[1]
         query, key, value = (
@@ -92,20 +101,13 @@ class Decoder:
                 (layer.v_dense, layer.head_size),
             )
         )
-        if "Embedding-Rotary-Position" in self._names:
-            frequency = tf.pow(10000.0, -tf.range(0.0, layer.key_size, 2) / layer.key_size)
-            angles = tf.cast(positions, tf.float32)[:, None, :, None] * frequency
+        if angles is not None:
             query, key = (rotate(side, tf.sin(angles), tf.cos(angles)) for side in (query, key))
         if before:
             key, value = (tf.concat([old, new], 2) for old, new in zip(before, (key, value), strict=True))
         query *= layer.key_size**-0.5
         scores = tf.matmul(query, key, transpose_b=True)
-        distances = None
-        if "Embedding-Relative-Position" in self._names:
-            embeddings = self._layer("Embedding-Relative-Position").embeddings
-            furthest = (embeddings.shape[0] - 1) // 2
-            apart = tf.clip_by_value(all_positions[:, None, :] - positions[:, :, None], -furthest, furthest)
-            distances = tf.gather(embeddings, apart + furthest)  # [rows, n, T, size]
+        if distances is not None:
             scores += tf.einsum("bhjd,bjkd->bhjk", query, distances)
         attention = tf.nn.softmax(tf.where(valid[:, None, None, :], scores, scores.dtype.min / 2))
         output = tf.matmul(attention, value)

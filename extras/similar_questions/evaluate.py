@@ -11,11 +11,12 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from common.cli import UserError, report, run
+from common.cli import UserError, print_counts, run
 from common.encoder import resolve_encoder
 from common.jsonl import read_jsonl
 from dataset import read_groups, read_rows
@@ -53,7 +54,7 @@ def main() -> None:
     else:
         vectors = encoder_embed(args.encoder, counts)(questions)
     print(json.dumps(score_rows(rows, questions, vectors)))
-    report(counts)
+    print_counts(counts)
 
 
 def tfidf(questions: list[str]) -> sparse.csr_array:
@@ -79,14 +80,14 @@ def read_generated(path: str) -> Iterator[tuple[str, list[str]]]:
     """Raises UserError for a line that generate.py would not write."""
     for number, record in read_jsonl(path):
         match record:
-            case {"text": str(text), "similar": [*similar]}:
-                try:
-                    yield text, [found["text"] for found in similar]
-                except (TypeError, KeyError):
-                    pass
-                else:
-                    continue
-        raise UserError(f'{path}, line {number}: expected {{"text": ..., "similar": [{{"text": ...}}, ...]}}')
+            case {"text": str(text), "similar": [*similar]} if all(map(has_text, similar)):
+                yield text, [found["text"] for found in similar]
+            case _:
+                raise UserError(f'{path}, line {number}: expected {{"text": ..., "similar": [{{"text": ...}}, ...]}}')
+
+
+def has_text(found: Any) -> bool:
+    return isinstance(found, dict) and "text" in found
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from common.cli import UserError, report, run
+from common.cli import UserError, print_counts, run
 from common.inference import chunks, tensorflow_engine
 from common.jsonl import check_output_path, read_lines, write_jsonl
 from common.run import load_run
@@ -33,26 +33,25 @@ Generate = Callable[[Sequence[str]], list[list[Similar]]]  # for each question w
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--input", required=True, metavar="FILE", help="a question per line; - is standard input")
-    parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
     parser.add_argument("--n", type=int, default=10, metavar="N", help="similar questions for each at most")
-    add_generation_arguments(parser)
-    args = parser.parse_args()
-    check_generation_arguments(args)
+    args = generation_arguments(parser)
     if args.n < 1:
         raise UserError(f"--n {args.n}: expected at least 1")
-    check_output_path(args.output)
     counts = Counter()
     generate = load_generate(args, counts)
     questions = (line.strip() for _, line in read_lines(args.input))
     records = ({"text": text, "similar": [found._asdict() for found in similar[: args.n]]}
                for text, similar in generate_all(generate, questions, args.batch_size))  # fmt: skip
     write_jsonl(args.output, tqdm(records, desc="generating", unit=" questions"))
-    report(counts)
+    print_counts(counts)
 
 
-def add_generation_arguments(parser: argparse.ArgumentParser) -> None:
+def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line, with the options of what writes similar questions to a file. Raises UserError for values that
+    cannot be, and an --output that cannot be written."""
+    parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
+    parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
     parser.add_argument("--samples", type=int, default=30, metavar="N", help="drawn for each question, before ranking")
     parser.add_argument(
         "--top-p", type=float, default=0.95, metavar="P", help="draw from the likeliest tokens that together have it"
@@ -60,9 +59,7 @@ def add_generation_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beam", type=int, metavar="N", help="search with so many beams in place of drawing")
     parser.add_argument("--seed", type=int, default=42, help="of what is drawn")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="questions at a time")
-
-
-def check_generation_arguments(args: argparse.Namespace) -> None:
+    args = parser.parse_args()
     for name in ("samples", "beam", "batch_size"):
         value = getattr(args, name)
         if value is not None and not 1 <= value <= 1000:
@@ -71,6 +68,8 @@ def check_generation_arguments(args: argparse.Namespace) -> None:
         raise UserError(f"--top-p {args.top_p}: expected more than 0 and at most 1")
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: expected at least 0")
+    check_output_path(args.output)
+    return args
 
 
 def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:

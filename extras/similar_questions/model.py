@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from common.encoder import EncoderSource, build_encoder
-from common.losses import MASKED, batch_mean, sum_over_replicas
+from common.encoder import EncoderSource, build_encoder, mlm_head
+from common.losses import MASKED, batch_mean, token_crossentropy
 from common.run import RunFolder
 from common.training import LossModel, load_weights
 from settings import Config
@@ -33,11 +33,6 @@ def build_model(encoder: keras.Model, seed: int) -> LossModel:
     return LossModel(inputs, outputs, seed=seed)
 
 
-def mlm_head(encoder: keras.Model) -> keras.Model:
-    """Hidden states [..., t, size] -> scores of all entries of the vocabulary."""
-    return keras.Model(*encoder.outputs, name="head")
-
-
 def question_model(encoder: keras.Model) -> keras.Model:
     """{"token_ids": [questions, length]} -> vectors of length 1, float32 [questions, size]. For TensorFlow's engine:
     with UniLM's mask OpenVINO in bfloat16 on a single thread gives other vectors, some of them NaN."""
@@ -53,17 +48,9 @@ def _vectors(hidden: tf.Tensor) -> tf.Tensor:
 
 def loss(labels: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]) -> tf.Tensor:
     """The sum of both losses; of each replica its part."""
-    return generation_loss(labels["tokens"], outputs["scores"]) + batch_mean(
+    return token_crossentropy(labels["tokens"], outputs["scores"]) + batch_mean(
         similarity_losses(labels["families"], outputs["vectors"])
     )
-
-
-def generation_loss(tokens: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
-    """The mean cross-entropy of the next tokens, int32 [pairs, 2, t], but those that are 0."""
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, tf.cast(scores, tf.float32))
-    counted = tf.cast(tokens != 0, tf.float32)
-    total = sum_over_replicas(tf.reduce_sum(counted))
-    return tf.math.divide_no_nan(tf.reduce_sum(losses * counted), total)
 
 
 def similarity_losses(families: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
@@ -91,7 +78,7 @@ def mean_losses(model: LossModel) -> Callable[[Iterable[tuple[dict, dict]]], dic
     def losses(inputs, labels):
         outputs = model(inputs, training=False)
         similarity = similarity_losses(labels["families"], outputs["vectors"])
-        return generation_loss(labels["tokens"], outputs["scores"]), tf.reduce_mean(similarity)
+        return token_crossentropy(labels["tokens"], outputs["scores"]), tf.reduce_mean(similarity)
 
     def mean(batches):
         generation, similarity = np.mean([losses(*batch) for batch in batches], 0).tolist()

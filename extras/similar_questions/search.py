@@ -21,7 +21,7 @@ import faiss
 import numpy as np
 from tqdm import tqdm
 
-from common.cli import UserError, report, run
+from common.cli import UserError, print_counts, run
 from common.inference import chunks
 from common.jsonl import read_json, read_lines, write_json
 from common.run import RunFolder
@@ -80,7 +80,7 @@ def write_index(args: argparse.Namespace) -> None:
         scratch.rename(args.output)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    report(counts)
+    print_counts(counts)
     print(f"{total} questions: {args.output}")
 
 
@@ -157,7 +157,7 @@ def search(args: argparse.Namespace) -> None:
                         question = file.readline().decode().rstrip("\n")
                         similar.append({"text": question, "line": line, "similarity": cosine})
                 print(json.dumps({"text": text, "similar": similar}, ensure_ascii=False))
-    report(counts)
+    print_counts(counts)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from common.batching import bucketed_batches
-from common.cli import UserError, report, run, training_arguments
+from common.cli import UserError, print_counts, run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.jsonl import write_json
@@ -52,7 +52,7 @@ def train(
     questions = (question for group in [*groups, *dev] for question in group.questions)
     tokens = tokenize(questions, source.tokenizer, config.question_length, counts)
     print(f"{len(groups)} groups to train on, {len(dev)} dev, {len(tokens)} questions")
-    report(counts)
+    print_counts(counts)
 
     # TensorFlow is imported only here, when the input has been checked
     import tf_keras as keras

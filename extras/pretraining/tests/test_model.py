@@ -3,7 +3,8 @@ import pytest
 import tf_keras as keras
 
 from common.encoder import build_encoder
-from model import build_model, masked_loss
+from common.losses import token_crossentropy
+from model import build_model
 
 ARCHITECTURE = {
     "model": "roformer", "vocab_size": 50, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 2,
@@ -33,22 +34,22 @@ def test_loss_is_the_mean_over_the_tokens_that_count(encoder):
     scores = build_model(encoder, 1)(INPUTS).numpy()
     log_p = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
     expected = -(log_p[0, 0, 10] + log_p[0, 1, 11] + log_p[1, 0, 12]) / 3
-    assert float(masked_loss(TOKENS, scores)) == pytest.approx(expected, rel=1e-5)
+    assert float(token_crossentropy(TOKENS, scores)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_part_without_rows_adds_nothing():
     """As of a batch that is cut into more parts than it has rows."""
-    assert float(masked_loss(TOKENS[:0], np.zeros((0, 2, 50), np.float32))) == 0
+    assert float(token_crossentropy(TOKENS[:0], np.zeros((0, 2, 50), np.float32))) == 0
 
 
 def test_training_moves_every_weight_of_the_encoder(encoder):
     """The head's, and the table of tokens from both ends, among them."""
     model = build_model(encoder, 1)
     before = {variable.name: variable.numpy() for variable in encoder.trainable_variables}
-    model.compile(keras.optimizers.SGD(0.1), masked_loss)
-    loss = float(masked_loss(TOKENS, model(INPUTS)))
+    model.compile(keras.optimizers.SGD(0.1), token_crossentropy)
+    loss = float(token_crossentropy(TOKENS, model(INPUTS)))
     model.train_on_batch(INPUTS, TOKENS)
-    assert float(masked_loss(TOKENS, model(INPUTS))) < loss
+    assert float(token_crossentropy(TOKENS, model(INPUTS))) < loss
     still = [name for name, value in before.items() if any(
         variable.name == name and np.array_equal(variable.numpy(), value) for variable in encoder.trainable_variables)]
     assert still == []

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from scipy.special import logsumexp
 
+from common.losses import token_crossentropy
 from dataset import Group, pair_batch, question_inputs, to_features, tokenize
-from model import SCALE, build_model, generation_loss, question_model, similarity_losses
+from model import SCALE, build_model, question_model, similarity_losses
 
 
 @pytest.fixture(scope="module")
@@ -69,5 +70,5 @@ def test_generation_loss_is_the_mean_over_the_tokens_there_are():
     rng = np.random.default_rng(2)
     scores, tokens = rng.normal(size=(2, 2, 3, 5)), np.array([[[1, 2, 0], [4, 0, 0]], [[3, 3, 3], [1, 0, 0]]])
     expected = [logsumexp(scores[place]) - scores[place][token] for place, token in np.ndenumerate(tokens) if token]
-    found = generation_loss(tf.constant(tokens, tf.int32), tf.constant(scores, tf.float32))
+    found = token_crossentropy(tf.constant(tokens, tf.int32), tf.constant(scores, tf.float32))
     assert float(found) == pytest.approx(np.mean(expected), abs=1e-5)
