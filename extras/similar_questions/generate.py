@@ -101,8 +101,8 @@ def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
         vectors = embed([*questions, *itertools.chain(*texts)], run, tokenizer, longest, Counter())
         others = np.split(vectors[len(questions) :], np.cumsum([len(of_one) for of_one in texts])[:-1])
         return [
-            sorted(map(Similar, of_one, (other @ vector).round(4).tolist()), key=lambda found: -found.similarity)
-            for of_one, other, vector in zip(texts, others, vectors, strict=False)
+            sorted(map(Similar, of_one, cosines.astype(float).round(4).tolist()), key=lambda found: -found.similarity)
+            for of_one, cosines in zip(texts, map(np.matmul, others, vectors), strict=True)
         ]
 
     return generate

@@ -150,7 +150,7 @@ def search(args: argparse.Namespace) -> None:
         for chunk in chunks(asked, CHUNK):
             for text, cosines, found in zip(chunk, *index.search(embed(chunk), args.k), strict=True):
                 similar = []
-                for cosine, i in zip(cosines.round(4).tolist(), found.tolist(), strict=True):
+                for cosine, i in zip(cosines.astype(float).round(4).tolist(), found.tolist(), strict=True):
                     if text and i >= 0:  # -1 where there are fewer
                         line, first = places[i].tolist()
                         file.seek(first)

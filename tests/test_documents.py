@@ -1,0 +1,78 @@
+"""The commands in the documents exist and have the options shown; what needs only the repository runs as printed."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "data/*.md", "benchmarks/*.md", "[a-z]*_*/*.md", "e*/*/*.md")
+    for path in REPOSITORY.glob(pattern)
+)
+# In a command that is not run: official data, encoders and texts from elsewhere, this test itself.
+NEEDS_MORE = ("data/duie", "base.json", "bundled.json", "dev_predictions", "make test")
+
+
+def commands(document: Path) -> list[str]:
+    """The command lines in its code blocks, those on several lines joined."""
+    blocks = re.findall(r"^( *)```\n(.*?)^\1```$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    text = re.sub(r"\\\n +|\n +(?=\[--)", " ", "".join(block for _, block in blocks))
+    lines = (re.sub(r"  +#.*", "", line).strip() for line in text.splitlines())
+    return [line for line in lines if re.match(r"(make|cp|(\.venv/bin/)?python) ", line)]
+
+
+@cache
+def help_of(*command: str) -> str:
+    done = subprocess.run([sys.executable, *command, "--help"], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_commands_exist_with_these_options(document):
+    for command in commands(document):
+        found = re.match(r"(?:\.venv/bin/)?python (\S+\.py)((?: [a-z]+(?= --))?)", command)
+        if not found or not (REPOSITORY / found[1]).exists():  # of a copied folder
+            assert not found or "my_" in found[1], command
+            continue
+        options = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", command))
+        shown = help_of(found[1], *found[2].split())
+        assert options <= set(re.findall(r"--[a-z][\w-]*", shown)), command
+
+
+def test_links_lead_somewhere():
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_both_readmes_have_the_same_commands_and_figures():
+    english, chinese = (REPOSITORY / name for name in ("README.md", "README.zh.md"))
+    assert commands(english) == commands(chinese)
+    figures = [re.findall(r"\d+\.\d+", path.read_text(encoding="utf-8")) for path in (english, chinese)]
+    assert sorted(figures[0]) == sorted(figures[1])
+
+
+def test_what_needs_only_the_repository_runs_as_printed(tmp_path):
+    if not (REPOSITORY / ".venv" / ".installed").exists():
+        pytest.skip("needs `make install`")
+    copy = tmp_path / "copy"
+    shutil.copytree(REPOSITORY, copy, ignore=shutil.ignore_patterns(".git", ".venv", "runs", "__pycache__"))
+    (copy / ".venv").symlink_to(REPOSITORY / ".venv")
+    run = [command for command in commands(copy / "README.md") if not any(word in command for word in NEEDS_MORE)]
+    assert len(run) == 4
+    environment = os.environ | {"PATH": f"{copy / '.venv' / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(copy)}
+    for command in run:
+        done = subprocess.run(shlex.split(command), cwd=copy, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        if "--text" in command:
+            assert "→" in done.stdout
+    assert (copy / "runs" / "my_task" / "demo" / "metrics.json").exists()
