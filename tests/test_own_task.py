@@ -1,4 +1,4 @@
-"""docs/own_task.md: what it says to do makes examples/named_entities/ out of event extraction, and it shows that code."""
+"""docs/own_task.md: its commands make examples/named_entities/ out of event extraction, and it shows that code."""
 
 import re
 import shutil
