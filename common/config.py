@@ -91,6 +91,7 @@ class OptimizerConfig:
     clip_norm: PositiveFloat | None = 1.0  # of the gradient over all weights; null: off
     clip: Literal["hard", "soft"] = "hard"
     average: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the moving average; null: off
+    head_rate: PositiveFloat = 1.0  # factor of the learning rate of all that is not the encoder's
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the learning rate from a block to the one below it
     rates: dict[str, PositiveFloat] = dataclasses.field(default_factory=dict)  # part of a weight's name -> factor
 

@@ -185,9 +185,10 @@ def make_optimizer(
     """The optimizer that `config` describes, for a run of `total_steps` with the given highest rate.
 
     The rate of each of the `variables` is multiplied by all factors of `config.rates` and `rates` whose key occurs in
-    its name, and with `config.layer_decay` d by d for a weight of the encoder's last block, by d^2 for one of the block
-    below, and so on to the embeddings (arXiv 1801.06146). Raises UserError if a key of `config.rates` occurs in no
-    name, or there are no blocks to tell apart.
+    its name; by `config.head_rate` if it is none of the encoder's and has no factor in `rates`; and with
+    `config.layer_decay` d by d for a weight of the encoder's last block, by d^2 for one of the block below, and so on
+    to the embeddings (arXiv 1801.06146). Raises UserError if a key of `config.rates` occurs in no name, or there are
+    no blocks to tell apart.
 
     Under `mixed_float16` Keras' `compile` wraps it in a LossScaleOptimizer.
     """
@@ -197,7 +198,9 @@ def make_optimizer(
             some = ", ".join(sorted({name.partition("/")[0] for name in names}))
             raise UserError(f"optimizer.rates: no weight has {key!r} in its name; the layers are {some}")
     factors: dict[str, float] = {}
-    for more in (rates or {}, config.rates, _layer_rates(config.layer_decay, names)):
+    rates = rates or {}
+    others = [name for name in names if not any(key in name for key in rates)]
+    for more in (rates, config.rates, _head_rates(config.head_rate, others), _layer_rates(config.layer_decay, names)):
         factors |= {key: factors.get(key, 1.0) * factor for key, factor in more.items()}
     optimizer = {"adamw": AdamW, "adax": AdaX}[config.name](
         WarmupDecay(learning_rate, total_steps, round(config.warmup * total_steps), config.schedule),
@@ -210,6 +213,12 @@ def make_optimizer(
     )
     optimizer.exclude_from_weight_decay(var_names=[NOT_DECAYED])
     return optimizer
+
+
+def _head_rates(rate: float, names: list[str]) -> dict[str, float]:
+    """The factor of all layers that are not the encoder's."""
+    heads = {name.partition("/")[0] for name in names if not name.startswith(("Embedding-", "Transformer-"))}
+    return {f"{layer}/": rate for layer in heads if rate != 1}
 
 
 def _layer_rates(decay: float, names: list[str]) -> dict[str, float]:

@@ -83,6 +83,14 @@ def test_rates_by_config_and_by_layer():
     assert factors == [0.5**12, *(0.5 ** (11 - i) for i in range(10)), 1.5, 4]
 
 
+def test_head_rate_is_of_all_but_the_encoder_and_what_has_a_rate():
+    variables = named("Embedding-Token/embeddings", "Transformer-0-FeedForward-Norm/gamma", "answers/biases/kernel",
+                      "transitions/matrix")  # fmt: skip
+    config = OptimizerConfig(head_rate=4, rates={"biases": 2}, warmup=0)
+    optimizer = make_optimizer(config, 1.0, 10, variables, {"transitions": 10})
+    assert [optimizer._factor(variable) for variable in variables] == [1, 1, 8, 10]
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -40,7 +40,7 @@ VARIANTS = {
         "constant, average 0.99": ["optimizer.schedule=constant", "optimizer.average=0.99"],
         "average 0.99": ["optimizer.average=0.99"],
         "layer decay 0.8": ["optimizer.layer_decay=0.8"],
-        "heads x 4": ['optimizer.rates={"entities": 4, "heads": 4, "tails": 4}'],
+        "heads x 4": ["optimizer.head_rate=4"],
     },
     "event_extraction": {
         "transitions x 1": ["head=crf", "crf_learning_rate=5e-4"],
