@@ -83,7 +83,7 @@ define RUN_DEMO
 endef
 
 test: install  ## all tests, one pytest run per folder (tasks have files of the same names)
-	@failed=; for folder in $(wildcard tests */tests extras/*/tests); do \
+	@failed=; for folder in $(wildcard tests */tests extras/*/tests examples/*/tests); do \
 	    echo "== $$folder"; .venv/bin/python -m pytest -q $$folder || failed="$$failed $$folder"; \
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }

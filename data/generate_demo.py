@@ -45,6 +45,11 @@ series 星 Pro Max 青春版 S1 X3 9 T7
 meeting 动漫节 书展 车展 电影周 音乐节 农博会 人工智能大会 旅游节
 county 县 区 镇 州
 area 中国内地 香港 台湾 北美 日本 韩国 英国 法国 泰国 澳大利亚
+road 路 街 大道 村 巷 广场
+sight 公园 湖 古镇 植物园 瀑布 博物馆 森林公园 石窟
+office 市政府 市教育局 县公安局 区法院 市旅游局 海关 税务局 市卫生局
+position 记者 教练 总经理 局长 教授 主编 设计师 发言人 董事长 秘书长 馆长 队长
+genre 传说 世界 online 战记 OL 物语
 currency 元 人民币 美元
 """.strip().splitlines())}
 
@@ -130,15 +135,34 @@ def county(rng: Random) -> str:
     return part(rng, "place") + part(rng, "scene") + part(rng, "county")
 
 
+def address(rng: Random) -> str:
+    town = rng.choice(("", part(rng, "place") + rng.choice(("", "市"))))
+    return town + part(rng, "scene") + part(rng, "road") + rng.choice(("", f"{rng.randint(1, 300)}号"))
+
+
+def sight(rng: Random) -> str:
+    return part(rng, "place") + part(rng, "scene") + part(rng, "sight")
+
+
+def office(rng: Random) -> str:
+    return part(rng, "place") + part(rng, "office")
+
+
+def game(rng: Random) -> str:
+    return title(rng) if rng.random() < 0.5 else part(rng, "scene") + part(rng, "animal") + part(rng, "genre")
+
+
 NAMES = {"person": person, "role": role, "film": title, "book": title, "song": title, "album": title,
          "award": award, "school": school, "company": company, "team": team, "contest": contest, "product": product,
-         "meeting": meeting, "county": county}
+         "meeting": meeting, "county": county, "title": title, "address": address, "sight": sight, "office": office,
+         "game": game}
 VALUES = {"date": date, "money": money, "period": period, "number": lambda rng: str(rng.randint(3, 150)),
           "age": lambda rng: f"{rng.randint(19, 99)}岁",
           "people": lambda rng: f"{rng.randint(1, 60)}{rng.choice('人名')}",
           "magnitude": lambda rng: f"{rng.randint(3, 7)}.{rng.randint(0, 9)}级",
           "depth": lambda rng: f"{rng.randint(5, 30)}{rng.choice(('千米', '公里'))}",
-          "area": lambda rng: part(rng, "area"), "city": lambda rng: part(rng, "city")}
+          "area": lambda rng: part(rng, "area"), "city": lambda rng: part(rng, "city"),
+          "position": lambda rng: part(rng, "position")}
 
 
 class Maker:
@@ -601,13 +625,13 @@ EVENTS = [(text, [event.split() for event in events]) for text, *events in (
 {city}今天有小雨，{person}没有出门
 """.strip().replace("\n|", " |").splitlines())]
 
-Places = dict[str, tuple[int, int]]  # characters [start, end)
+Places = dict[str, list[tuple[int, int]]]  # characters [start, end)
 PIECE = re.compile(r"{(\w+)}|\[(\w+)\]|<(\w+):|(>)|([^{\[<>]+)")
 JOINTS = ("。", "；", "\n", "　", "\n\n")
 
 
 def fill(template: str, slots: Slots, shift: int) -> tuple[str, Places]:
-    """The text of a template, and where its slots, triggers and named spans will stand first, `shift` characters on."""
+    """The text of a template, and where its slots, triggers and named spans will stand, `shift` characters on."""
     text, places, opened = "", {}, []
     for slot, trigger, name, closed, plain in PIECE.findall(template):
         start = shift + len(text)
@@ -615,11 +639,11 @@ def fill(template: str, slots: Slots, shift: int) -> tuple[str, Places]:
             opened.append((name, start))
         elif closed:
             name, first = opened.pop()
-            places[name] = first, start
+            places.setdefault(name, []).append((first, start))
         else:
             text += slots[slot] if slot else trigger or plain
             if slot or trigger:
-                places.setdefault(slot or f"[{trigger}]", (start, shift + len(text)))
+                places.setdefault(slot or f"[{trigger}]", []).append((start, shift + len(text)))
     return text, places
 
 
@@ -627,7 +651,7 @@ def event(found: list[str], places: Places, text: str) -> dict[str, Any]:
     """One event in the official form."""
 
     def at(name: str, key: str) -> dict[str, Any]:
-        start, end = places[name]
+        start, end = places[name][0]
         return {f"{key}_start_index": start, key: text[start:end]}
 
     event_type, trigger, *arguments = found
@@ -671,6 +695,76 @@ def event_extraction(seed: int) -> dict[str, str]:
 
 def md5(text: str) -> str:
     return hashlib.md5(text.encode()).hexdigest()
+
+
+# ------------------------------------------------------------------ named entities (CLUENER 2020)
+
+# What is in a slot -> its label; other slots have none. <label:...> is an entity with slots in it.
+ENTITY_LABELS = {"address": "address", "county": "address", "city": "address", "book": "book", "company": "company",
+                 "game": "game", "office": "government", "film": "movie", "person": "name", "role": "name",
+                 "team": "organization", "position": "position", "sight": "scene"}
+ENTITIES = """
+{company}{position}{person}昨天在{city}说
+{person}曾任{office}{position}，现住{address}
+{office}提醒市民，{address}今起封闭施工
+{person}带领{team}来到{city}，{position}{person2}没有随队
+{team}{position}{person}赛后说，{team}还会更好
+{person}和{person2}都为{team}效力过
+小说《{book}》的作者是{person}
+{person}的新书《{book}》写的是{sight}
+《{book}》由{company}出版，{position}{person}作序
+电影《{film}》请来{person}出演{role}
+{person}执导的《{film}》本周上映，{company}出品
+影迷在{city}{address}排队看《{film}》
+网游《{game}》由{company}开发，今天公测
+{company}的{game}有{number}万玩家
+玩家{person}把《{game}》通关了，他是{company}的{position}
+{sight}位于{county}，门票{money}
+周末去{sight}还是{sight2}？{person}更喜欢{sight}
+{office}称，{sight}{date}重新开放
+{county}{office}{position}{person}到{sight}考察
+{company}搬到了{address}，{company2}留在{address2}
+{company}与{company2}在{city}签约，{office}{position}{person}出席
+先有小说《<book:{title}>》，后有电影《<movie:{title}>》，{person}都看过
+《<movie:{title}>》改编自网游《<game:{title}>》，由{person}主演
+<organization:{city}{team}>在{city}主场迎战{team2}
+<scene:{address}旧址>免费参观，{position}{person}当讲解
+<government:{county}派出所>的{person}抓到了小偷
+<company:{person}工作室>回应：{person}没有去过{city}
+{role}是《{film}》里的{position}，也是《{game}》里的{position2}
+从{city}到{city2}，再到{city}，{person}走了{number}天
+今天有小雨，气温{number}度
+""".strip().splitlines()
+ENTITY_SPLITS = {"train": 400, "dev": 100, "test": 50}
+
+
+def compose_entities(maker: Maker) -> dict[str, Any]:
+    """One template, at times two, with what stands around it, and label -> string -> [first, last character]."""
+    rng = maker.rng
+    text = rng.choice(("近日，", "据悉，", "【快讯】")) if rng.random() < 0.2 else ""
+    found = []
+    for number, template in enumerate(rng.sample(ENTITIES, rng.choices((1, 2), (75, 25))[0])):
+        text += "；" if number else ""
+        filled, places = fill(template, Slots(maker, {}), len(text))
+        text += filled
+        for name, spans in places.items():
+            label = ENTITY_LABELS.get(name.rstrip("0123456789"), name)
+            found += [(start, end, label) for start, end in spans if label in ENTITY_LABELS.values()]
+    label: dict[str, dict[str, list]] = {}
+    for start, end, name in sorted(found):
+        label.setdefault(name, {}).setdefault(text[start:end], []).append([start, end - 1])
+    return {"text": text + rng.choice(("", "。")), "label": label}
+
+
+def named_entities(seed: int) -> dict[str, str]:
+    """File name -> content. Test has only texts and ids."""
+    maker = Maker(seed)
+    files = {"schema.json": json_lines({"label": label} for label in sorted(set(ENTITY_LABELS.values())))}
+    for split, size in ENTITY_SPLITS.items():
+        rows = [compose_entities(maker) for _ in range(size)]
+        files[f"{split}.json"] = json_lines(
+            {"id": number, "text": row["text"]} if split == "test" else row for number, row in enumerate(rows))
+    return files
 
 
 # ------------------------------------------------------------- reading comprehension (DuReader-robust)
@@ -831,6 +925,7 @@ def similar_questions(seed: int) -> dict[str, str]:
 TASKS = {
     "relation_extraction": relation_extraction,
     "event_extraction": event_extraction,
+    "named_entities": named_entities,
     "reading_comprehension": reading_comprehension,
     "pretraining": pretraining,
     "similar_questions": similar_questions,

@@ -93,7 +93,7 @@ def train(
         return
     load_best(model, folder.weights)
     best = max(training.progress.history, key=lambda row: row["f1"])  # the epoch with these weights
-    metrics = {"dev_at_default_threshold": {name: best[name] for name in ("precision", "recall", "f1")}}
+    metrics = {"dev_at_default_threshold": {name: best[name] for name in score([], [])}}
     by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept else {}
     predictions = list(predicted(dev))
     write_report(folder.report, dev, predictions, history=training.progress.history)

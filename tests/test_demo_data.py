@@ -201,6 +201,48 @@ def test_event_oddities_occur(event_records):
     assert any(len(record["text"]) > 256 for record in event_records)
 
 
+# --- named entities
+
+ENTITIES = DATA / "demo" / "named_entities"
+
+
+def entity_lines(name):
+    return [json.loads(line) for line in (ENTITIES / name).read_text(encoding="utf-8").splitlines()]
+
+
+def places(record):
+    """(label, string, first, last character) of every entity."""
+    return [(label, string, *place) for label, strings in record["label"].items()
+            for string, of_string in strings.items() for place in of_string]
+
+
+def test_counts_of_entities():
+    assert [len(entity_lines(f"{split}.json")) for split in ("train", "dev", "test")] == [400, 100, 50]
+    assert all(list(record) == ["id", "text"] for record in entity_lines("test.json"))
+    records = [record for split in ("train", "dev", "test") for record in entity_lines(f"{split}.json")]
+    assert len({record["text"] for record in records}) == len(records)
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_entities_fit_the_schema_and_stand_where_they_say(split):
+    found = [(record["text"], *place) for record in entity_lines(f"{split}.json") for place in places(record)]
+    assert all(text[first : last + 1] == string != "" for text, _, string, first, last in found)
+    assert {label for _, label, *_ in found} == {line["label"] for line in entity_lines("schema.json")}
+    assert len({label for _, label, *_ in found}) == 10
+
+
+def test_entity_oddities_occur():
+    train = [places(record) for record in entity_lines("train.json")]
+    pairs = [(a, b) for of_one in train for a in of_one for b in of_one if a != b]
+    assert any(a[:2] == b[:2] for a, b in pairs)  # a string with several places
+    assert any(a[0] != b[0] and a[1] == b[1] for a, b in pairs)  # a string with two labels
+    assert any(a[2] <= b[2] and b[3] <= a[3] for a, b in pairs)  # one entity in another
+    assert any(not of_one for of_one in train)
+    names, dev = ({string for record in entity_lines(f"{split}.json") for label, string, *_ in places(record)
+                   if label in ("name", "company", "book", "movie")} for split in ("train", "dev"))
+    assert not names & dev
+
+
 # --- reading comprehension
 
 

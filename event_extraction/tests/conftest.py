@@ -13,16 +13,16 @@ os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTERO
 
 pytest.register_assert_rewrite("common.testing")
 
+from common.testing import REPOSITORY, write_tiny_config  # noqa: E402
 from common.testing import call as call  # noqa: E402
 from common.testing import check_zipped as check_zipped  # noqa: E402
 from common.testing import refused as refused  # noqa: E402
 from common.testing import shared as shared  # noqa: E402
 from common.testing import tokenizer as tokenizer  # noqa: E402
 from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
-from common.testing import write_tiny_config  # noqa: E402
 from dataset import Labels  # noqa: E402
 
-DEMO = TASK.parent / "data" / "demo" / "event_extraction"
+DEMO = REPOSITORY / "data" / "demo" / "event_extraction"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,40 @@
+"""Score a prediction file against gold by the metric of CLUENER 2020.
+
+    python evaluate.py --gold dev.json --predictions predictions.json [--report DIR]
+
+One JSON object with micro precision, recall and F1 and the leaderboard's macro F1 on standard output, a table by label
+on standard error.
+"""
+
+import json
+import sys
+
+from common.cli import UserError, evaluation_arguments, run
+from common.jsonl import make_folder
+from common.table import format_table
+from report import write_report
+from schema import read_records
+from scoring import Counts, per_label, score
+
+
+def main() -> None:
+    args = evaluation_arguments(__doc__)
+    gold, predictions = (list(read_records(path)) for path in (args.gold, args.predictions))
+    gold_texts, predicted_texts = ({record["text"] for record in records} for records in (gold, predictions))
+    if not gold_texts & predicted_texts:
+        raise UserError(f"{args.predictions}: has not one of the texts of {args.gold}")
+    if missing := len(gold_texts - predicted_texts):
+        print(f"note: {missing} of {len(gold_texts)} gold texts have no prediction", file=sys.stderr)
+    if args.report:
+        make_folder(args.report)
+    rows = [("label", *Counts().scores(), "support")]
+    for label, count in per_label(gold, predictions).items():
+        rows.append((label, *(f"{value:.4f}" for value in count.scores().values()), str(count.gold)))
+    print(format_table(rows), file=sys.stderr)
+    print(json.dumps(score(gold, predictions)))
+    if args.report:
+        write_report(args.report, gold, predictions)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,67 @@
+"""The report of named entities: scores by label, and each text with its entities."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
+from schema import entities
+from scoring import Counts, per_label, score
+
+KINDS = {
+    "correct": "right",
+    "other label": "wrong",  # a missed entity has the same characters
+    "other boundary": "wrong",  # a missed entity of the label overlaps
+    "not in gold": "wrong",
+    "missed": "missed",
+}
+LENGTHS = (10, 20, 30, 40, 50)  # bounds of the parts by characters
+Records = Sequence[dict[str, Any]]
+Entity = tuple[str, str, int, int]  # label, string, first and last character
+
+
+def write_report(
+    folder: str | Path, gold: Records, predictions: Records, history: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
+    gold = list({record["text"]: record for record in gold}.values())  # of a repeated text the last counts
+    found = {record["text"]: record for record in predictions}
+
+    def scores(part: Records) -> dict[str, float]:
+        return score(part, predictions)
+
+    of_labels = per_label(gold, predictions).items()
+    by_label = [(label, *count.scores().values(), count.gold) for label, count in of_labels]
+    by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
+    by_number = by_size(gold, lambda record: len(list(entities(record))), (1, 2, 3, 4, 6))
+    tables = [
+        Table("labels", "By label", tuple(Counts().scores()), by_label),
+        table_of_parts("text_length", "By characters of the text", by_length, scores),
+        table_of_parts("gold_items", "By number of gold entities", by_number, scores),
+    ]
+    items = [
+        Item(text, facts(set(entities(record)), set(entities(found.get(text, {"label": {}})))))
+        for text, record in ((record["text"], record) for record in gold)
+    ]
+    write(Report("Named entities", scores(gold), KINDS, tables, items, history), folder)
+
+
+def facts(gold: set[Entity], predicted: set[Entity]) -> list[Fact]:
+    """The predictions of a text, right and wrong, and what of gold they miss, each in the order of the text."""
+    missed = gold - predicted
+    kinds = [(entity, "correct" if entity in gold else explain(entity, missed)) for entity in _in_order(predicted)]
+    kinds += [(entity, "missed") for entity in _in_order(missed)]
+    return [Fact(kind, label, [Part("", string, [(first, last + 1)])]) for (label, string, first, last), kind in kinds]
+
+
+def explain(wrong: Entity, missed: set[Entity]) -> str:
+    label, _, first, last = wrong
+    if any(entity[2:] == (first, last) for entity in missed):
+        return "other label"
+    if any(entity[0] == label and entity[2] <= last and first <= entity[3] for entity in missed):
+        return "other boundary"
+    return "not in gold"
+
+
+def _in_order(found: set[Entity]) -> list[Entity]:
+    return sorted(found, key=lambda entity: (entity[2:], entity[0]))

@@ -1,0 +1,72 @@
+"""The schema of the task, and the form of a CLUENER 2020 line.
+
+A line is `{"text": ..., "label": {LABEL: {STRING: [[FIRST, LAST], ...], ...}, ...}}`: the strings that are entities,
+and the first and last character of each of their places. Lines to predict have `text`, and may have an `id` or more.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from common.cli import UserError
+from common.jsonl import read_jsonl, read_submission_lines
+
+
+def read_schema(path: str | Path) -> list[str]:
+    """Read the labels (`{"label": NAME}` a line). Raises UserError, naming file and line."""
+    labels: list[str] = []
+    for number, line in read_jsonl(path):
+        if not isinstance(line, dict) or not isinstance(line.get("label"), str):
+            raise UserError(f'{path}, line {number}: expected {{"label": NAME}}')
+        if line["label"] in labels:
+            raise UserError(f"{path}, line {number}: label {line['label']!r} is defined a second time")
+        labels.append(line["label"])
+    return labels
+
+
+def read_records(path: str | Path, labelled: bool = True, labels: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the records of a file, plain or zipped; `labelled` ones must have a `label`, of the schema's `labels` if
+    they are given. Raises UserError, naming file and line."""
+    for number, record in read_submission_lines(path):
+        for fault in record_faults(record, labelled, labels):
+            raise UserError(f"{path}, line {number}: {fault}")
+        yield record
+
+
+def record_faults(record: Any, labelled: bool, labels: list[str] | None) -> Iterator[str]:
+    """Say what keeps a parsed line from being a record."""
+    if not isinstance(record, dict):
+        yield 'expected a JSON object with "text" and "label"'
+    elif not isinstance(record.get("text"), str):
+        yield '"text" is missing or not a string'
+    elif labelled and not _is_nested(record.get("label")):
+        yield '"label" is missing or not like {"name": {"何川": [[0, 1]]}} (is this a file without labels?)'
+    elif labelled:
+        for label, string, first, last in entities(record):
+            if not string or first < 0 or record["text"][first : last + 1] != string:
+                yield f"{label} {string!r} is not at the characters {first} to {last} of the text"
+            if labels is not None and label not in labels:
+                yield f"label {label!r} is not in the schema"
+
+
+def entities(record: dict[str, Any]) -> Iterator[tuple[str, str, int, int]]:
+    """(label, string, first, last character) of every place of a record."""
+    for label, strings in record["label"].items():
+        for string, places in strings.items():
+            for first, last in places:
+                yield label, string, first, last
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(strings, dict) and all(_is_places(places) for places in strings.values())
+        for strings in value.values()
+    )
+
+
+def _is_places(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(place, list) and [type(at) for at in place] == [int, int] for place in value)
+    )

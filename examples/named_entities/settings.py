@@ -1,0 +1,9 @@
+"""The keys of a config beside those of every task, which are in common/config.py."""
+
+from common.config import Fraction, InputFile, WindowsConfig, config
+
+
+@config
+class Config(WindowsConfig):
+    schema_file: InputFile
+    threshold_share: Fraction = 0.05  # of train, kept to choose the threshold on

@@ -1,0 +1,31 @@
+"""Shared by the tests: siblings of the task by plain name."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+TASK = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TASK))
+# Before TensorFlow starts its threads: models this small lose more to them than they gain.
+os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+
+pytest.register_assert_rewrite("common.testing")
+
+from common.testing import REPOSITORY  # noqa: E402
+from common.testing import call as call  # noqa: E402
+from common.testing import refused as refused  # noqa: E402
+from common.testing import shared as shared  # noqa: E402
+from common.testing import tokenizer as tokenizer  # noqa: E402
+from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def demo():
+    return REPOSITORY / "data" / "demo" / "named_entities"
+
+
+@pytest.fixture(scope="session")
+def labels():
+    return ["address", "company", "name"]

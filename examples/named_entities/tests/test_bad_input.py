@@ -1,0 +1,74 @@
+"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import evaluate
+import train
+from common.testing import CONFIG_OF_LINES, VOCABULARY, WrongLinesTests, bad_lines, write
+
+SCHEMA = '{"label": "name"}\n'
+
+
+def line(text="何川去世", label=None, **changes):
+    record = {"text": text, "label": label or {"name": {"何川": [[0, 1]]}}} | changes
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Everything that a training needs, all of it good."""
+    folder = tmp_path / "input"
+    folder.mkdir()
+    write(folder, {
+        "config.json": json.dumps(CONFIG_OF_LINES),
+        "train.json": line() + line() + line(),
+        "dev.json": line() + line() + line(),
+        "schema.json": SCHEMA,
+        "vocab.txt": VOCABULARY,
+    })  # fmt: skip
+    return folder
+
+
+TRAINING = bad_lines(line) | {
+    "labels missing": ({"dev.json": line() + '{"text": "何川"}'}, 'dev.json, line 2: "label" is missing'),
+    "labels a list": ({"train.json": line(label=["name"])}, 'train.json, line 1: "label" is missing or not like'),
+    "strings a list": ({"train.json": line(label={"name": ["何川"]})}, 'line 1: "label" is missing or not like'),
+    "no place": ({"train.json": line(label={"name": {"何川": []}})}, 'line 1: "label" is missing or not like'),
+    "place a number": ({"train.json": line(label={"name": {"何川": [0, 1]}})}, 'line 1: "label" is missing or'),
+    "place of three": ({"train.json": line(label={"name": {"何川": [[0, 1, 2]]}})}, 'line 1: "label" is missing or'),
+    "place not whole": ({"train.json": line(label={"name": {"何川": [[0, 1.0]]}})}, 'line 1: "label" is missing or'),
+    "place wrong": (
+        {"train.json": line() + line(label={"name": {"何川": [[0, 1], [0, 2]]}})},
+        "train.json, line 2: name '何川' is not at the characters 0 to 2 of the text",
+    ),
+    "place negative": ({"train.json": line(label={"name": {"去世": [[-2, 3]]}})}, "name '去世' is not at the"),
+    "empty string": ({"train.json": line(label={"name": {"": [[1, 0]]}})}, "line 1: name '' is not at the"),
+    "unknown label": ({"dev.json": line(label={"city": {"何川": [[0, 1]]}})}, "label 'city' is not in the schema"),
+    "schema doubled": ({"schema.json": SCHEMA * 2}, "schema.json, line 2: label 'name' is defined a second time"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "message"), TRAINING.values(), ids=TRAINING)
+def test_training(files, message, folder, refused, without_tensorflow):
+    write(folder, files)
+    error = refused(train.main, "--config", folder / "config.json", "--output", folder.parent / "run")
+    assert message in error
+
+
+class TestWrongInput(WrongLinesTests):
+    task = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize(
+    ("predictions", "message"),
+    [
+        (line(text="江月", label={"name": {"江月": [[0, 1]]}}), "pred.json: has not one of the texts of"),
+        ('{"text": "何川去世"}\n', 'pred.json, line 1: "label" is missing'),
+    ],
+)
+def test_evaluation(predictions, message, folder, refused, without_tensorflow):
+    write(folder, {"pred.json": predictions})
+    assert message in refused(evaluate.main, "--gold", folder / "dev.json", "--predictions", folder / "pred.json")

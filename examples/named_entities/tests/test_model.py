@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import tf_keras as keras
+
+from common.config import EncoderSizes
+from common.encoder import build_encoder, resolve_encoder
+from common.inference import tensorflow_engine
+from common.losses import multilabel_crossentropy, pair_heads_loss
+from dataset import Features, to_batch
+from model import Extractor, build_model
+
+
+@pytest.fixture(scope="module")
+def features():
+    """Two windows of unlike length: one with an entity in another, and an empty text."""
+    spans = np.array([[1, 1, 4], [2, 1, 2], [2, 6, 6]], np.int32)
+    offsets = np.zeros((8, 2), np.int32)
+    return [
+        Features(0, np.array([2, 7, 8, 9, 10, 11, 12, 3], np.int32), offsets, spans),
+        Features(1, np.array([2, 3], np.int32), offsets[:2], spans[:0]),
+    ]
+
+
+@pytest.fixture(scope="module")
+def model(labels):
+    source = resolve_encoder(EncoderSizes(hidden_size=16, layers=1, heads=2), 64)
+    return build_model(build_encoder(source.architecture, 0), labels, seed=0)
+
+
+def test_loss_equals_the_dense_form(model, features):
+    inputs, positives = to_batch(features, np.random.default_rng(0))
+    outputs = model(inputs)
+    scores, rows, columns = outputs["entities"]
+    dense = (scores[:, None] + rows[..., None] + columns[:, :, None]).numpy()
+    target = np.zeros_like(dense)
+    label, first, last = features[0].spans.T
+    target[0, label, first, last] = 1
+    flat = (*dense.shape[:2], -1)
+    expected = multilabel_crossentropy(target.reshape(flat), dense.reshape(flat)).numpy().sum(1).mean()
+    np.testing.assert_allclose(pair_heads_loss(positives, outputs), expected, rtol=1e-4)
+
+
+def test_steps_learn_and_the_extractor_finds_what_was_learnt(model, features):
+    inputs, targets = to_batch(features, np.random.default_rng(0))
+    model.compile(keras.optimizers.Adam(1e-2), pair_heads_loss)
+    losses = [model.train_on_batch(inputs, targets) for _ in range(150)]
+    assert losses[-1] < losses[0] / 10
+    found = list(Extractor(model, tensorflow_engine)(features))
+    assert [spans.tolist() for spans in found] == [features[0].spans.tolist(), []]

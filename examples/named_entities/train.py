@@ -1,0 +1,105 @@
+"""Config -> data -> model -> compile -> fit.
+
+python examples/named_entities/train.py --config demo.json
+"""
+
+import sys
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from common.batching import bucketed_batches
+from common.cli import print_counts, run, training_arguments
+from common.config import load_config
+from common.encoder import EncoderSource, resolve_encoder
+from common.jsonl import write_json
+from common.run import RunFolder, find_run, start_run
+from common.workers import as_worker, is_chief, select_strategy
+from dataset import to_batch, to_example, to_features
+from predict import predict
+from report import write_report
+from schema import read_records, read_schema
+from scoring import score
+from settings import Config
+
+HERE = Path(__file__).resolve().parent
+
+
+@as_worker()
+def main() -> None:
+    args = training_arguments(__doc__)
+    config = load_config(Config, args.config, HERE, args.set)
+    labels = read_schema(config.schema_file)
+    records, dev = (list(read_records(file, labels=labels)) for file in (config.train_file, config.dev_file))
+    source = resolve_encoder(config.encoder, config.max_length, config.gelu)
+    folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
+    if not folder.metrics.exists():
+        train(config, labels, records, dev, source, folder)
+    if is_chief():
+        print(folder.metrics.read_text(encoding="utf-8"), end="")
+        print(f"finished: {folder.path}")
+
+
+def train(
+    config: Config, labels: list[str], records: list[dict], dev: list[dict], source: EncoderSource, folder: RunFolder
+) -> None:
+    order = np.random.default_rng(config.seed).permutation(len(records))
+    kept = [records[i] for i in order[: int(config.threshold_share * len(records))]]
+    records = [records[i] for i in order[len(kept) :]]
+    counts = Counter()
+    examples = [to_example(record) for record in records]
+    features = list(to_features(examples, source.tokenizer, labels, config.max_length, config.stride, counts))
+    lengths = [len(feature.token_ids) for feature in features]
+    print(f"{len(records)} records to train on, {len(kept)} kept to choose the threshold, {len(dev)} dev")
+    print_counts(counts, sys.stdout)
+
+    # TensorFlow is imported only here, when the input has been checked
+    import tf_keras as keras
+
+    from common.encoder import build_encoder, load_weights
+    from common.inference import tensorflow_engine
+    from common.losses import pair_heads_loss
+    from common.optimizers import make_optimizer
+    from common.training import Batches, Run, choose_threshold, set_precision
+    from common.training import load_weights as load_best
+    from model import Extractor, build_model
+
+    with select_strategy().scope():
+        keras.utils.set_random_seed(config.seed)
+        print("precision:", set_precision(config.precision))
+        encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
+        load_weights(encoder, source)
+        model = build_model(encoder, labels, config.seed)
+        steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
+        optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
+        model.compile(optimizer, pair_heads_loss, accumulate=config.accumulate, jit_compile=config.xla)
+        start_run(folder, config, source, config.schema_file)
+        training = Run(folder, model, config.checkpoint_steps)
+    extractor = Extractor(model, tensorflow_engine)
+    predicted = partial(predict, extractor=extractor, tokenizer=source.tokenizer, labels=labels, config=config)
+
+    def evaluate(gold: list[dict]) -> dict[str, float]:
+        return score(gold, predicted(gold))
+
+    for epoch in range(training.progress.epoch, config.epochs):
+        order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
+        batches = Batches(features, order, to_batch, config.seed, epoch, skip=training.progress.step)
+        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
+        training.score_epoch(partial(evaluate, dev), best_by="f1")
+
+    if not is_chief():
+        return
+    load_best(model, folder.weights)
+    best = max(training.progress.history, key=lambda row: row["f1"])  # the epoch with these weights
+    metrics = {"dev_at_default_threshold": {name: best[name] for name in score([], [])}}
+    by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept else {}
+    predictions = list(predicted(dev))
+    write_report(folder.report, dev, predictions, history=training.progress.history)
+    metrics |= {"threshold": extractor.threshold, "f1_by_threshold": by_threshold, "dev": score(dev, predictions)}
+    write_json(folder.metrics, metrics)
+
+
+if __name__ == "__main__":
+    run(main)
