@@ -88,8 +88,8 @@ def main() -> None:
     args = evaluation_arguments(__doc__)
     gold, predictions = read_files(args.gold, args.predictions)
     if args.report:
-        make_folder(args.report)
         check_texts(gold, args.gold)
+        make_folder(args.report)
     print(label_table(per_label(gold, predictions)), file=sys.stderr)
     print(summary_table(gold, predictions), file=sys.stderr)
     print(json.dumps(score(gold, predictions)))

@@ -30,7 +30,7 @@ def main() -> None:
     args = read_arguments()
     folder, config, source = load_run(args.model, Config)
     for path in filter(None, (args.output, args.n_best)):
-        check_output_path(path)
+        check_output_path(path, args.input)
     if args.text is None:
         questions = read_questions(args.input, labelled=False)
         check_ids(questions, args.input)

@@ -87,7 +87,7 @@ def read_generated(path: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def has_text(found: Any) -> bool:
-    return isinstance(found, dict) and "text" in found
+    return isinstance(found, dict) and isinstance(found.get("text"), str)
 
 
 if __name__ == "__main__":

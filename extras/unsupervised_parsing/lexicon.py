@@ -26,7 +26,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.min_count < 1:
         raise UserError(f"--min-count {args.min_count}: expected at least 1")
-    check_output_path(args.output)
+    check_output_path(args.output, args.input)
     is_known = known_words(args.new)
     counts = Counter()
     for _, line in read_lines(args.input):
