@@ -259,9 +259,11 @@ def _parse_override(cls: type, text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _check_json(where: str, values: dict[str, Any]) -> None:
-    """Raises UserError for what Python's JSON takes and pydantic's does not: halves of surrogate pairs, deep brackets."""
+    """Raises UserError for what Python's JSON takes and pydantic's does not: half a surrogate pair, deep brackets."""
     try:
-        pydantic_core.from_json(json.dumps(values))
+        pydantic_core.from_json(json.dumps(values, ensure_ascii=False).encode())
+    except UnicodeEncodeError as error:
+        raise UserError(f"{where}: {error.object[error.start]!r} is half a character") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: {str(error).partition(' at line ')[0]}") from None
 

@@ -141,8 +141,8 @@ def flush(path: Path) -> None:
 
 
 def check_output_path(path: str | Path, *inputs: str | Path) -> None:
-    """Raise UserError if `atomic_write(path)` could not write (no such folder, itself one, not writable), or would write
-    over a file that is read."""
+    """Raise UserError if `atomic_write(path)` could not write (no such folder, itself one, not writable), or would
+    write over a file that is read."""
     if str(path) == "-":
         return
     path = Path(path)

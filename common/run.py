@@ -10,7 +10,7 @@ from typing import Any
 from common.cli import UserError
 from common.config import config_differences, load_config, save_config
 from common.encoder import EncoderSource, check_architecture
-from common.jsonl import read_json, replaced, write_json
+from common.jsonl import make_folder, read_json, replaced, write_json
 from common.tokenizer import Tokenizer
 from common.workers import is_chief
 
@@ -95,10 +95,10 @@ def find_run(path: str | Path, settings: Any) -> RunFolder:
 
 def start_run(run: RunFolder, settings: Any, source: EncoderSource, schema_file: str | None = None) -> None:
     """Writes what describes a run, if it is a new one and this is its chief. Call it when all that can be wrong with
-    the input is checked."""
+    the input is checked. Raises UserError if the folder cannot be made."""
     if run.config.exists() or not is_chief():
         return
-    run.path.mkdir(parents=True, exist_ok=True)
+    make_folder(run.path)
     source.tokenizer.save(run.vocabulary)
     write_json(run.architecture, source.architecture)
     if schema_file:

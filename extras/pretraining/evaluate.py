@@ -32,9 +32,9 @@ def main() -> None:
     source = resolve_encoder(args.encoder, MAX_LENGTH)
     windows = Windows(to_corpus(text, source.tokenizer), source.tokenizer, MAX_LENGTH, MAX_LENGTH - 2)
     if not len(windows):
-        raise UserError(f"{args.input}: no token to score" + f", every {HELD_OUT}th passage of a file is of dev" * args.dev)
+        raise UserError(f"{args.input}: no token to score" + f" in every {HELD_OUT}th passage of a file" * args.dev)
     counts = None
-    if args.train:
+    if args.train is not None:
         train = Text(find_files(args.train), "train" if args.dev else "all")
         if not train.digest[0]:
             raise UserError(f"{args.train}: no passage to count")

@@ -41,7 +41,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     if args.gold.endswith(".conllu"):
-        if args.train:
+        if args.train is not None:
             raise UserError("--train: counts words, but --gold has trees")
         scores = score_trees(args.gold, args.predictions, args.baselines)
     else:
@@ -52,7 +52,7 @@ def main() -> None:
 def score_words(gold: str, predictions: str, baselines: bool, train: str | None) -> dict[str, Any]:
     pairs = list(read_words(gold, predictions))
     segmenters: dict[str, Segmenter] = simple() if baselines else {}
-    if train:
+    if train is not None:
         lines = (line for path in find_files(train) for _, line in read_lines(path))
         segmenters["mutual_information"] = mutual_information(lines, sample_sentences(train), WORD_LENGTH)
     scores = f1(*add(count_words(ours, theirs) for theirs, ours in pairs))

@@ -47,7 +47,7 @@ class Parse(NamedTuple):
 def main() -> None:
     args = parse_arguments()
     check_output_path(args.output, args.input)
-    if args.pictures:
+    if args.pictures is not None:
         from pictures import draw, prepare
 
         prepare(args.pictures)
@@ -69,9 +69,9 @@ def main() -> None:
         for (line, _), parsed in zip(numbers, parses, strict=True):
             if len(parsed.parts) > 1:
                 tqdm.write(f"line {line}: too long, parsed in {len(parsed.parts)} parts", file=sys.stderr)
-            if args.pictures and len(parsed.words) > MOST_DRAWN:
+            if args.pictures is not None and len(parsed.words) > MOST_DRAWN:
                 tqdm.write(f"line {line}: too long to be drawn", file=sys.stderr)
-            elif args.pictures and parsed.words:
+            elif args.pictures is not None and parsed.words:
                 draw(parsed.words, parsed.matrix, parsed.brackets, Path(args.pictures) / str(line))
             file.write((to_json(line, parsed) if args.json else bracketed(parsed.words, parsed.brackets)) + "\n")
 

@@ -32,7 +32,7 @@ def main() -> None:
     sentences = (sentence for _, sentence in read_sentences(args.input))
     head = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
-    sample = sample_sentences(args.text) if args.text else head
+    sample = sample_sentences(args.text) if args.text is not None else head
     if args.threshold is None:
         count_joins(sample, args.word_length)
 
@@ -89,7 +89,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="JSON with the scores")
     args = parser.parse_args()
     check_threshold(args.threshold)
-    if args.threshold is not None and (args.text or args.word_length is not None):
+    if args.threshold is not None and (args.text is not None or args.word_length is not None):
         raise UserError("--threshold leaves nothing to choose: expected without --text and --word-length")
     args.word_length = 1.6 if args.word_length is None else args.word_length
     if not args.word_length > 0:  # NaN is not, either
