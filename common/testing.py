@@ -101,7 +101,7 @@ def write_tiny_config(folder: Path, **settings: Any) -> Path:
 def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
     """Writes files by name; None removes one."""
     for name, content in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if content is None:
             (folder / name).unlink(missing_ok=True)
         else:

@@ -44,7 +44,7 @@ NOT_TEXT = {
     "UTF-16": (LINE.encode("utf-16"), ", line 1: not UTF-8 (byte 1)"),
     "GBK": (LINE.encode("gbk"), ", line 1: not UTF-8 (byte 11)"),
     "gzip": (gzip.compress(LINE.encode(), mtime=0), ", line 1: not UTF-8 (byte 2)"),
-    "half a character": ("何\n何".encode()[:-1], ", line 2: not UTF-8 (byte 1)"),
+    "half a character": ("何".encode()[:-1], ", line 1: not UTF-8 (byte 1)"),
 }
 # the name of a file to read
 NO_FILES = {

@@ -162,7 +162,7 @@ def read_index(folder: Path) -> tuple[faiss.Index, np.ndarray, str]:
         if places.shape != (index.ntotal, 2):
             raise ValueError("not as many questions as vectors")
         return index, places, content["model"]
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:
+    except (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:
         raise UserError(f"{folder}: a damaged index ({error})") from None
 
 
