@@ -164,7 +164,7 @@ def check_output_path(path: str | Path, *inputs: str | Path) -> None:
 
 
 def make_folder(path: str | Path) -> None:
-    """Makes a folder and those above it, where they are not there. Raises UserError if it cannot be."""
+    """Makes a folder and those above it, where they are not there. Raises UserError if it cannot."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:

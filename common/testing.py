@@ -776,6 +776,11 @@ class WrongLinesTests(WrongInputTests):
     def test_files_that_are_no_lines(self, reader, name, finished, refused, without_tensorflow):
         self.file_refused(READERS[reader], *NOT_LINES[name], finished, refused)
 
+    @pytest.mark.parametrize(("name", "message"), NO_FILES.values(), ids=NO_FILES)
+    def test_schemas_of_no_file(self, name, message, finished, refused, without_tensorflow):
+        reader = SCHEMA_READERS["check --schema"]
+        assert refused(reader.main, *reader.with_name(name)) == f"{name}{message}"
+
     @pytest.mark.parametrize(("content", "message"), NOT_LINES.values(), ids=NOT_LINES)
     @pytest.mark.parametrize("reader", SCHEMA_READERS.values(), ids=SCHEMA_READERS)
     def test_schemas(self, reader, content, message, finished, refused, without_tensorflow):

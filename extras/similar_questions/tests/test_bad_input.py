@@ -28,6 +28,7 @@ def folder(tmp_path):
     write(folder, {
         "config.json": json.dumps(CONFIG), "vocab.txt": VOCABULARY,
         "train.jsonl": GROUPS, "dev.tsv": PAIRS, "questions.txt": "何\n", "train.json": GROUPS,
+        "numbers.jsonl": '{"text": "何", "similar": [{"text": 1}]}\n',
         "squad.json": '{"data": [{"paragraphs": [{"context": "何", "qas": [{"id": "1", "question": "何"}]}]}]}',
     } | run_files(CONFIG, None))  # fmt: skip
     return folder
@@ -255,6 +256,7 @@ EVALUATIONS = {
     "no pairs": (["--pairs", "none.tsv", "--tfidf"], "none.tsv: no such file"),
     "no encoder": (["--pairs", "dev.tsv", "--encoder", "./none"], "./none: no such folder"),
     "not generated": (["--generated", "train.jsonl"], "train.jsonl, line 1: expected"),
+    "generated numbers": (["--generated", "numbers.jsonl"], "numbers.jsonl, line 1: expected"),
 }
 
 
