@@ -165,6 +165,8 @@ def check_output_path(path: str | Path, *inputs: str | Path) -> None:
 
 def make_folder(path: str | Path) -> None:
     """Makes a folder and those above it, where they are not there. Raises UserError if it cannot."""
+    if not str(path):
+        raise UserError("a folder without a name cannot be made")
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:

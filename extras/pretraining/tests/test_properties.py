@@ -26,7 +26,8 @@ def test_every_token_is_in_a_window_and_no_end_is_masked(file, tokenizer, lines,
     held = {place for i in range(len(windows)) for place in range(windows.firsts[i], windows.ends[i])}
     assert held == set(range(len(corpus.token_ids)))
     assert all(3 <= len(window.token_ids) <= max_length for window in windows)
-    inputs, tokens = masked_batch(list(windows), np.random.default_rng(0), tokenizer, data.draw(st.floats(0, 1)), noise=0)
+    whole_words = data.draw(st.floats(0, 1))
+    inputs, tokens = masked_batch(list(windows), np.random.default_rng(0), tokenizer, whole_words, noise=0)
     for window, ids, positions, found in zip(windows, inputs["token_ids"], inputs["positions"], tokens, strict=True):
         positions = positions[found != 0]
         assert len(positions)
