@@ -103,5 +103,5 @@ lock:  ## write requirements.txt anew from pyproject.toml, keeping its pins (nee
 	    --custom-compile-command 'make lock' --output-file requirements.txt
 
 clean:  ## remove .venv and caches; runs/ stays
-	rm -rf .venv *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv *.egg-info .hypothesis .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

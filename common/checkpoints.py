@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import h5py
+import ml_dtypes  # noqa: F401  it is what makes NumPy know bfloat16
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -146,6 +147,8 @@ def read_weights(files: list[Path]) -> dict[str, np.ndarray]:
             if name.endswith(".weight") and canonical.endswith("/kernel"):
                 value = value.T  # PyTorch's Linear is [out, in]
             weights[canonical] = np.asarray(value, np.float32)
+            if not np.isfinite(weights[canonical]).all():
+                raise UserError(f"{path}: {name} has values that are not finite")
     return weights
 
 
@@ -212,7 +215,8 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     try:
         if path.suffix in readers:  # the data files of a TensorFlow checkpoint are read through its index
             yield from readers[path.suffix](path)
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    # AttributeError: numbers that NumPy has not, as float8
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError) as error:
         raise UserError(f"{path}: truncated, or no {path.suffix} file: {error}") from error
 
 

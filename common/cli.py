@@ -1,11 +1,16 @@
 """What every command line shares: one way to tell a mistake of the user from a fault of ours."""
 
 import argparse
+import errno
+import io
 import os
 import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from typing import TextIO
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
@@ -15,21 +20,40 @@ class UserError(Exception):
 def run(main: Callable[[], None]) -> None:
     """Call `main` and turn its failure into an exit code.
 
-    0 done, 2 a `UserError` (one line on standard error), 130 interrupted, 141 the reader of our output has
-    gone (as a shell reports SIGINT and SIGPIPE). Any other exception passes through: traceback, exit code 1.
+    0 done, 2 a `UserError` or a full disk (one line on standard error), 130 interrupted, 141 the reader of our output
+    has gone (as a shell reports SIGINT and SIGPIPE). Any other exception passes through: traceback, exit code 1.
     """
+    sys.stderr = sys.stderr or io.StringIO()  # None where it is closed: its lines would go to standard output
     try:
+        if sys.stdout is None:
+            raise UserError("standard output is closed")
         main()
         sys.stdout.flush()  # a closed pipe shows up here and not while the interpreter shuts down
     except UserError as error:
-        print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
+        print("error:", printable(str(error)), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # What is still buffered goes nowhere, so that the flush at exit cannot fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        _drop_output()
+        print(f"error: output cannot be written ({os.strerror(error.errno)})", file=sys.stderr)
+        sys.exit(2)
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, so that the flush at exit cannot fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def printable(text: str) -> str:
+    """One line in which nothing is a command to the terminal, whatever the data has."""
+    line = " ".join(text.splitlines())
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in line)
 
 
 def print_counts(counts: Counter, file: TextIO | None = None) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
 import pydantic
-from pydantic import Field, PositiveFloat, PositiveInt
+import pydantic_core
+from pydantic import Field, PositiveFloat
 
 from common.cli import UserError
 from common.jsonl import read_json, write_json
@@ -38,20 +39,20 @@ class _Located(NamedTuple):
 def _file_path(value: str, folder: Path) -> str:
     if value.startswith("data:"):
         return os.path.normpath(DATA_FOLDER / value.removeprefix("data:"))
-    return os.path.normpath(folder / Path(value).expanduser())
+    return os.path.normpath(folder / os.path.expanduser(value))
 
 
 def _encoder_path(value: str, folder: Path) -> str:
     """A folder's absolute path; what is no path (the name of an encoder on the hub) stays as it is."""
     for place in (folder, Path.cwd()):
         path = _file_path(value, place)
-        if value.startswith(("data:", ".", "/", "~")) or Path(path).exists():
+        if value.startswith(("data:", ".", "/", "~")) or os.path.exists(path):
             return path
     return value
 
 
 def _check_file(path: str, info: pydantic.ValidationInfo) -> str:
-    if info.context and info.context["check_files"] and not Path(path).is_file():
+    if info.context and info.context["check_files"] and not os.path.isfile(path):
         raise ValueError(f"no such file: {path}")
     return path
 
@@ -60,7 +61,8 @@ def find_files(pattern: str) -> list[Path]:
     """The file of that name, the folder's *.txt, or the files that the pattern matches, in the order of their names.
     Raises UserError if there is none."""
     path = Path(pattern)
-    found = [path] if path.is_file() else path.glob("*.txt") if path.is_dir() else map(Path, glob.glob(pattern))
+    is_file, is_folder = os.path.isfile(path), os.path.isdir(path)  # those of Path raise where a name is too long
+    found = [path] if is_file else path.glob("*.txt") if is_folder else map(Path, glob.glob(pattern))
     if files := sorted(file for file in found if file.is_file()):
         return files
     raise UserError(f"no such file, folder of *.txt or pattern of files: {pattern}")
@@ -78,6 +80,7 @@ def _check_files(pattern: str, info: pydantic.ValidationInfo) -> str:
 InputFile = Annotated[str, _Located(_file_path), pydantic.AfterValidator(_check_file)]
 InputFiles = Annotated[str, _Located(_file_path), pydantic.AfterValidator(_check_files)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow counts in 32 bits
 
 
 @config
@@ -135,7 +138,7 @@ class TrainingConfig:
     train_file: InputFile
     dev_file: InputFile
     encoder: EncoderSpec
-    max_length: Annotated[int, Field(ge=3)] = 256  # tokens with [CLS] and [SEP]
+    max_length: Annotated[int, Field(ge=3, lt=2**31)] = 256  # tokens with [CLS] and [SEP]
     epochs: PositiveInt = 10
     batch_size: PositiveInt = 16
     learning_rate: PositiveFloat = 2e-5
@@ -188,6 +191,8 @@ def load_config(
     """
     path = _find(Path(name), Path(folder))
     sources = [*_read_chain(cls, path, ()), *(_parse_override(cls, text) for text in overrides)]
+    for where, values in sources:
+        _check_json(where, values)
     merged = functools.reduce(_merge, (values for _, values in sources))
     context = {"check_files": check_files}
     try:  # as JSON, the one mode in which pydantic is strict and yet builds dataclasses from objects
@@ -217,7 +222,7 @@ def _differences(first: Any, second: Any, location: tuple[str, ...]) -> Iterator
 def _find(name: Path, folder: Path) -> Path:
     places = [name, folder / "configs" / name]
     for path in (candidate for place in places for candidate in (place, Path(f"{place}.json"))):
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     known = ", ".join(sorted(path.stem for path in (folder / "configs").glob("*.json")))
     raise UserError(f"{name}: no such config; {folder / 'configs'} has {known or 'none'}")
@@ -235,7 +240,7 @@ def _read_chain(cls: type, path: Path, children: tuple[Path, ...]) -> list[tuple
     folder, seen, ancestors = path.absolute().parent, (*children, path.resolve()), []
     if "parent" in values:
         parent = Path(os.path.normpath(folder / values.pop("parent")))
-        if not parent.is_file():
+        if not os.path.isfile(parent):
             raise UserError(f"{path}: parent: no such file: {parent}")
         if parent.resolve() in seen:
             raise UserError(f"{path}: parent: circular, {parent} is already a child of this file")
@@ -247,11 +252,21 @@ def _parse_override(cls: type, text: str) -> tuple[str, dict[str, Any]]:
     key, equals, value = text.partition("=")
     if not equals or "" in key.split("."):
         raise UserError(f"--set {text}: expected key=value")
-    with contextlib.suppress(ValueError):  # what is not JSON is a plain string
+    with contextlib.suppress(ValueError, RecursionError):  # what is not JSON is a plain string
         value = json.loads(value)
     for part in reversed(key.split(".")):
         value = {part: value}
     return "--set", _resolve(cls, value, Path.cwd())
+
+
+def _check_json(where: str, values: dict[str, Any]) -> None:
+    """Raises UserError for what Python's JSON takes and pydantic's does not: half a surrogate pair, deep brackets."""
+    try:
+        pydantic_core.from_json(json.dumps(values, ensure_ascii=False).encode())
+    except UnicodeEncodeError as error:
+        raise UserError(f"{where}: {error.object[error.start]!r} is half a character") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: {str(error).partition(' at line ')[0]}") from None
 
 
 def _resolve(hint: Any, value: Any, folder: Path) -> Any:

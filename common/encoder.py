@@ -1,6 +1,7 @@
 """One call builds the encoder: from published weights, from the hub, or fresh from sizes."""
 
 import functools
+import os
 import re
 import sys
 from collections import Counter
@@ -101,7 +102,7 @@ def _resolve(spec: str | EncoderSizes) -> EncoderSource:
     if isinstance(spec, EncoderSizes):
         tokenizer = Tokenizer.from_vocab(spec.vocabulary, word_level=spec.word_level)
         return EncoderSource("fresh encoder", _fresh_architecture(spec, tokenizer.vocab_size), tokenizer)
-    if Path(spec).is_dir():
+    if os.path.isdir(spec):
         return _from_folder(Path(spec), spec)
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", spec):
         return _from_folder(fetch_encoder(spec), spec)
@@ -155,7 +156,7 @@ def _architecture(config: Any, path: Path) -> dict[str, Any]:
         if config.get(key, value) != value:
             raise UserError(f"{path}: {key} is {config[key]!r}, only {value!r} is supported")
     activation = config.get("hidden_act", "gelu")
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise UserError(f"{path}: hidden_act {activation!r} is not one of {', '.join(ACTIVATIONS)}")
 
     def size(key: str, default: int | None = None) -> int:
@@ -164,6 +165,9 @@ def _architecture(config: Any, path: Path) -> dict[str, Any]:
             raise UserError(f"{path}: {key} should be a positive integer, not {value!r}")
         return value
 
+    epsilon = config.get("layer_norm_eps", 1e-12)
+    if type(epsilon) not in (int, float) or not 0 <= epsilon < 1:
+        raise UserError(f"{path}: layer_norm_eps should be a number from 0 to 1, not {epsilon!r}")
     hidden_size, heads = size("hidden_size"), size("num_attention_heads")
     if hidden_size % heads:
         raise UserError(f"{path}: hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}")
@@ -178,8 +182,22 @@ def _architecture(config: Any, path: Path) -> dict[str, Any]:
         "hidden_act": ACTIVATIONS[activation],
         "max_position": size("max_position_embeddings", 512),
         "segment_vocab_size": size("type_vocab_size", 2),
-        "layer_norm_eps": float(config.get("layer_norm_eps", 1e-12)),
+        "layer_norm_eps": float(epsilon),
     }
+
+
+def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
+    """Raises UserError unless a file's value is what `build_encoder` takes, for a vocabulary of this size."""
+    sizes = ("hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    if not (
+        isinstance(architecture, dict)
+        and architecture.get("model") in MODEL_TYPES
+        and architecture.get("hidden_act") in ACTIVATIONS.values()
+        and all(type(architecture.get(key)) is int and architecture[key] > 0 for key in sizes)
+    ):
+        raise UserError(f"{path}: not the description of an encoder")
+    if architecture.get("vocab_size") != vocab_size:
+        raise UserError(f"{path}: vocab_size is {architecture.get('vocab_size')!r}, the vocabulary has {vocab_size}")
 
 
 def _read(files: list[Path], use_task_id: bool) -> dict[str, np.ndarray]:

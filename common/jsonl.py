@@ -4,22 +4,21 @@ A path of "-" is standard input or output. Every mistake of the user is a `UserE
 """
 
 import contextlib
-import errno
 import io
 import json
 import os
 import sys
 import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from common.cli import UserError
+from common.cli import DISK_FULL, UserError
 
 # A lone surrogate ("\ud800", legal in JSON) has no UTF-8 form: this error handler writes JSON's escape of it.
 _TEXT_FORMAT = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MOST_PACKED = 100  # times its size in the zip that text has; official lines have 5 to 20
 
 
 def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
@@ -54,14 +53,14 @@ def read_json(path: str | Path) -> Any:
     if not content.strip():
         raise UserError(f"{name}: empty file, expected JSON")
     try:
-        return json.loads(content.decode("utf-8-sig"))
+        return _loads(content.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         where = f"{name}, line {error.lineno}"
         raise UserError(f"{where}: not JSON ({error.msg}, column {error.colno})") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(f"{name}, line {line}: not UTF-8") from None
-    except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
+    except (ValueError, RecursionError) as error:  # see `_loads`
         raise UserError(f"{name}: not readable as JSON ({error})") from None
 
 
@@ -100,7 +99,7 @@ def atomic_write(path: str | Path) -> Iterator[IO[str]]:
         return
     path = Path(path)
     if path.exists() and not path.is_file():  # /dev/null or a pipe: written to, never replaced
-        with path.open("w", **_TEXT_FORMAT) as file:
+        with _named(path), path.open("w", **_TEXT_FORMAT) as file:
             yield file
         return
     with replaced(path) as temporary, _open_text(temporary, path.name) as file:
@@ -116,15 +115,23 @@ def replaced(path: Path) -> Iterator[Path]:
     """
     temporary = _temporary(path)
     try:
-        yield temporary
-        flush(temporary)
-        temporary.replace(path.resolve())
-    except OSError as error:
-        if error.errno not in _DISK_FULL:
-            raise
-        raise UserError(f"{path}: cannot be written ({os.strerror(error.errno)})") from None
+        with _named(path):
+            yield temporary
+            flush(temporary)
+            temporary.replace(path.resolve())
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A full disk is a UserError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise UserError(f"{path}: cannot be written ({os.strerror(error.errno)})") from None
 
 
 def flush(path: Path) -> None:
@@ -133,12 +140,15 @@ def flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def check_output_path(path: str | Path) -> None:
-    """Raise UserError if `atomic_write(path)` could not write: no such folder, itself one, not writable."""
+def check_output_path(path: str | Path, *inputs: str | Path) -> None:
+    """Raise UserError if `atomic_write(path)` could not write (no such folder, itself one, not writable), or would
+    write over a file that is read."""
     if str(path) == "-":
         return
     path = Path(path)
     try:
+        if path.is_file() and any(os.path.isfile(name) and path.samefile(name) for name in inputs):
+            raise UserError(f"{path}: is an input, too; expected another name to write to")
         if path.is_dir():
             raise UserError(f"{path}: is a folder, expected the name of a file to write")
         if not path.parent.is_dir():
@@ -154,7 +164,9 @@ def check_output_path(path: str | Path) -> None:
 
 
 def make_folder(path: str | Path) -> None:
-    """Makes a folder and those above it, where they are not there. Raises UserError if it cannot be."""
+    """Makes a folder and those above it, where they are not there. Raises UserError if it cannot."""
+    if not str(path):
+        raise UserError("a folder without a name cannot be made")
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -190,6 +202,8 @@ def _name(path: str | Path) -> str:
 @contextlib.contextmanager
 def _open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
     if str(path) == "-":
+        if sys.stdin is None:
+            raise UserError("standard input is closed")
         yield sys.stdin.buffer
         return
     try:
@@ -207,16 +221,27 @@ def _open_submission(path: str | Path) -> Iterator[IO[bytes]]:
         if not str(path).lower().endswith(".zip"):
             yield file
             return
-        try:
-            with zipfile.ZipFile(file) as archive:
-                members = [info for info in archive.infolist() if not info.is_dir()]
-                if len(members) != 1:
-                    raise UserError(f"{path}: expected exactly one file in the zip, found {len(members)}")
-                with archive.open(members[0]) as member:
-                    yield member
-        # RuntimeError: encrypted; NotImplementedError: a compression zipfile does not know
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise UserError(f"{path}: not a readable zip ({error})") from None
+        with open_zip(path, file) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir()]
+            if len(members) != 1:
+                raise UserError(f"{path}: expected exactly one file in the zip, found {len(members)}")
+            if (size := members[0].file_size) > 2**20 and size > MOST_PACKED * members[0].compress_size:
+                raise UserError(f"{path}: not unpacked: {size} bytes from {members[0].compress_size} are no text")
+            with archive.open(members[0]) as member:
+                yield member
+
+
+@contextlib.contextmanager
+def open_zip(path: str | Path, file: IO[bytes] | None = None) -> Iterator[zipfile.ZipFile]:
+    """A zip to read from, and what is in it. Raises UserError for one that is damaged, encrypted or compressed in a
+    way that Python does not know."""
+    try:
+        with zipfile.ZipFile(file or path) as archive:
+            yield archive
+    except UserError:
+        raise
+    except Exception as error:  # `zipfile` and its decompressors have no error in common
+        raise UserError(f"{path}: not a readable zip ({error or type(error).__name__})") from None
 
 
 def _decoded(lines: Iterable[bytes], name: str, expected: str) -> Iterator[tuple[int, str]]:
@@ -231,14 +256,28 @@ def _decoded(lines: Iterable[bytes], name: str, expected: str) -> Iterator[tuple
         raise UserError(f"{name}: empty file, expected {expected} per line")
 
 
+def _loads(text: str) -> Any:
+    """A JSON value. Raises ValueError, also for a number too long and a key twice in one object, of which Python would
+    keep the last; RecursionError for brackets too deep."""
+    return json.loads(text, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"{key!r} twice in one object")
+    return values
+
+
 def _parse_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
     for number, text in _decoded(lines, name, "one JSON value"):
         if not text.strip():
             raise UserError(f"{name}, line {number}: blank line, expected a JSON value")
         try:
-            value = json.loads(text)
+            value = _loads(text)
         except json.JSONDecodeError as error:
             raise UserError(f"{name}, line {number}: not JSON ({error.msg}, column {error.colno})") from None
-        except (ValueError, RecursionError) as error:  # a number too long, brackets too deep
+        except (ValueError, RecursionError) as error:  # see `_loads`
             raise UserError(f"{name}, line {number}: not readable as JSON ({error})") from None
         yield number, value

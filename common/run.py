@@ -1,5 +1,6 @@
 """The run folder: everything that prediction and a resumed training need. No TensorFlow here."""
 
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ from typing import Any
 
 from common.cli import UserError
 from common.config import config_differences, load_config, save_config
-from common.encoder import EncoderSource
-from common.jsonl import read_json, replaced, write_json
+from common.encoder import EncoderSource, check_architecture
+from common.jsonl import make_folder, read_json, replaced, write_json
 from common.tokenizer import Tokenizer
 from common.workers import is_chief
 
@@ -77,6 +78,11 @@ def find_run(path: str | Path, settings: Any) -> RunFolder:
     Raises UserError if the folder cannot be written, or belongs to a run with other settings (names the keys).
     """
     run = RunFolder(Path(path))
+    try:
+        place = next(folder for folder in (run.path, *run.path.absolute().parents) if folder.exists())
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise UserError(f"{run.path}: cannot be written ({error.strerror})") from None
     if run.config.exists():
         started = load_config(type(settings), run.config, run.path, check_files=False)
         if changed := config_differences(started, settings):
@@ -84,20 +90,15 @@ def find_run(path: str | Path, settings: Any) -> RunFolder:
                 f"{run.path}: this run was started with other settings ({', '.join(changed)}); "
                 "choose another --output or remove the folder"
             )
-    place = next(folder for folder in (run.path, *run.path.absolute().parents) if folder.exists())
-    try:
-        tempfile.TemporaryFile(dir=place).close()
-    except OSError as error:
-        raise UserError(f"{run.path}: cannot be written ({error.strerror})") from None
     return run
 
 
 def start_run(run: RunFolder, settings: Any, source: EncoderSource, schema_file: str | None = None) -> None:
     """Writes what describes a run, if it is a new one and this is its chief. Call it when all that can be wrong with
-    the input is checked."""
+    the input is checked. Raises UserError if the folder cannot be made."""
     if run.config.exists() or not is_chief():
         return
-    run.path.mkdir(parents=True, exist_ok=True)
+    make_folder(run.path)
     source.tokenizer.save(run.vocabulary)
     write_json(run.architecture, source.architecture)
     if schema_file:
@@ -112,16 +113,21 @@ def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, Enco
     Raises UserError for a folder that is none, or whose training has not come to its end.
     """
     run = RunFolder(Path(path))
-    if not run.path.is_dir():
+    if not os.path.isdir(run.path):
         raise UserError(f"{run.path}: no such run folder")
     for file in (run.config, run.architecture, run.vocabulary, run.weights, run.metrics):
         if not file.is_file():
             raise UserError(f"{run.path}: not a finished run: {file.name} is missing")
     settings = load_config(config_class, run.config, run.path, check_files=False)
+    tokenizer = Tokenizer.from_vocab(run.vocabulary, getattr(settings.encoder, "word_level", False))
     architecture = read_json(run.architecture)
-    word_level = getattr(settings.encoder, "word_level", False)
-    return (
-        run,
-        settings,
-        EncoderSource(str(run.path), architecture, Tokenizer.from_vocab(run.vocabulary, word_level)),
-    )
+    check_architecture(architecture, tokenizer.vocab_size, run.architecture)
+    return run, settings, EncoderSource(str(run.path), architecture, tokenizer)
+
+
+def read_threshold(run: RunFolder) -> float | None:
+    """Above which training chose to decode; None for a head without one. Raises UserError."""
+    metrics = read_json(run.metrics)
+    if not isinstance(metrics, dict) or type(metrics.get("threshold")) not in (int, float, type(None)):
+        raise UserError(f"{run.metrics}: expected an object with a threshold")
+    return metrics.get("threshold")

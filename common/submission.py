@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from common.cli import UserError
-from common.jsonl import read_submission_lines
+from common.cli import UserError, printable
+from common.jsonl import open_zip, read_submission_lines
 
 KINDS_SHOWN = 10
 Say = Callable[[str], None]
@@ -32,7 +32,7 @@ class Findings:
     def show(self, label: str) -> None:
         for message, count in self.places.most_common(KINDS_SHOWN):
             times = f" ({count} times)" if count > 1 else ""
-            print(f"{label}: {self.first[message]}: {message}{times}", file=sys.stderr)
+            print(printable(f"{label}: {self.first[message]}: {message}{times}"), file=sys.stderr)
         if len(self.first) > KINDS_SHOWN:
             print(f"{label}: and {len(self.first) - KINDS_SHOWN} more kinds", file=sys.stderr)
 
@@ -95,7 +95,7 @@ def check_name(path: Path, problems: Findings, warnings: Findings) -> None:
     if not zipfile.is_zipfile(path):
         warnings.add("the leaderboard takes a zip of this file", str(path))
         return
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         members = archive.namelist()
     expected = path.stem.removesuffix(".json") + ".json"
     if members != [expected]:

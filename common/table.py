@@ -3,9 +3,12 @@
 import unicodedata
 from collections.abc import Sequence
 
+from common.cli import printable
+
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells, the header first; the first column is set flush left, the others flush right."""
+    rows = [list(map(printable, row)) for row in rows]
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(_pad(*cell) for cell in zip(row, widths, range(len(row)), strict=True)) for row in rows)
 

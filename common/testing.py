@@ -31,6 +31,7 @@ from safetensors.numpy import save_file
 from common.cli import run
 from common.jsonl import read_submission_lines
 from common.tokenizer import Tokenizer
+from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_JSON, NOT_LINES, READERS, SCHEMA_READERS, Reader, not_zips
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIZES = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary": "vocab.txt"}
@@ -39,6 +40,12 @@ CONFIG_OF_LINES = CONFIG | {"schema_file": "schema.json"}  # of the tasks whose 
 BERT = {
     "model_type": "bert", "vocab_size": 6, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
     "intermediate_size": 32,
+}  # fmt: skip
+# the same as `build_encoder` takes it
+ARCHITECTURE = {
+    "model": "bert", "vocab_size": 6, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 1,
+    "num_attention_heads": 2, "intermediate_size": 32, "hidden_act": "gelu_erf", "max_position": 512,
+    "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
 }  # fmt: skip
 VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n何\n"
 
@@ -94,7 +101,7 @@ def write_tiny_config(folder: Path, **settings: Any) -> Path:
 def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
     """Writes files by name; None removes one."""
     for name, content in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if content is None:
             (folder / name).unlink(missing_ok=True)
         else:
@@ -424,22 +431,23 @@ def read_report(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def refused(tmp_path, call, capsys):
-    """Calls a command, sees that it refuses in one line and leaves the files below tmp_path as they are; returns the
-    line, paths below tmp_path/input without their folder."""
+    """Calls a command, sees that it refuses in one line (or at most so many `lines`, of findings) and leaves all files
+    and folders below tmp_path as they are; returns the last line, paths below tmp_path/input without their folder."""
 
     def state():
-        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
 
-    def refused(main, *arguments):
+    def refused(main, *arguments, lines=1):
         before = state()
         capsys.readouterr()
         with pytest.raises(SystemExit) as exit:
             call(main, *arguments)
         assert exit.value.code == 2
         error = re.sub(r"(\r.*)+\n", "", capsys.readouterr().err)  # progress bars aside
-        assert error.startswith("error: ")
-        assert error.count("\n") == 1
         assert state() == before
+        *findings, error = error.splitlines()
+        assert len(findings) < lines
+        assert error.startswith("error: ")
         return error.replace(f"{tmp_path / 'input'}/", "").removeprefix("error: ").rstrip()
 
     return refused
@@ -457,7 +465,7 @@ def run_files(config: dict[str, Any], schema: str | None) -> dict[str, str | Non
     saved = config | {"encoder": SIZES | {"vocabulary": "/gone/vocab.txt"}, "train_file": "/gone/train.json"}
     return {
         "run/config.json": json.dumps(saved),
-        "run/encoder.json": "{}",
+        "run/encoder.json": json.dumps(ARCHITECTURE),
         "run/vocab.txt": VOCABULARY,
         "run/schema.json": schema,
         "run/model.weights.h5": "",
@@ -502,6 +510,43 @@ def bad_settings(config: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]
         "out of range": ({"config.json": settings(dropout=1.5)}, "config.json: dropout: should be"),
         "negative seed": ({"config.json": settings(seed=-1)}, "config.json: seed: should be"),
         "unknown choice": ({"config.json": settings(precision="int8")}, "config.json: precision: should be"),
+        "key twice": ({"config.json": f'{settings()[:-1]}, "epochs": 1, "epochs": 2}}'}, "('epochs' twice in one obje"),
+        "empty key": ({"config.json": settings(**{"": 1})}, "config.json: unknown key"),
+        "no batch": ({"config.json": settings(batch_size=0)}, "config.json: batch_size: should be greater than 0"),
+        "negative batch": ({"config.json": settings(batch_size=-8)}, "config.json: batch_size: should be greater"),
+        "true for a number": ({"config.json": settings(batch_size=True)}, "batch_size: should be a valid integer, not"),
+        "digits as a string": ({"config.json": settings(batch_size="8")}, "config.json: batch_size: should be a valid"),
+        "null for a number": ({"config.json": settings(epochs=None)}, "config.json: epochs: should be a valid integer"),
+        "too many epochs": ({"config.json": settings(epochs=10**30)}, "config.json: epochs: should be less than 21474"),
+        "too long a number": ({"config.json": f'{{"epochs": {"1" * 5000}}}'}, "config.json: not readable as JSON"),
+        "infinite": ({"config.json": settings(dropout=float("inf"))}, "config.json: dropout: should be a finite"),
+        "NaN": ({"config.json": settings(dropout=float("nan"))}, "config.json: dropout: should be a finite number"),
+        "brackets deep": ({"config.json": f'{{"epochs": {"[" * 300}{"]" * 300}}}'}, "config.json: recursion limit exc"),
+        "brackets deeper": ({"config.json": "[" * 100_000}, "config.json: not readable as JSON"),
+        "half a pair": ({"config.json": settings(gelu="\ud800")}, r"config.json: '\ud800' is half a character"),
+        "settings a list": ({"config.json": settings(optimizer=[])}, "config.json: optimizer: should be an object"),
+        "rate of 0": ({"config.json": settings(optimizer={"rates": {"a": 0}})}, "config.json: optimizer.rates.a: shou"),
+        "xla in parts": ({"config.json": settings(xla=True, accumulate=2)}, "config.json: xla and accumulate do not g"),
+        "remark a number": ({"config.json": settings(about=1)}, "config.json: about: should be a string"),
+        "parent a list": ({"config.json": settings(parent=[])}, "config.json: parent: should be a string"),
+        "parent a folder": ({"config.json": settings(parent=".")}, "config.json: parent: no such file"),
+        "parent of a long name": ({"config.json": settings(parent="x" * 300)}, "config.json: parent: no such file: xx"),
+        "parent itself": ({"config.json": settings(parent="config.json")}, "config.json: parent: circular"),
+        "data of a long name": (
+            {"config.json": settings(train_file="x" * 300)}, "config.json: train_file: no such file"
+        ),
+        "data of nobody": ({"config.json": settings(train_file="~nobody/x")}, "config.json: train_file: no such file"),
+        "data a number": ({"config.json": settings(train_file=1)}, "config.json: train_file: should be a valid string"),
+        "no units": (
+            {"config.json": settings(encoder=SIZES | {"hidden_size": 0})}, "config.json: encoder.hidden_size: should be"
+        ),
+        "encoder a list": ({"config.json": settings(encoder=[])}, "config.json: encoder: should be a folder, a name o"),
+        "encoder of a long name": ({"config.json": settings(encoder="x" * 300)}, "xxx: no such folder, and no name"),
+        "encoder without a name": ({"config.json": settings(encoder="")}, "input: no weights; expected"),
+        "vocabulary UTF-16": ({"vocab.txt": VOCABULARY.encode("utf-16")}, "vocab.txt: the vocabulary is not UTF-8"),
+        "vocabulary empty": ({"vocab.txt": ""}, "vocab.txt: the vocabulary is empty"),
+        "vocabulary twice": ({"vocab.txt": VOCABULARY * 2}, "vocab.txt, line 7: '[PAD]' is already on line 1"),
+        "vocabulary with a blank line": ({"vocab.txt": f"{VOCABULARY}\n\n"}, "vocab.txt, line 7: blank"),
         "key missing": ({"config.json": '{"train_file": "train.json"}'}, "config.json: missing key"),
         "parent missing": (
             {"config.json": settings(parent="none.json")}, "config.json: parent: no such file: none.json"
@@ -555,12 +600,42 @@ BAD_OVERRIDES = {
     "epochs=ten": "--set: epochs: should be",
     "optimizer.epochs=1": "--set: unknown key optimizer.epochs",
     "train_file=none.json": "--set: train_file: no such file: ",
+    "": "--set : expected key=value",
+    "=1": "--set =1: expected key=value",
+    "optimizer..clip=hard": "--set optimizer..clip=hard: expected key=value",
+    "epochs=": '--set: epochs: should be a valid integer, not ""',
+    'epochs="1"': '--set: epochs: should be a valid integer, not "1"',
+    "epochs=true": "--set: epochs: should be a valid integer, not true",
+    "epochs=NaN": "--set: epochs: should be",
+    "epochs.x=1": "--set: epochs: should be a valid integer",
+    f"epochs={'[' * 2000}": "--set: epochs: should be a valid integer",
+    f"{'a.' * 2000}a=1": "--set: maximum recursion depth exceeded",
+    "gelu=\udcff": r"--set: '\udcff' is half a character",
+    "encoder=[]": "--set: encoder: should be a folder, a name or an object of sizes, not []",
 }
 BAD_CHECKPOINTS = {
     "entries": ({"config.json": BERT | {"vocab_size": 7}}, "bert/vocab.txt: 6 entries, but the encoder has embeddings"),
     "positions": ({"config.json": BERT | {"max_position_embeddings": 255}}, "max_length: 256 tokens, but"),
     "heads": ({"config.json": BERT | {"num_attention_heads": 3}}, "bert/config.json: hidden_size 16 is not a multiple"),
     "activation": ({"config.json": BERT | {"hidden_act": "mish"}}, "bert/config.json: hidden_act 'mish' is not one of"),
+    "no description": ({"config.json": b"[]"}, "bert/config.json: expected an object"),
+    "description cut": ({"config.json": b"{"}, "bert/config.json, line 1: not JSON"),
+    "two descriptions": ({"config.json": None, "bert_config.json": b"{}", "albert_config.json": b"{}"}, "bert: expect"),
+    "another kind": ({"config.json": BERT | {"model_type": "gpt2"}}, "bert/config.json: model_type 'gpt2' is not one"),
+    "kind a list": ({"config.json": BERT | {"model_type": ["bert"]}}, "bert/config.json: model_type ['bert'] is not o"),
+    "activation a list": ({"config.json": BERT | {"hidden_act": []}}, "bert/config.json: hidden_act [] is not one of"),
+    "epsilon a string": ({"config.json": BERT | {"layer_norm_eps": "small"}}, "layer_norm_eps should be a number from"),
+    "epsilon NaN": ({"config.json": BERT | {"layer_norm_eps": float("nan")}}, "layer_norm_eps should be a number from"),
+    "no layers": ({"config.json": BERT | {"num_hidden_layers": 0}}, "num_hidden_layers should be a positive integer"),
+    "size a string": ({"config.json": BERT | {"hidden_size": "16"}}, "hidden_size should be a positive integer, not '"),
+    "size true": ({"config.json": BERT | {"num_hidden_layers": True}}, "num_hidden_layers should be a positive intege"),
+    "empty": ({"model.safetensors": b""}, "bert/model.safetensors: truncated"),
+    "header too long": ({"model.safetensors": b"\xff" * 8}, "bert/model.safetensors: truncated"),
+    "header no JSON": ({"model.safetensors": b"\x02\0\0\0\0\0\0\0[["}, "bert/model.safetensors: truncated"),
+    "HDF5 of text": ({"model.safetensors": None, "tf_model.h5": b"text"}, "bert/tf_model.h5: truncated, or no .h5 fil"),
+    "a part missing": (
+        {"model.safetensors": None, "model-00001-of-00002.safetensors": b""}, "bert: found 1 of 2 parts of the weights"
+    ),
     "truncated": ({"model.safetensors": b"\x08\0\0\0\0\0\0\0{}"}, "bert/model.safetensors: truncated"),
     "pickle": ({"model.safetensors": None, "pytorch_model.bin": b"\x80"}, "bert: pytorch_model.bin is a pickle file"),
     "sizes": ({"model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 8)}}, "has shape [6, 8]"),
@@ -574,12 +649,23 @@ BAD_PREDICTIONS = {
     "no weights": ({"run/model.weights.h5": None}, {}, "run: not a finished run: model.weights.h5 is missing"),
     "not finished": ({"run/metrics.json": None}, {}, "run: not a finished run: metrics.json is missing"),
     "config broken": ({"run/config.json": "{"}, {}, "run/config.json, line 1: not JSON"),
-    "input missing": ({}, {"--input": "none.json"}, "none.json: no such file"),
-    "input a folder": ({}, {"--input": "run"}, "run: cannot be read"),
-    "input empty": ({"train.json": ""}, {}, "train.json: empty file"),
-    "output folder missing": ({}, {"--output": "none/out.json"}, "none/out.json: no such folder"),
-    "output a folder": ({}, {"--output": "run"}, "run: is a folder"),
-    "output below a file": ({}, {"--output": "train.json/out.json"}, "train.json/out.json: no"),
+    "config of another kind": ({"run/config.json": '{"steps": 1}'}, {}, "run/config.json: unknown key steps"),
+    "encoder broken": ({"run/encoder.json": '{"model"'}, {}, "run/encoder.json, line 1: not JSON"),
+    "encoder a list": ({"run/encoder.json": "[]"}, {}, "run/encoder.json: not the description of an encoder"),
+    "encoder without layers": (
+        {"run/encoder.json": json.dumps(ARCHITECTURE | {"num_hidden_layers": None})}, {}, "run/encoder.json: not the"
+    ),
+    "encoder of another vocabulary": (
+        {"run/encoder.json": json.dumps(ARCHITECTURE | {"vocab_size": 7})}, {}, "vocab_size is 7, the vocabulary has 6"
+    ),
+    "vocabulary cut": ({"run/vocab.txt": VOCABULARY[:-2]}, {}, "run/encoder.json: vocab_size is 6, the vocabulary has"),
+    "vocabulary empty": ({"run/vocab.txt": ""}, {}, "run/vocab.txt: the vocabulary is empty"),
+    "run of a long name": ({}, {"--model": "x" * 300}, "xxx: no such run folder"),
+    "output the input": ({}, {"--output": "train.json"}, "train.json: is an input, too; expected another name to writ"),
+    "output a link to the input": ({}, {"--output": "link.json"}, "link.json: is an input, too"),
+    "negative batch": ({}, {"--batch-size": "-1"}, "--batch-size -1: expected at least 1"),
+    **{f"input: {name}": ({}, {"--input": file}, message) for name, (file, message) in NO_FILES.items()},
+    **{f"output: {name}": ({}, {"--output": file}, message) for name, (file, message) in NO_OUTPUTS.items()},
     "no batch": ({}, {"--batch-size": "0"}, "--batch-size"),
 }
 
@@ -597,14 +683,14 @@ class WrongInputTests:
     task: Path
     config = CONFIG
 
-    @pytest.mark.parametrize(("argument", "message"), BAD_OVERRIDES.items(), ids=BAD_OVERRIDES)
+    @pytest.mark.parametrize(("argument", "message"), BAD_OVERRIDES.items(), ids=lambda text: ascii(text)[:40])
     def test_overrides(self, argument, message, folder, refused, without_tensorflow):
         import train
 
         error = refused(train.main, "--config", folder / "config.json", "--output", folder / "run", "--set", argument)
         assert error.startswith(message)
 
-    @pytest.mark.parametrize("output", ["train.json", "train.json/run", "/proc/run"])
+    @pytest.mark.parametrize("output", ["train.json", "train.json/run", "/proc/run", "x" * 300])
     def test_training_into_a_folder_that_cannot_be(self, output, folder, refused, without_tensorflow):
         import train
 
@@ -628,9 +714,41 @@ class WrongInputTests:
 
         schema = folder / "schema.json"
         write(folder, run_files(self.config, schema.read_text(encoding="utf-8") if schema.exists() else None) | files)
+        (folder / "link.json").symlink_to("train.json")
         monkeypatch.chdir(folder)
         options = {"--model": "run", "--input": "train.json", "--output": "out.json"} | changes
         assert message in refused(predict.main, *(part for option in options.items() for part in option))
+
+    @pytest.mark.parametrize(("content", "message"), NOT_JSON.values(), ids=NOT_JSON)
+    @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+    def test_files_that_are_no_json(self, reader, content, message, finished, refused, without_tensorflow):
+        self.file_refused(reader, content, message, finished, refused)
+
+    def file_refused(self, reader: Reader, content: bytes, message: str, finished: Path, refused: Callable):
+        write(finished, {reader.file: content})
+        error = refused(reader.main, *reader.arguments, lines=2)  # check_submission.py warns of what is no zip
+        assert error.startswith(reader.file)
+        assert message in error
+
+    @pytest.mark.parametrize(("name", "message"), NO_FILES.values(), ids=NO_FILES)
+    @pytest.mark.parametrize("reader", list(READERS.values())[2:], ids=list(READERS)[2:])
+    def test_names_of_no_file(self, reader, name, message, finished, refused, without_tensorflow):
+        assert refused(reader.main, *reader.with_name(name), lines=2) == f"{name}{message}"
+
+    @pytest.mark.parametrize(("content", "message"), not_zips().values(), ids=not_zips())
+    @pytest.mark.parametrize("reader", ["evaluate --predictions", "check --predictions"])
+    def test_files_that_are_no_zips(self, reader, content, message, finished, refused, without_tensorflow):
+        write(finished, {"pred.zip": content})
+        error = refused(READERS[reader].main, *READERS[reader].with_name("pred.zip"), lines=2)
+        assert error.startswith(f"pred.zip{message}")
+
+    @pytest.fixture
+    def finished(self, folder, monkeypatch):
+        """The folder, with a finished run in it, as the working directory."""
+        schema = folder / "schema.json"
+        write(folder, run_files(self.config, schema.read_text(encoding="utf-8") if schema.exists() else None))
+        monkeypatch.chdir(folder)
+        return folder
 
     def test_exit_code_and_line_of_the_real_command(self, folder):
         result = subprocess.run(
@@ -652,3 +770,18 @@ class WrongLinesTests(WrongInputTests):
     )
     def test_lines_to_predict(self, files, changes, message, folder, refused, without_tensorflow, monkeypatch):
         self.predict_refused(files, changes, message, folder, refused, monkeypatch)
+
+    @pytest.mark.parametrize("name", [name for name in NOT_LINES if name not in NOT_JSON])
+    @pytest.mark.parametrize("reader", list(READERS)[:-1])  # check_submission.py goes on behind such a line
+    def test_files_that_are_no_lines(self, reader, name, finished, refused, without_tensorflow):
+        self.file_refused(READERS[reader], *NOT_LINES[name], finished, refused)
+
+    @pytest.mark.parametrize(("name", "message"), NO_FILES.values(), ids=NO_FILES)
+    def test_schemas_of_no_file(self, name, message, finished, refused, without_tensorflow):
+        reader = SCHEMA_READERS["check --schema"]
+        assert refused(reader.main, *reader.with_name(name)) == f"{name}{message}"
+
+    @pytest.mark.parametrize(("content", "message"), NOT_LINES.values(), ids=NOT_LINES)
+    @pytest.mark.parametrize("reader", SCHEMA_READERS.values(), ids=SCHEMA_READERS)
+    def test_schemas(self, reader, content, message, finished, refused, without_tensorflow):
+        self.file_refused(reader, content, message, finished, refused)

@@ -56,7 +56,7 @@ class Tokenizer:
         Raises UserError: file missing, not UTF-8 or empty, an entry blank or twice, a special token missing.
         """
         try:
-            lines = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+            lines = Path(path).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from error
         except UnicodeDecodeError as error:

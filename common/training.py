@@ -152,7 +152,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """Loads what `save_weights` saved. Raises UserError for a damaged file or one of another model."""
     try:
         keras.Model(model.inputs, model.outputs).load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # HDF5 has many ways to fail
         raise UserError(f"{path}: not the weights of this model ({str(error).splitlines()[0]})") from error
 
 

@@ -29,7 +29,7 @@ def examine(record: Any, problem: Say, warning: Say, schema: Schema | None) -> i
 
 def main() -> None:
     args = check_arguments(__doc__)
-    schema = read_schema(args.schema) if args.schema else None
+    schema = read_schema(args.schema) if args.schema is not None else None
     records, events = check_submission(
         read_inputs(args.input), args.input, args.predictions, "id", partial(examine, schema=schema)
     )

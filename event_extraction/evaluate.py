@@ -87,13 +87,13 @@ def summary_table(gold: Records, predictions: Records) -> str:
 def main() -> None:
     args = evaluation_arguments(__doc__)
     gold, predictions = read_files(args.gold, args.predictions)
-    if args.report:
-        make_folder(args.report)
+    if args.report is not None:
         check_texts(gold, args.gold)
+        make_folder(args.report)
     print(label_table(per_label(gold, predictions)), file=sys.stderr)
     print(summary_table(gold, predictions), file=sys.stderr)
     print(json.dumps(score(gold, predictions)))
-    if args.report:
+    if args.report is not None:
         write_report(args.report, gold, predictions)
 
 

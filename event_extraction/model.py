@@ -11,9 +11,8 @@ from common.crf import Transitions, crf_loss, viterbi
 from common.encoder import EncoderSource, build_encoder
 from common.heads import PairHead, hidden_states
 from common.inference import select_engine
-from common.jsonl import read_json
 from common.losses import batch_mean, pair_heads_loss
-from common.run import RunFolder
+from common.run import RunFolder, read_threshold
 from common.training import LossModel, load_weights
 from dataset import Features, Labels
 from decode import Tokens, decode_pair, tag_spans
@@ -99,5 +98,4 @@ def load_extractor(
     encoder = build_encoder(source.architecture, config.seed)
     model = build_model(config.head, encoder, labels, config.seed)
     load_weights(model, folder.weights)
-    threshold = read_json(folder.metrics)["threshold"]
-    return EXTRACTORS[config.head](model, labels, select_engine(engine), threshold)
+    return EXTRACTORS[config.head](model, labels, select_engine(engine), read_threshold(folder))

@@ -31,7 +31,7 @@ def main() -> None:
     labels = Labels(read_schema(folder.schema))
     records = iter([{"text": args.text, "id": ""}])
     if args.text is None:
-        check_output_path(args.output)
+        check_output_path(args.output, args.input)
         records = read_inputs(args.input)
         records = chain([next(records)], records)  # a missing or wrong file shows here, before TensorFlow is imported
 

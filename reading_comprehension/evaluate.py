@@ -48,10 +48,10 @@ def main() -> None:
         raise UserError(f"{args.predictions}: has not one of the ids of {args.gold}")
     if unknown:
         print(f"note: {unknown} predicted ids are not in gold and are left out", file=sys.stderr)
-    if args.report:
+    if args.report is not None:
         make_folder(args.report)
     print(json.dumps(evaluate(gold, predictions)))
-    if args.report:
+    if args.report is not None:
         write_report(args.report, gold, predictions)
 
 

@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--input", required=True, metavar="FILE", help="questions, official SQuAD-like file")
     parser.add_argument("--output", required=True, metavar="FILE", help="answers by id, - for standard output")
     args = parser.parse_args()
-    check_output_path(args.output)
+    check_output_path(args.output, args.input)
     questions = read_questions(args.input, labelled=False)
     check_ids(questions, args.input)
     write_json(args.output, {"first": first_sentences, "tfidf": nearest_sentences}[args.method](questions))

@@ -29,8 +29,9 @@ N_PRINTED = 5  # of --text
 def main() -> None:
     args = read_arguments()
     folder, config, source = load_run(args.model, Config)
-    for path in filter(None, (args.output, args.n_best)):
-        check_output_path(path)
+    for path in (args.output, args.n_best):
+        if path is not None:
+            check_output_path(path, args.input)
     if args.text is None:
         questions = read_questions(args.input, labelled=False)
         check_ids(questions, args.input)
@@ -39,7 +40,7 @@ def main() -> None:
 
     from model import load_extractor
 
-    n = 1 if args.text is None and not args.n_best else N_BEST
+    n = 1 if args.text is None and args.n_best is None else N_BEST
     extractor = load_extractor(folder, config, source, args.engine, n)
     predicted = predict(questions, extractor, source.tokenizer, config, args.batch_size)
     if args.text is not None:
@@ -49,7 +50,7 @@ def main() -> None:
     answers = dict(tqdm(predicted, desc="predicting", unit=" questions", total=len(questions)))
     best = {name: found[0].text if found else "" for name, found in answers.items()}
     write_json(args.output, best)
-    if args.n_best:
+    if args.n_best is not None:
         write_json(args.n_best, {name: [answer._asdict() for answer in found] for name, found in answers.items()})
 
 
@@ -62,9 +63,9 @@ def read_arguments() -> argparse.Namespace:
     args = prediction_arguments(__doc__, more)
     if (args.text is None) != (args.question is None):
         raise UserError("expected --text and --question together")
-    if args.n_best and args.text is not None:
+    if args.n_best is not None and args.text is not None:
         raise UserError("--n-best: goes with --output, not with --text")
-    if args.n_best and Path(args.output).resolve() == Path(args.n_best).resolve():
+    if args.n_best is not None and Path(args.output).resolve() == Path(args.n_best).resolve():
         raise UserError(f"--n-best: {args.n_best} is --output, too")
     return args
 

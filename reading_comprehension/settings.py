@@ -3,9 +3,8 @@
 from typing import Literal
 
 import pydantic
-from pydantic import PositiveInt
 
-from common.config import WindowsConfig, config
+from common.config import PositiveInt, WindowsConfig, config
 
 
 @config

@@ -60,7 +60,7 @@ def type_problems(triple: dict[str, Any], predicate: Predicate) -> Iterator[str]
 
 def main() -> None:
     args = check_arguments(__doc__)
-    schema = read_schema(args.schema) if args.schema else None
+    schema = read_schema(args.schema) if args.schema is not None else None
     records, triples = check_submission(
         read_records(args.input, labelled=False), args.input, args.predictions, "text", partial(examine, schema=schema)
     )

@@ -61,14 +61,14 @@ def main() -> None:
     args = evaluation_arguments(
         __doc__, {"--alias": {"metavar": "FILE", "help": "tab-separated names and their aliases"}}
     )
-    aliases = read_aliases(args.alias) if args.alias else None
+    aliases = read_aliases(args.alias) if args.alias is not None else None
     gold, predictions = read_files(args.gold, args.predictions)
-    if args.report:
+    if args.report is not None:
         make_folder(args.report)
     counts = per_predicate(gold, predictions, aliases)
     print(table(counts), file=sys.stderr)
     print(json.dumps(sum(counts.values(), Counts()).scores()))
-    if args.report:
+    if args.report is not None:
         from report import write_report  # imports NumPy, which scoring does without
 
         write_report(args.report, gold, predictions, aliases)

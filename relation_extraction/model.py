@@ -10,9 +10,8 @@ from common.batching import model_inputs
 from common.encoder import EncoderSource, build_encoder
 from common.heads import ConditionalLayerNormalization, PairHead, hidden_states
 from common.inference import select_engine
-from common.jsonl import read_json
 from common.losses import pair_heads_loss, pointer_crossentropy
-from common.run import RunFolder
+from common.run import RunFolder, read_threshold
 from common.training import LossModel, load_weights
 from dataset import Features, Labels
 from decode import decode_pair, object_relations, pointer_spans
@@ -129,8 +128,7 @@ def load_extractor(
     encoder = build_encoder(source.architecture, config.seed)
     model = build_model(config.head, encoder, labels, config.seed)
     load_weights(model, folder.weights)
-    threshold = read_json(folder.metrics)["threshold"]
-    return EXTRACTORS[config.head](model, labels, select_engine(engine), threshold)
+    return EXTRACTORS[config.head](model, labels, select_engine(engine), read_threshold(folder))
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.cli import UserError
+from common.jsonl import read_lines
 
 Aliases = Mapping[str, Set[str]]
 Judged = tuple[dict[str, Any], bool]  # a triple as written, and whether the other side has it
@@ -109,15 +109,9 @@ def compare(
 def read_aliases(path: str | Path) -> dict[str, set[str]]:
     """Read a tab-separated alias file: a name, then its aliases; of a repeated name the last line counts.
 
-    Raises UserError for a file that is missing or not UTF-8.
+    Raises UserError for a file that is missing, empty or not UTF-8.
     """
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            rows = [line.strip().lower().split("\t") for line in file]
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8") from None
+    rows = (line.strip().lower().split("\t") for _, line in read_lines(path))
     return {name: set(aliases) for name, *aliases in rows}
 
 

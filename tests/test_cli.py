@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from common.cli import UserError, prediction_arguments, run
+from common.cli import UserError, prediction_arguments, printable, run
 
 
 def failing(error):
@@ -40,6 +40,41 @@ def test_closed_pipe_is_quiet(lines):
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert result.returncode == 141
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("streams", "said"),
+    [
+        ("> /dev/full", "error: output cannot be written (No space left on device)\n"),
+        (">&-", "error: standard output is closed\n"),
+        ("<&-", "error: standard input is closed\n"),
+    ],
+)
+@pytest.mark.parametrize("lines", [3, 100_000])
+def test_streams_that_are_full_or_closed(streams, said, lines):
+    program = f"""
+import common.cli, common.jsonl, sys
+def main():
+    print('line\\n' * {lines})
+    if '<' in {streams!r}:
+        next(common.jsonl.read_lines('-'))
+common.cli.run(main)"""
+    command = ["bash", "-c", f'"$@" {streams}', "bash", sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr == said
+
+
+def test_lines_of_a_closed_standard_error_do_not_come_out_elsewhere():
+    program = "import common.cli, sys; common.cli.run(lambda: print('note', file=sys.stderr))"
+    command = ["bash", "-c", '"$@" 2>&-', "bash", sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_nothing_in_a_message_commands_the_terminal():
+    assert printable("a\x1b[2Jb\x9b\u202ec\nd\u2028e\ud800") == "a\ufffd[2Jb\ufffd\ufffdc d e\ufffd"
+    assert printable("何 é\u3000ﬁ👍") == "何 é\u3000ﬁ👍"
 
 
 def test_import_sets_the_environment_and_loads_nothing_heavy():

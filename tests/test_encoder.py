@@ -312,6 +312,36 @@ def fake_hdf5(folder):
     (folder / "tf_model.h5").write_bytes(b"\x89HDF\r\n\x1a\n cut off")
 
 
+def safetensors(dtype, numbers):
+    """A file of one tensor "bert.a"."""
+    header = json.dumps({"bert.a": {"dtype": dtype, "shape": [2], "data_offsets": [0, len(numbers)]}}).encode()
+    return len(header).to_bytes(8, "little") + header + numbers
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (safetensors("F32", np.float32([1, np.nan]).tobytes()), "bert.a has values that are not finite"),
+        (safetensors("F16", np.float16([1, np.inf]).tobytes()), "bert.a has values that are not finite"),
+        (safetensors("F8_E4M3", b"\0\0"), "truncated, or no .safetensors file"),
+        (safetensors("F64", b"\0" * 8), "truncated, or no .safetensors file"),
+        (safetensors("F32", b"\0" * 8)[:-1], "truncated, or no .safetensors file"),
+        (b"\xff" * 8, "truncated, or no .safetensors file"),
+    ],
+)
+def test_weights_that_are_none(tmp_path, content, message):
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match=f"model.safetensors: {message}"):
+        read_weights([tmp_path / "model.safetensors"])
+
+
+def test_weights_in_bfloat16(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(safetensors("BF16", b"\x80\x3f\x40\xc0"))
+    (value,) = read_weights([tmp_path / "model.safetensors"]).values()
+    assert value.dtype == np.float32
+    assert value.tolist() == [1, -3]
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

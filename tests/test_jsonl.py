@@ -92,6 +92,24 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, name):
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
+def test_a_full_device_is_named():
+    with pytest.raises(UserError, match=r"^/dev/full: cannot be written \(No space left on device\)$"):
+        write_jsonl("/dev/full", range(10_000))
+
+
+def test_what_is_read_is_not_written_over(tmp_path):
+    read, link, hard, other = (tmp_path / name for name in ("read", "link", "hard", "other"))
+    for path in (read, other):
+        path.touch()
+    link.symlink_to(read)
+    hard.hardlink_to(read)
+    for path in (read, link, hard, tmp_path / "." / "read"):
+        with pytest.raises(UserError, match="is an input, too"):
+            check_output_path(path, other, read)
+    for path in (other, tmp_path / "new", "-", "/dev/null"):
+        check_output_path(path, read, tmp_path / "none", "-", path if str(path).startswith("/dev") else read)
+
+
 def test_a_written_file_has_usual_permissions_and_links_are_kept(tmp_path):
     (tmp_path / "folder").mkdir()
     link, target = tmp_path / "link.json", tmp_path / "folder" / "target.json"
@@ -176,6 +194,7 @@ def test_reading_is_streamed(tmp_path):
         (b'1\n2\n"\xb4\xba"\n', r"line 3: not UTF-8 \(byte 2\)"),
         (b"[" * 100_000, "line 1: not readable"),
         (b"1" * 5_000, "line 1: not readable"),
+        (b'1\n{"a": [{"b": 1, "c": 2, "b": 1}]}\n', r"line 2: not readable as JSON \('b' twice in one object\)"),
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])

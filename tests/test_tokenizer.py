@@ -151,6 +151,11 @@ def test_save_keeps_the_vocabulary(tmp_path):
     assert (tmp_path / "vocab.txt").read_bytes() == "".join(f"{token}\n" for token in tokens).encode()
 
 
+def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_the_vocabulary(tmp_path):
+    (tmp_path / "vocab.txt").write_bytes("\ufeff{}\r\n".format("\r\n".join(SPECIAL_TOKENS)).encode())
+    assert Tokenizer.from_vocab(tmp_path / "vocab.txt").tokens == list(SPECIAL_TOKENS)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -1,6 +1,7 @@
 """What a run leaves behind when its process or the disk fails; with whole trainings in benchmarks/faults.py."""
 
 import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import tf_keras as keras
 from common.cli import UserError
 from common.config import OptimizerConfig
 from common.optimizers import make_optimizer
-from common.run import RunFolder
+from common.run import RunFolder, read_threshold
 from common.testing import disk_full
 from common.training import LossModel, Run, load_weights, write_history
 
@@ -107,3 +108,31 @@ def test_what_a_killed_run_was_writing_is_removed(tmp_path):
         (tmp_path / name).write_bytes(b"half")
     start(tmp_path)
     assert {name for name in files(tmp_path) if not name.startswith("logs/")} == before
+
+
+def test_damaged_weights_are_refused_or_read(tmp_path):
+    run = start(tmp_path)
+    run.keep_best(0.5)
+    path, rng, refused = tmp_path / "model.weights.h5", random.Random(0), 0
+    good = path.read_bytes()
+    for content in (b"", b"text", good[:100], good[: len(good) // 2], *(damaged(good, rng) for _ in range(60))):
+        path.write_bytes(content)
+        try:
+            load_weights(run.model, path)
+        except UserError as error:
+            refused += str(error).startswith(f"{path}: not the weights of this model (")
+    assert refused > 20
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    changed = bytearray(content)
+    for place in rng.sample(range(len(content)), 30):
+        changed[place] = rng.randrange(256)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}x", '{"threshold": "0"}', '{"threshold": true}', '{"threshold": []}'])
+def test_a_threshold_that_is_none(tmp_path, content):
+    (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(UserError, match=r"metrics\.json[:,] "):
+        read_threshold(RunFolder(tmp_path))

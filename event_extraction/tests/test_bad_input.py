@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import check_submission
+import evaluate
 import predict
 import train
 from common.testing import CONFIG_OF_LINES, VOCABULARY, WrongLinesTests, bad_lines, write
@@ -99,6 +100,14 @@ def test_prediction_stops_at_a_bad_line_and_writes_nothing(trained, folder, refu
         "--engine", "tensorflow",
     )  # fmt: skip
     assert error == 'test.json, line 6: "id" is missing or not a string'
+
+
+def test_a_report_on_gold_without_texts(folder, refused):
+    """Found before its folder is made."""
+    write(folder, {"gold.json": line(text=None, id="1"), "pred.json": line(id="1")})
+    files = ["--gold", folder / "gold.json", "--predictions", folder / "pred.json"]
+    error = refused(evaluate.main, *files, "--report", folder / "new")
+    assert error == 'gold.json, line 1: "text" is missing or not a string, which a report shows'
 
 
 def test_checking_a_submission_against_a_broken_input(folder, refused):

@@ -1,13 +1,16 @@
 """Lines of text -> passages (token ids, and where words begin) -> windows -> batches with masks."""
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from fnmatch import fnmatch
 from functools import cached_property
 from itertools import count, tee
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
@@ -80,10 +83,10 @@ def read_corpus(text: Text, tokenizer: Tokenizer, cache: Path) -> Corpus:
     there if it was made of the same text with the same vocabulary."""
     key = "\n".join([*text.digest[1:], load_jieba().__version__, *tokenizer.tokens])
     names = [field.name for field in fields(Corpus)]
-    if cache.exists():
-        with np.load(cache) as arrays:
-            if arrays["key"] == key:
-                return Corpus(*(arrays[name] for name in names))
+    # a damaged one is made anew
+    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error), np.load(cache) as arrays:
+        if arrays["key"] == key:
+            return Corpus(*(arrays[name] for name in names))
     corpus = to_corpus(text, tokenizer)
     if not is_chief():
         return corpus
@@ -97,7 +100,7 @@ def to_corpus(text: Text, tokenizer: Tokenizer) -> Corpus:
     cut = load_jieba().cut
     inner = np.array([token.startswith("##") for token in tokenizer.tokens])
     dtype = np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32
-    token_ids, begins_word, files = [], [], []
+    token_ids, begins_word, files = [np.zeros(0, dtype)], [np.zeros(0, bool)], []
     passages, again = tee(tqdm(text, desc="cutting", total=text.digest[0], unit=" passages"))
     encodings = tokenizer.encode(passage for _, passage in again)
     for (number, passage), encoding in zip(passages, encodings, strict=True):
@@ -106,8 +109,8 @@ def to_corpus(text: Text, tokenizer: Tokenizer) -> Corpus:
         token_ids.append(encoding.ids.astype(dtype))
         begins_word.append((np.diff(words, prepend=-1) > 0) & ~inner[encoding.ids])
         files.append(number)
-    bounds = np.cumsum([0, *map(len, token_ids)])
-    return Corpus(np.concatenate(token_ids), np.concatenate(begins_word), bounds, np.array(files))
+    bounds = np.cumsum([*map(len, token_ids)])
+    return Corpus(np.concatenate(token_ids), np.concatenate(begins_word), bounds, np.array(files, np.int64))
 
 
 # --- passages -> windows

@@ -9,10 +9,10 @@ import argparse
 import json
 
 from baselines import Counts
-from common.cli import run
+from common.cli import UserError, run
 from common.config import find_files
 from common.encoder import resolve_encoder
-from dataset import Text, Windows, to_corpus
+from dataset import HELD_OUT, Text, Windows, to_corpus
 
 MAX_LENGTH = 256
 
@@ -31,9 +31,13 @@ def main() -> None:
     text = Text(find_files(args.input), "dev" if args.dev else "all")
     source = resolve_encoder(args.encoder, MAX_LENGTH)
     windows = Windows(to_corpus(text, source.tokenizer), source.tokenizer, MAX_LENGTH, MAX_LENGTH - 2)
+    if not len(windows):
+        raise UserError(f"{args.input}: no token to score" + f" in every {HELD_OUT}th passage of a file" * args.dev)
     counts = None
-    if args.train:
+    if args.train is not None:
         train = Text(find_files(args.train), "train" if args.dev else "all")
+        if not train.digest[0]:
+            raise UserError(f"{args.train}: no passage to count")
         counts = Counts((passage for _, passage in train), source.tokenizer)
 
     # TensorFlow is imported only here, when the input has been checked

@@ -4,6 +4,7 @@ python extras/pretraining/export.py --encoder ENCODER --output FOLDER
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from common.cli import UserError, run
@@ -16,11 +17,12 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="a new folder")
     args = parser.parse_args()
     source = resolve_encoder(args.encoder)
+    weights = source.weights()  # before the folder is made: the file may be damaged
     try:
         args.output.mkdir()
     except OSError as error:
         raise UserError(f"{args.output}: cannot be made ({error.strerror})") from None
-    save_checkpoint(source, args.output)
+    save_checkpoint(replace(source, weights=lambda: weights), args.output)
     print(args.output)
 
 

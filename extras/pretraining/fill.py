@@ -6,14 +6,13 @@ One sentence per line in, one JSON object per line out: {"text": ..., "masks": [
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 
 import numpy as np
 
 from common.cli import UserError, run
 from common.encoder import resolve_encoder
-from common.jsonl import read_lines
+from common.jsonl import read_lines, write_jsonl
 from common.tokenizer import Tokenizer
 
 MAX_LENGTH = 256
@@ -34,10 +33,13 @@ def main() -> None:
     from model import load_model
 
     engine = tensorflow_engine(load_model(source))
-    for text, token_ids in sentences:
+
+    def fill(token_ids: np.ndarray) -> list[list[tuple[str, float]]]:
         positions = np.flatnonzero(token_ids == source.tokenizer.mask_id)
         scores = engine({"token_ids": token_ids[None], "positions": positions[None].astype(np.int32)})[0]
-        print(json.dumps({"text": text, "masks": candidates(scores, source.tokenizer, args.top)}, ensure_ascii=False))
+        return candidates(scores, source.tokenizer, args.top)
+
+    write_jsonl("-", ({"text": text, "masks": fill(token_ids)} for text, token_ids in sentences))
 
 
 def read_sentences(path: str, tokenizer: Tokenizer) -> Iterator[tuple[str, np.ndarray]]:

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import pydantic
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat
 
-from common.config import EncoderSizes, InputFiles, WindowsConfig, config
+from common.config import EncoderSizes, InputFiles, PositiveInt, WindowsConfig, config
 
 
 @config
@@ -15,7 +15,6 @@ class Config(WindowsConfig):
     weights: dict[str, NonNegativeFloat] = pydantic.Field(default_factory=dict)  # how often the passages of a file come
     # in one pass over the text: by a pattern of its name, the first that fits; 1 where none does
     epoch_steps: PositiveInt = 1000  # of an epoch, after which dev is scored; a pass over the text is printed
-    max_length: Annotated[int, Field(ge=3)] = 256
     stride: PositiveInt = 254  # windows of passages that are too long do not overlap
     batch_size: PositiveInt = 32  # windows of max_length; of shorter ones as many more as have as many tokens, up to 8x
     whole_words: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of the batches in which whole words are masked

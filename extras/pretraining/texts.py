@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--input", required=True, nargs="+", metavar="FILE")
     parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
     args = parser.parse_args()
-    check_output_path(args.output)
+    check_output_path(args.output, *args.input)
     texts = dict.fromkeys(chain.from_iterable(map(read_texts, args.input)))
     with atomic_write(args.output) as file:
         file.writelines(f"{text}\n" for text in texts)

@@ -37,19 +37,19 @@ def main() -> None:
     how.add_argument("--tfidf", action="store_true", help="no model: characters and pairs of them")
     parser.add_argument("--train", metavar="FILE", help="questions that are not novel, as train.py reads them")
     args = parser.parse_args()
-    if args.generated:
-        groups = read_groups(args.train, Counter()) if args.train else []
+    if args.generated is not None:
+        groups = read_groups(args.train, Counter()) if args.train is not None else []
         known = {question for group in groups for question in group.questions}
         print(json.dumps(novelty(read_generated(args.generated), known)))
         return
-    if not (args.model or args.encoder or args.tfidf):
+    if args.model is None and args.encoder is None and not args.tfidf:
         raise UserError("--pairs: expected --model, --encoder or --tfidf, too")
     rows = list(read_rows(args.pairs))
     questions = list(dict.fromkeys(question for row in rows for question in row[:2]))
     counts = Counter()
     if args.tfidf:
         vectors = tfidf(questions)
-    elif args.model:
+    elif args.model is not None:
         vectors = load_embed(args.model, counts)(questions)
     else:
         vectors = encoder_embed(args.encoder, counts)(questions)
@@ -87,7 +87,7 @@ def read_generated(path: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def has_text(found: Any) -> bool:
-    return isinstance(found, dict) and "text" in found
+    return isinstance(found, dict) and isinstance(found.get("text"), str)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
         raise UserError(f"--top-p {args.top_p}: expected more than 0 and at most 1")
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: expected at least 0")
-    check_output_path(args.output)
+    check_output_path(args.output, args.input)
     return args
 
 
@@ -92,7 +92,7 @@ def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
         if args.beam:
             written = beam_search(decoder, tokenizer, inputs, args.beam, longest)
         else:
-            seeds = [(args.seed, *question.encode()) for question in questions]
+            seeds = [(args.seed, *question.encode(errors="surrogatepass")) for question in questions]
             written = sample(decoder, tokenizer, inputs, args.samples, args.top_p, longest, seeds)
         texts = [
             different_from(question, map(tokenizer.decode, of_one))

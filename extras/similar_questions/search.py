@@ -10,12 +10,13 @@
 import argparse
 import hashlib
 import itertools
-import json
 import math
+import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 from common.cli import UserError, print_counts, run
 from common.inference import chunks
-from common.jsonl import read_json, read_lines, write_json
+from common.jsonl import read_json, read_lines, write_json, write_jsonl
 from common.run import RunFolder
 from embed import Embed, load_embed
 
@@ -58,7 +59,7 @@ def main() -> None:
 
 def write_index(args: argparse.Namespace) -> None:
     """The input is read twice: the first time to check and count it."""
-    if args.output.exists():
+    if os.path.lexists(args.output):
         raise UserError(f"{args.output}: exists already")
     if not args.output.parent.is_dir():
         raise UserError(f"{args.output}: no such folder: {args.output.parent}")
@@ -68,11 +69,14 @@ def write_index(args: argparse.Namespace) -> None:
     if not total:
         raise UserError(f"{args.input}: only blank lines, expected a question per line")
     counts = Counter()
-    embed = load_embed(args.model, counts)
     scratch = args.output.with_name(f".{args.output.name}.tmp")
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
     try:
+        scratch.mkdir()
+    except OSError as error:
+        raise UserError(f"{args.output}: cannot be made ({error.strerror})") from None
+    try:
+        embed = load_embed(args.model, counts)
         index = new_index(embed, args.input, total, args.approximate)
         counts.clear()  # what the index has learnt from is read again
         fill(scratch, index, embed, args.input, total)
@@ -137,18 +141,37 @@ def search(args: argparse.Namespace) -> None:
     for name in ("index.json", "index.faiss", "questions.txt", "places.npy"):
         if not (args.index / name).is_file():
             raise UserError(f"{args.index}: not an index, {name} is missing")
+    index, places, model = read_index(args.index)
     counts = Counter()
     embed = load_embed(args.model, counts)
-    if read_json(args.index / "index.json")["model"] != digest(args.model):
+    if model != digest(args.model):
         raise UserError(f"{args.index}: was made with another model than {args.model}")
-    index = faiss.read_index(str(args.index / "index.faiss"))
-    if isinstance(index, faiss.IndexIVF):
-        index.nprobe = LISTS_VISITED
-    places = np.load(args.index / "places.npy", mmap_mode="r")
-    asked = (line.strip() for _, line in read_lines(args.input)) if args.input else [args.text.strip()]
-    with (args.index / "questions.txt").open("rb") as file:
+    asked = (line.strip() for _, line in read_lines(args.input)) if args.input is not None else [args.text.strip()]
+    write_jsonl("-", find(asked, index, places, args.index / "questions.txt", embed, args.k))
+    print_counts(counts)
+
+
+def read_index(folder: Path) -> tuple[faiss.Index, np.ndarray, str]:
+    """The vectors, the places of the questions, and the digest of the model. Raises UserError for a damaged one."""
+    content = read_json(folder / "index.json")
+    try:
+        index = faiss.read_index(str(folder / "index.faiss"))
+        places = np.load(folder / "places.npy", mmap_mode="r")
+        if isinstance(index, faiss.IndexIVF):
+            index.nprobe = LISTS_VISITED
+        if places.shape != (index.ntotal, 2):
+            raise ValueError("not as many questions as vectors")
+        return index, places, content["model"]
+    except (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:
+        raise UserError(f"{folder}: a damaged index ({error})") from None
+
+
+def find(
+    asked: Iterable[str], index: faiss.Index, places: np.ndarray, questions: Path, embed: Embed, k: int
+) -> Iterator[dict[str, Any]]:
+    with questions.open("rb") as file:
         for chunk in chunks(asked, CHUNK):
-            for text, cosines, found in zip(chunk, *index.search(embed(chunk), args.k), strict=True):
+            for text, cosines, found in zip(chunk, *index.search(embed(chunk), min(k, index.ntotal)), strict=True):
                 similar = []
                 for cosine, i in zip(cosines.astype(float).round(4).tolist(), found.tolist(), strict=True):
                     if text and i >= 0:  # -1 where there are fewer
@@ -156,8 +179,7 @@ def search(args: argparse.Namespace) -> None:
                         file.seek(first)
                         question = file.readline().decode().rstrip("\n")
                         similar.append({"text": question, "line": line, "similarity": cosine})
-                print(json.dumps({"text": text, "similar": similar}, ensure_ascii=False))
-    print_counts(counts)
+                yield {"text": text, "similar": similar}
 
 
 if __name__ == "__main__":

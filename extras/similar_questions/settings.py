@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from common.config import InputFile, TrainingConfig, config
+from common.config import InputFile, PositiveInt, TrainingConfig, config
 
 
 @config
 class Config(TrainingConfig):
     train_file: InputFile  # groups (JSON lines) or pairs (.tsv) of similar questions
     dev_file: InputFile | None = None  # the same; null: a twentieth of the groups is kept out for it
-    max_length: Annotated[int, Field(ge=5)] = 128  # tokens of two questions with [CLS] and two [SEP]
+    max_length: Annotated[int, Field(ge=5, lt=2**31)] = 128  # tokens of two questions with [CLS] and two [SEP]
     batch_size: PositiveInt = 32  # pairs; each is read in both directions
 
     @property

@@ -21,7 +21,7 @@ from common.jsonl import read_jsonl, read_lines
 from joining import sample_sentences
 from scoring import add, count_attachment, count_brackets, count_words, f1
 from sentences import Tree as Gold
-from sentences import read_treebank
+from sentences import is_tree, read_treebank
 from trees import Tree, left_branching, random_tree, right_branching
 
 WORD_LENGTH = 1.6
@@ -41,7 +41,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     if args.gold.endswith(".conllu"):
-        if args.train:
+        if args.train is not None:
             raise UserError("--train: counts words, but --gold has trees")
         scores = score_trees(args.gold, args.predictions, args.baselines)
     else:
@@ -52,7 +52,7 @@ def main() -> None:
 def score_words(gold: str, predictions: str, baselines: bool, train: str | None) -> dict[str, Any]:
     pairs = list(read_words(gold, predictions))
     segmenters: dict[str, Segmenter] = simple() if baselines else {}
-    if train:
+    if train is not None:
         lines = (line for path in find_files(train) for _, line in read_lines(path))
         segmenters["mutual_information"] = mutual_information(lines, sample_sentences(train), WORD_LENGTH)
     scores = f1(*add(count_words(ours, theirs) for theirs, ours in pairs))
@@ -107,8 +107,8 @@ def read_trees(path: str, gold: list[Gold]) -> Iterator[Tree]:
         if record["words"] != sentence.words:
             raise UserError(f"{where}: other words than the sentence at line {sentence.line} of gold")
         brackets, heads = record["brackets"], record["heads"]
-        if not _integers(heads, n + 1) or len(heads) != n:
-            raise UserError(f"{where}: heads: expected {n} numbers from 0 to {n}")
+        if not _integers(heads, n + 1) or len(heads) != n or not is_tree(heads):
+            raise UserError(f"{where}: heads: expected {n} numbers from 0 to {n}, of a tree with one root")
         if not isinstance(brackets, list) or not all(_integers(pair, n + 1) and len(pair) == 2 for pair in brackets):
             raise UserError(f"{where}: brackets: expected pairs of numbers from 0 to {n}")
         yield list(map(tuple, brackets)), heads

@@ -1,5 +1,6 @@
 """Scores of neighbours -> words; the threshold that gives words of a wished mean length on unlabelled text."""
 
+import math
 import random
 from itertools import pairwise
 
@@ -24,6 +25,12 @@ def join(sentence: Sentence, scores: np.ndarray, threshold: float) -> list[str]:
     return words
 
 
+def check_threshold(threshold: float | None) -> None:
+    """Raises UserError for NaN, which joins nothing."""
+    if threshold is not None and math.isnan(threshold):
+        raise UserError("--threshold nan: expected a number")
+
+
 def joinable(sentence: Sentence) -> np.ndarray:
     """bool [n - 1]: the neighbours that may be of one word, with no white space between them and neither of them a
     punctuation mark."""
@@ -45,7 +52,7 @@ def count_joins(sentences: list[Sentence], word_length: float) -> int:
     cannot be."""
     characters, spans = sum(len(s.text) for s in sentences), sum(len(s.spans) for s in sentences)
     most = sum(int(joinable(sentence).sum()) for sentence in sentences)
-    joins = round(spans - characters / word_length)
+    joins = round(max(spans - characters / word_length, 0))
     if not 1 <= joins <= most:
         allowed = f"{characters / max(spans - 1, 1):.2f} to {characters / max(spans - most, 1):.2f}"
         raise UserError(f"--word-length {word_length:g}: the text allows {allowed}; choose on another --text?")

@@ -26,7 +26,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.min_count < 1:
         raise UserError(f"--min-count {args.min_count}: expected at least 1")
-    check_output_path(args.output)
+    check_output_path(args.output, args.input)
     is_known = known_words(args.new)
     counts = Counter()
     for _, line in read_lines(args.input):
@@ -50,7 +50,7 @@ def known_words(name: str | None) -> Callable[[str], object]:
         jieba = load_jieba()
         jieba.initialize()
         return jieba.get_FREQ  # None, or 0 where it is only the beginning of a word
-    known = {line.split()[0] for _, line in read_lines(name) if line.strip()} if name else set()
+    known = {line.split()[0] for _, line in read_lines(name) if line.strip()} if name is not None else set()
     return known.__contains__
 
 

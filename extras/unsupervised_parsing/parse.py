@@ -24,11 +24,14 @@ from common.encoder import resolve_encoder
 from common.inference import Run
 from common.jsonl import atomic_write, check_output_path
 from common.tokenizer import Tokenizer
-from joining import SAMPLE, join
+from joining import SAMPLE, check_threshold, join
 from perturb import all_pairs, relatedness
 from segment import score
 from sentences import MAX_LENGTH, Sentence, cut_long, is_mark, read_sentences
 from trees import Bracket, bracketed, tree_of
+
+MOST_SPANS = 5000  # of a sentence
+MOST_DRAWN = 200
 
 
 class Parse(NamedTuple):
@@ -43,12 +46,12 @@ class Parse(NamedTuple):
 
 def main() -> None:
     args = parse_arguments()
-    check_output_path(args.output)
-    if args.pictures:
+    check_output_path(args.output, args.input)
+    if args.pictures is not None:
         from pictures import draw, prepare
 
         prepare(args.pictures)
-    sentences = read_sentences(args.input, "tokens" if args.spans == "own" else args.spans)
+    sentences = check_sizes(read_sentences(args.input, "tokens" if args.spans == "own" else args.spans), args.input)
     head = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
 
@@ -66,9 +69,19 @@ def main() -> None:
         for (line, _), parsed in zip(numbers, parses, strict=True):
             if len(parsed.parts) > 1:
                 tqdm.write(f"line {line}: too long, parsed in {len(parsed.parts)} parts", file=sys.stderr)
-            if args.pictures and parsed.words:
+            if args.pictures is not None and len(parsed.words) > MOST_DRAWN:
+                tqdm.write(f"line {line}: too long to be drawn", file=sys.stderr)
+            elif args.pictures is not None and parsed.words:
                 draw(parsed.words, parsed.matrix, parsed.brackets, Path(args.pictures) / str(line))
             file.write((to_json(line, parsed) if args.json else bracketed(parsed.words, parsed.brackets)) + "\n")
+
+
+def check_sizes(sentences: Iterable[tuple[int, Sentence]], path: str) -> Iterator[tuple[int, Sentence]]:
+    """Raises UserError for a line so long that its matrix would not fit the memory."""
+    for number, sentence in sentences:
+        if len(sentence.spans) > MOST_SPANS:
+            raise UserError(f"{path}, line {number}: {len(sentence.spans)} tokens or words, {MOST_SPANS} is the most")
+        yield number, sentence
 
 
 def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Run) -> Iterator[Parse]:
@@ -107,6 +120,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pictures", metavar="FOLDER", help="draw each sentence: LINE.svg and LINE.png")
     parser.add_argument("--json", action="store_true", help="JSON with heads and relatedness")
     args = parser.parse_args()
+    check_threshold(args.threshold)
     if (args.spans == "own") != (args.threshold is not None):
         raise UserError("--spans own and --threshold T need each other; segment.py says which T it chose")
     return args

@@ -6,10 +6,11 @@ import matplotlib.figure
 import numpy as np
 
 from common.fonts import find_font
-from common.jsonl import make_folder
+from common.jsonl import make_folder, replaced
 from trees import Bracket
 
 INCHES = 0.3  # of a row and a column
+MOST_CHARACTERS = 24  # of a word
 
 
 def prepare(path: str) -> None:
@@ -20,6 +21,7 @@ def prepare(path: str) -> None:
 
 def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Path) -> None:
     """Writes `path`.svg and `path`.png. matrix: f(i, j), float [n, n], rows i."""
+    words = [word[:MOST_CHARACTERS] for word in words]
     nodes, levels = place(len(words), brackets)
     height, side = INCHES * (levels + 1), INCHES * len(words)
     longest = INCHES * 0.6 * max(map(len, words))
@@ -40,7 +42,8 @@ def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Pa
     if max(map(len, words)) > 1:
         heat.tick_params(axis="x", labelrotation=90)
     for ending in ("svg", "png"):
-        figure.savefig(path.with_name(f"{path.name}.{ending}"), dpi=150)
+        with replaced(path.with_name(f"{path.name}.{ending}")) as temporary:
+            figure.savefig(temporary, dpi=150, format=ending)
 
 
 def place(

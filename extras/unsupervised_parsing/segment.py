@@ -21,18 +21,18 @@ from common.encoder import resolve_encoder
 from common.inference import Run
 from common.jsonl import atomic_write, check_output_path
 from common.tokenizer import Tokenizer
-from joining import SAMPLE, choose_threshold, contrast, count_joins, join, sample_sentences
+from joining import SAMPLE, check_threshold, choose_threshold, contrast, count_joins, join, sample_sentences
 from perturb import neighbours, relatedness
 from sentences import MAX_LENGTH, Sentence, cut_long, read_sentences
 
 
 def main() -> None:
     args = parse_arguments()
-    check_output_path(args.output)
+    check_output_path(args.output, args.input)
     sentences = (sentence for _, sentence in read_sentences(args.input))
     head = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
-    sample = sample_sentences(args.text) if args.text else head
+    sample = sample_sentences(args.text) if args.text is not None else head
     if args.threshold is None:
         count_joins(sample, args.word_length)
 
@@ -88,10 +88,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--contrast", action="store_true", help="take from each score the mean of the two beside it")
     parser.add_argument("--json", action="store_true", help="JSON with the scores")
     args = parser.parse_args()
-    if args.threshold is not None and (args.text or args.word_length is not None):
+    check_threshold(args.threshold)
+    if args.threshold is not None and (args.text is not None or args.word_length is not None):
         raise UserError("--threshold leaves nothing to choose: expected without --text and --word-length")
     args.word_length = 1.6 if args.word_length is None else args.word_length
-    if args.word_length <= 0:
+    if not args.word_length > 0:  # NaN is not, either
         raise UserError(f"--word-length {args.word_length:g}: expected more than 0")
     return args
 

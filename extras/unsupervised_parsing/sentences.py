@@ -1,5 +1,6 @@
 """Lines of text -> sentences of spans (tokens or words) -> pieces that an encoder takes."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -82,10 +83,10 @@ def read_treebank(path: str) -> Iterator[Tree]:
     for number, line in chain(read_lines(path), [(0, "")]):
         line = line.rstrip("\r\n")
         columns = line.split("\t")
-        if line.startswith("#") or (len(columns) == 10 and not columns[0].isdigit()):  # "1-2", "1.1": not syntax
+        if line.startswith("#") or (len(columns) == 10 and re.fullmatch(r"\d+[-.]\d+", columns[0])):  # not syntax
             continue
         if line.strip():
-            if len(columns) != 10 or not columns[6].isdigit() or int(columns[0]) != len(rows) + 1:
+            if len(columns) != 10 or columns[0] != str(len(rows) + 1) or not re.fullmatch(r"\d{1,9}", columns[6]):
                 raise UserError(f"{path}, line {number}: expected word {len(rows) + 1} in the ten columns of CoNLL-U")
             first = first if rows else number
             rows.append((columns[1], int(columns[6]), columns[3] == "PUNCT"))

@@ -54,6 +54,27 @@ def test_predictions_may_be_zipped_and_aliases_given(tmp_path, evaluate, capsys)
     assert json.loads(capsys.readouterr().out)["f1"] == 1.0
 
 
+def test_aliases_of_a_file_with_a_byte_order_mark(tmp_path, evaluate, capsys):
+    renamed = write_lines(tmp_path / "pred.json", {"text": "第0句", "spo_list": [{**TRIPLE, "subject": "山水"}]})
+    (tmp_path / "alias.tsv").write_bytes("\ufeff山水\t山水之间\r\n山水之间\t山水\r\n".encode())
+    evaluate(write_lines(tmp_path / "gold.json", GOLD[0]), renamed, "--alias", tmp_path / "alias.tsv")
+    assert json.loads(capsys.readouterr().out)["f1"] == 1.0
+
+
+@pytest.mark.parametrize("option", ["--alias", "--report"])
+def test_an_option_without_a_name_is_not_passed_over(tmp_path, evaluate, option):
+    gold = write_lines(tmp_path / "gold.json", GOLD[0])
+    with pytest.raises(UserError, match="cannot be"):
+        evaluate(gold, gold, option, "")
+
+
+def test_a_predicate_commands_no_terminal(tmp_path, evaluate, capsys):
+    gold = write_lines(tmp_path / "gold.json", GOLD[0])
+    predicted = {"text": "第0句", "spo_list": [{**TRIPLE, "predicate": "\x1b[2J\n导演"}]}
+    evaluate(gold, write_lines(tmp_path / "pred.json", predicted))
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["predicate", "导演", "\ufffd[2J"]
+
+
 def test_says_which_sentences_do_not_meet(tmp_path, evaluate, capsys):
     gold = write_lines(tmp_path / "gold.json", *GOLD)
     evaluate(gold, write_lines(tmp_path / "pred.json", *PREDICTED[:3], {"text": "别的", "spo_list": []}))

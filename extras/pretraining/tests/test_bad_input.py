@@ -11,7 +11,8 @@ import export
 import fill
 import texts
 import train
-from common.testing import BERT, SIZES, VOCABULARY, write
+from common.testing import BERT, SIZES, VOCABULARY, bad_settings, write
+from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_TEXT, Reader
 
 CONFIG = {"train_file": "text", "encoder": SIZES}
 
@@ -50,7 +51,13 @@ TRAINING = {
     "words as tokens": (settings(encoder=SIZES | {"word_level": True}), "config.json: encoder.word_level: an encoder"),
     "unknown key": (settings(whole_word=1), "config.json: unknown key whole_word (did you mean whole_words?)"),
     "windows with gaps": (settings(max_length=128), "config.json: stride 254 is more than max_length - 2"),
-}  # fmt: skip
+    "half a step": (settings(epoch_steps=0.5), "config.json: epoch_steps: should be a valid integer"),
+    "more than all words": (settings(whole_words=1.1), "config.json: whole_words: should be less than or equal to 1"),
+    "weights a list": (settings(weights=["a*"]), "config.json: weights: should be an object"),
+    "weight NaN": (settings(weights={"a*": float("nan")}), "config.json: weights.a*: should be a finite number"),
+    "text a list": (settings(train_file=["text"]), "config.json: train_file: should be a valid string"),
+} | {name: case for name, case in bad_settings(CONFIG).items()
+     if name not in ("unknown head", "key missing", "data missing") and "checkpoint" not in name}  # fmt: skip
 
 
 @pytest.mark.parametrize(("files", "message"), TRAINING.values(), ids=TRAINING)
@@ -60,10 +67,50 @@ def test_training(files, message, folder, refused, without_tensorflow):
     assert message in error
 
 
+ENCODER = ("--encoder", "bert", "--input")
+READERS = {
+    "train_file": Reader("train", "text/a.txt", ("--config", "config.json", "--output", "new")),
+    "evaluate --input": Reader("evaluate", "sentences.txt", (*ENCODER, "sentences.txt")),
+    "evaluate --train": Reader("evaluate", "text/a.txt", (*ENCODER, "sentences.txt", "--train", "text/a.txt")),
+    "fill --input": Reader("fill", "sentences.txt", (*ENCODER, "sentences.txt")),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), NOT_TEXT.values(), ids=NOT_TEXT)
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_files_that_are_no_text(reader, content, message, folder, refused, without_tensorflow, monkeypatch):
+    write(folder, {reader.file: content})
+    monkeypatch.chdir(folder)
+    assert refused(reader.main, *reader.arguments) == f"{reader.file}{message}"
+
+
+@pytest.mark.parametrize("name", ["none.txt", "empty", "x" * 300, "sentences.txt/a", "none*"])
+def test_texts_of_no_file(name, folder, refused, without_tensorflow, monkeypatch):
+    monkeypatch.chdir(folder / "bert")
+    for arguments in ((*ENCODER, name), (*ENCODER, "vocab.txt", "--train", name)):
+        error = refused(evaluate.main, *arguments[:1], ".", *arguments[2:])
+        assert error == f"no such file, folder of *.txt or pattern of files: {name}"
+
+
+@pytest.mark.parametrize(("name", "message"), NO_FILES.values(), ids=NO_FILES)
+def test_sentences_of_no_file(name, message, folder, refused, without_tensorflow, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert refused(fill.main, *ENCODER, name) == f"{name}{message}"
+
+
+def test_too_few_passages_for_dev(folder, refused, without_tensorflow, monkeypatch):
+    monkeypatch.chdir(folder)
+    error = refused(evaluate.main, *ENCODER, "sentences.txt", "--dev")
+    assert error == "sentences.txt: no token to score in every 200th passage of a file"
+    write(folder, {"blank.txt": "\0\n\x7f\n"})
+    assert refused(evaluate.main, *ENCODER, "blank.txt") == "blank.txt: no token to score"
+
+
 SENTENCES = {
     "no mask": ("何[MASK]\n何\n", "sentences.txt, line 2: no [MASK]"),
     "too long": ("[MASK]" + "何" * 254, "sentences.txt, line 1: 257 tokens with [CLS] and [SEP], 256 is the most"),
-    "empty": ("", "sentences.txt: empty file, expected a text per line"),
+    "a blank line": ("何[MASK]\n\n", "sentences.txt, line 2: no [MASK]"),
+    "half a mask": ("何[MASK\n", "sentences.txt, line 1: no [MASK]"),
 }
 
 
@@ -73,7 +120,7 @@ def test_sentences(content, message, folder, refused, without_tensorflow):
     assert refused(fill.main, "--encoder", folder / "bert", "--input", folder / "sentences.txt") == message
 
 
-@pytest.mark.parametrize("top", [0, 7])
+@pytest.mark.parametrize("top", [0, -1, 7, 10**30])
 def test_candidates_that_cannot_be(top, folder, refused, without_tensorflow):
     arguments = ["--encoder", folder / "bert", "--input", folder / "sentences.txt", "--top", top]
     assert refused(fill.main, *arguments) == f"--top {top}: expected 1 to 6"
@@ -90,10 +137,58 @@ def test_export_into_what_is_there(folder, refused, without_tensorflow):
     assert error == "text: cannot be made (File exists)"
 
 
+def test_export_of_damaged_weights(folder, refused, without_tensorflow):
+    """They are read before the folder is made."""
+    save_file({"bert.a": np.full(1, np.nan, np.float32)}, folder / "bert" / "model.safetensors")
+    error = refused(export.main, "--encoder", folder / "bert", "--output", folder / "new")
+    assert error == "bert/model.safetensors: bert.a has values that are not finite"
+
+
+ENCODERS = {
+    "none": ({}, "none", "none: no such folder, and no name on the hub"),
+    "a file": ({}, "vocab.txt", "vocab.txt: no such folder, and no name on the hub"),
+    "a long name": ({}, "x" * 300, "xxx: no such folder, and no name on the hub"),
+    "no name": ({"config.json": None}, "", "no such folder, and no name on the hub"),
+    "no description": ({"bert/config.json": None}, "bert", "bert: expected one config.json or bert_config.json"),
+    "description a list": ({"bert/config.json": "[]"}, "bert", "bert/config.json: expected an object"),
+    "no weights": ({"bert/model.safetensors": None}, "bert", "bert: no weights; expected model.safetensors"),
+    "weights cut": ({"bert/model.safetensors": b"\x08\0\0\0"}, "bert", "bert/model.safetensors: truncated"),
+    "no vocabulary": ({"bert/vocab.txt": None}, "bert", "bert: no vocab.txt"),
+    "vocabulary cut": ({"bert/vocab.txt": VOCABULARY[:-2]}, "bert", "bert/vocab.txt: 5 entries, but the encoder has"),
+    "epsilon a string": (
+        {"bert/config.json": json.dumps(BERT | {"layer_norm_eps": "1"})}, "bert", "layer_norm_eps should be a number"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "name", "message"), ENCODERS.values(), ids=ENCODERS)
+@pytest.mark.parametrize("main", [evaluate.main, fill.main, export.main], ids=["evaluate", "fill", "export"])
+def test_encoders(main, files, name, message, folder, refused, without_tensorflow, monkeypatch):
+    write(folder, files)
+    monkeypatch.chdir(folder)
+    more = ("--output", "new") if main is export.main else ("--input", "sentences.txt")
+    assert message in refused(main, "--encoder", name, *more)
+
+
+@pytest.mark.parametrize("name", ["text", "vocab.txt/new", "none/new", "x" * 300, "/proc/new", ""])
+def test_export_into_what_cannot_be(name, folder, refused, without_tensorflow, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert "cannot be made (" in refused(export.main, "--encoder", "bert", "--output", name)
+
+
 OFFICIAL = {
     "not JSON": ('{"text": "何"}\n{"text"', "official.json, line 2: not JSON"),
     "no text": ('{"sentence": "何"}\n', 'official.json: no "text" and no "context"'),
     "missing": (None, "official.json: no such file"),
+    "empty": ("", "official.json: empty file, expected one JSON value per line"),
+    "white space": (" \n", "official.json, line 1: blank line"),
+    "UTF-16": ('{"text": "何"}'.encode("utf-16"), "official.json, line 1: not UTF-8"),
+    "brackets deep": ('{"a": ' * 900 + "{}" + "}" * 900, 'official.json: no "text" and no "context"'),
+    "brackets deeper": ("[" * 100_000, "official.json, line 1: not readable as JSON"),
+    "text a number": ('{"text": 1, "context": null}', 'official.json: no "text" and no "context"'),
+    "text blank": ('{"text": " \u3000"}', 'official.json: no "text" and no "context"'),
+    "a key twice": ('{"text": "何", "text": "川"}', "official.json, line 1: not readable as JSON (\'text\' twice"),
+    "a number": ("1e999", 'official.json: no "text" and no "context"'),
 }
 
 
@@ -102,3 +197,12 @@ def test_official_files(content, message, folder, refused):
     write(folder, {"official.json": content})
     error = refused(texts.main, "--input", folder / "official.json", "--output", folder / "out.txt")
     assert error.startswith(message)
+
+
+@pytest.mark.parametrize(("name", "message"), NO_OUTPUTS.values(), ids=NO_OUTPUTS)
+def test_texts_into_what_cannot_be(name, message, folder, refused, monkeypatch):
+    write(folder, {"official.json": '{"text": "何"}'})
+    monkeypatch.chdir(folder)
+    assert message in refused(texts.main, "--input", "official.json", "--output", name)
+    error = refused(texts.main, "--input", "config.json", "official.json", "--output", "official.json")
+    assert error == "official.json: is an input, too; expected another name to write to"

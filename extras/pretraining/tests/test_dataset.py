@@ -72,6 +72,11 @@ def test_the_corpus_is_kept_and_made_anew_when_the_text_changes(text, corpus, to
             np.testing.assert_array_equal(ours, theirs)
     text.files[0].write_text("今天", encoding="utf-8")
     assert len(read().token_ids) == 2
+    good = (tmp_path / "corpus.npz").read_bytes()
+    for damaged in (b"", b"corpus", good[:-30], good.replace(b"\x93NUMPY", b"\x93NUMPX"), good.replace(b"key", b"kez")):
+        (tmp_path / "corpus.npz").write_bytes(damaged)
+        assert len(read().token_ids) == 2
+    assert (tmp_path / "corpus.npz").read_bytes() == good
 
 
 # --- passages -> windows

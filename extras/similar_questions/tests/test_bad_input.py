@@ -1,7 +1,10 @@
 """Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
 
+import io
 import json
 
+import faiss
+import numpy as np
 import pytest
 
 import augment
@@ -10,6 +13,7 @@ import generate
 import search
 import train
 from common.testing import SIZES, VOCABULARY, bad_settings, run_files, write
+from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_JSON, NOT_LINES, NOT_TEXT, Reader
 
 CONFIG = {"train_file": "train.jsonl", "dev_file": "dev.tsv", "encoder": SIZES}
 GROUPS = '{"text": "何", "synonyms": ["何何"]}\n'
@@ -24,6 +28,7 @@ def folder(tmp_path):
     write(folder, {
         "config.json": json.dumps(CONFIG), "vocab.txt": VOCABULARY,
         "train.jsonl": GROUPS, "dev.tsv": PAIRS, "questions.txt": "何\n", "train.json": GROUPS,
+        "numbers.jsonl": '{"text": "何", "similar": [{"text": 1}]}\n',
         "squad.json": '{"data": [{"paragraphs": [{"context": "何", "qas": [{"id": "1", "question": "何"}]}]}]}',
     } | run_files(CONFIG, None))  # fmt: skip
     return folder
@@ -53,7 +58,66 @@ TRAINING = {
     "too few for dev": (settings(dev_file=None), "train.jsonl: too few groups without common"),
     "no room": (settings(max_length=4), "config.json: max_length: should be"),
     "a stride": (settings(stride=2), "config.json: unknown key stride"),
+    "text a number": ({"train.jsonl": '{"text": 1, "synonyms": []}\n'}, EXPECTED_GROUP),
+    "synonyms null": ({"train.jsonl": '{"text": "何", "synonyms": null}\n'}, EXPECTED_GROUP),
+    "synonyms by name": ({"train.jsonl": '{"text": "何", "synonyms": {"a": "何"}}\n'}, EXPECTED_GROUP),
+    "synonyms in a list": ({"train.jsonl": '{"text": "何", "synonyms": [["何"]]}\n'}, EXPECTED_GROUP),
+    "blank text": ({"train.jsonl": '{"text": "\u3000", "synonyms": ["何"]}\n'}, "train.jsonl, line 1: a blank"),
+    "spaces for a tab": ({"dev.tsv": PAIRS + "何  何\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
+    "blank line": ({"dev.tsv": PAIRS + "\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
+    "a tab too many": ({"dev.tsv": PAIRS + "何\t何\t\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
+    "label a word": ({"dev.tsv": PAIRS + "何\t何\ttrue\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
+    "label of full width": ({"dev.tsv": PAIRS + "何\t何\t１\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
+    "the same twice": ({"dev.tsv": "何\t何 \t1\n"}, "dev.tsv: no two similar questions"),
 }  # fmt: skip
+
+
+TRAIN = ("--config", "config.json", "--output", "new")
+GENERATE = ("--model", "run", "--output", "new", "--input")
+READERS = {
+    "train_file": (NOT_LINES, Reader("train", "train.jsonl", TRAIN)),
+    "dev_file": (NOT_TEXT, Reader("train", "dev.tsv", TRAIN)),
+    "augment --input": (NOT_JSON, Reader("augment", "squad.json", (*GENERATE, "squad.json"))),
+    "evaluate --pairs": (NOT_TEXT, Reader("evaluate", "dev.tsv", ("--pairs", "dev.tsv", "--tfidf"))),
+    "evaluate --generated": (NOT_LINES, Reader("evaluate", "train.jsonl", ("--generated", "train.jsonl"))),
+    "evaluate --train": (
+        NOT_LINES, Reader("evaluate", "train.jsonl", ("--generated", "questions.txt", "--train", "train.jsonl"))
+    ),
+    "search index --input": (
+        NOT_TEXT,
+        Reader("search", "questions.txt", ("index", "--model", "run", "--output", "new", "--input", "questions.txt")),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reader", "name"), [(reader, name) for reader, (contents, _) in READERS.items() for name in contents]
+)
+def test_files_of_another_form(reader, name, folder, refused, without_tensorflow, monkeypatch):
+    contents, reader = READERS[reader]
+    content, message = contents[name]
+    write(folder, {reader.file: content})
+    monkeypatch.chdir(folder)
+    error = refused(reader.main, *reader.arguments)
+    assert error.startswith(reader.file)
+    assert message.removesuffix("a text per line") in error
+
+
+@pytest.mark.parametrize(("name", "message"), NO_FILES.values(), ids=NO_FILES)
+@pytest.mark.parametrize("reader", list(READERS)[2:])
+def test_names_of_no_file(reader, name, message, folder, refused, without_tensorflow, monkeypatch):
+    monkeypatch.chdir(folder)
+    reader = READERS[reader][1]
+    assert refused(reader.main, *reader.with_name(name)) == f"{name}{message}"
+
+
+@pytest.mark.parametrize(("name", "message"), NO_OUTPUTS.values(), ids=NO_OUTPUTS)
+@pytest.mark.parametrize("main", [generate.main, augment.main], ids=["generate", "augment"])
+def test_names_of_no_output(main, name, message, folder, refused, without_tensorflow, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert message in refused(main, "--model", "run", "--input", "squad.json", "--output", name)
+    error = refused(main, "--model", "run", "--input", "squad.json", "--output", "squad.json")
+    assert error == "squad.json: is an input, too; expected another name to write to"
 
 
 @pytest.mark.parametrize(("files", "message"), TRAINING.values(), ids=TRAINING)
@@ -71,6 +135,14 @@ COMMANDS = {
     "no batch": (generate.main, {"--batch-size": "0"}, "--batch-size 0: expected 1 to 1000"),
     "no nucleus": (generate.main, {"--top-p": "0"}, "--top-p 0.0: expected more than 0 and at most 1"),
     "negative seed": (generate.main, {"--seed": "-1"}, "--seed -1: expected at least 0"),
+    "too many samples": (generate.main, {"--samples": "1001"}, "--samples 1001: expected 1 to 1000"),
+    "negative batch": (generate.main, {"--batch-size": "-1"}, "--batch-size -1: expected 1 to 1000"),
+    "nucleus NaN": (generate.main, {"--top-p": "nan"}, "--top-p nan: expected more than 0 and at most 1"),
+    "nucleus infinite": (augment.main, {"--top-p": "inf"}, "--top-p inf: expected more than 0 and at most 1"),
+    "similarity NaN": (augment.main, {"--input": "squad.json", "--similarity": "nan"}, "--similarity nan: expected -1"),
+    "run a file": (generate.main, {"--model": "train.json"}, "train.json: no such run folder"),
+    "run of a long name": (augment.main, {"--model": "x" * 300, "--input": "squad.json"}, "xxx"),
+    "run of no name": (generate.main, {"--model": ""}, ".: not a finished run: encoder.json is missing"),
     "none wanted": (generate.main, {"--n": "0"}, "--n 0: expected at least 1"),
     "output folder missing": (generate.main, {"--output": "none/out"}, "none/out: no such folder"),
     "no squad": (augment.main, {"--input": "questions.txt"}, "questions.txt, line 1: not JSON"),
@@ -94,6 +166,14 @@ SQUAD = {
     "no paragraphs": ('{"data": [{}]}', 'squad.json, entry 1: expected {"paragraphs": [...]}'),
     "no questions": ('{"data": [{"paragraphs": [{}]}]}', PARAGRAPH),
     "no id": ('{"data": [{"paragraphs": [{"qas": [{"question": "何"}]}]}]}', PARAGRAPH),
+    "id null": ('{"data": [{"paragraphs": [{"qas": [{"id": null, "question": "何"}]}]}]}', PARAGRAPH),
+    "question a number": ('{"data": [{"paragraphs": [{"qas": [{"id": 1, "question": 1}]}]}]}', PARAGRAPH),
+    "question a string": ('{"data": [{"paragraphs": [{"qas": ["何"]}]}]}', PARAGRAPH),
+    "paragraph a list": ('{"data": [{"paragraphs": [[]]}]}', PARAGRAPH),
+    "paragraphs null": ('{"data": [{"paragraphs": null}]}', 'squad.json, entry 1: expected {"paragraphs": [...]}'),
+    "entry a string": ('{"data": ["何"]}', 'squad.json, entry 1: expected {"paragraphs": [...]}'),
+    "data an object": ('{"data": {}}', 'squad.json: expected {"data": [...]}'),
+    "null": ("null", 'squad.json: expected {"data": [...]}'),
 }  # fmt: skip
 
 
@@ -110,6 +190,12 @@ SEARCHES = {
     "from a pipe": (["index", "--input", "-", "--output", "index"], "--input -: the questions are read twice"),
     "only blank lines": (["index", "--input", "blank.txt", "--output", "index"], "blank.txt: only blank lines"),
     "no index": (["query", "--index", "run", "--text", "何"], "run: not an index, index.json is missing"),
+    "index below a file": (["index", "--input", "questions.txt", "--output", "vocab.txt/a"], "vocab.txt/a: no"),
+    "index of a long name": (["index", "--input", "questions.txt", "--output", "x" * 300], "x"),
+    "index not writable": (["index", "--input", "questions.txt", "--output", "/proc/a"], "/proc/a: cannot be made ("),
+    "index of no name": (["index", "--input", "questions.txt", "--output", ""], ".: exists already"),
+    "index a file": (["query", "--index", "vocab.txt", "--text", "何"], "vocab.txt: not an index, index.json"),
+    "negative neighbours": (["query", "--index", "run", "--text", "何", "--k", "-1"], "--k -1: expected at least 1"),
     "no neighbours": (["query", "--index", "run", "--text", "何", "--k", "0"], "--k 0: expected at least 1"),
 }
 
@@ -121,11 +207,56 @@ def test_search(arguments, message, folder, refused, without_tensorflow, monkeyp
     assert refused(search.main, *arguments, "--model", "run").startswith(message)
 
 
+def index_files(index=None, places=None, content=None):
+    """An index of one question, good but for what is given."""
+    files = {"questions.txt": "何\n", "index.json": content or json.dumps({"questions": 1, "model": "another"})}
+    good = faiss.IndexFlatIP(2)
+    good.add(np.ones((1, 2), np.float32))
+    vectors = faiss.serialize_index(good).tobytes()
+    files["index.faiss"] = vectors if index is None else index(vectors)
+    files["places.npy"] = _saved(np.zeros((1, 2), np.int64)) if places is None else places
+    return {f"index/{name}": data for name, data in files.items()}
+
+
+def _saved(array):
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
+INDEXES = {
+    "no vectors": (index_files(index=lambda _: b""), "index: a damaged index ("),
+    "other vectors": (index_files(index=lambda _: b"x" * 100), "index: a damaged index ("),
+    "vectors cut": (index_files(index=lambda vectors: vectors[:-3]), "index: a damaged index ("),
+    "no places": (index_files(places=b""), "index: a damaged index ("),
+    "other places": (index_files(places=b"places"), "index: a damaged index ("),
+    "places cut": (index_files(places=_saved(np.zeros((1, 2), np.int64))[:-1]), "index: a damaged index ("),
+    "no place": (index_files(places=_saved(np.zeros((0, 2), np.int64))), "index: a damaged index (not as many"),
+    "description a list": (index_files(content="[]"), "index: a damaged index ("),
+    "description without a model": (index_files(content="{}"), "index: a damaged index ('model')"),
+    "description broken": (index_files(content="{"), "index/index.json, line 1: not JSON"),
+    "a folder for a file": ({"index/index.json/a": ""}, "index: not an index, index.json is missing"),
+    "questions missing": (index_files() | {"index/questions.txt": None}, "index: not an index, questions.txt is"),
+}
+
+
+@pytest.mark.parametrize(("files", "message"), INDEXES.values(), ids=INDEXES)
+def test_damaged_indexes(files, message, folder, refused, without_tensorflow, monkeypatch):
+    write(folder, files)
+    monkeypatch.chdir(folder)
+    assert refused(search.main, "query", "--index", "index", "--text", "何", "--model", "run").startswith(message)
+
+
 EVALUATIONS = {
+    "nothing to score": (["--pairs", ""], "--pairs: expected --model, --encoder or --tfidf, too"),
+    "no run": (["--pairs", "dev.tsv", "--model", "none"], "none: no such run folder"),
+    "no name of a run": (["--pairs", "dev.tsv", "--model", ""], ".: not a finished run: encoder.json is missing"),
+    "no name of an encoder": (["--pairs", "dev.tsv", "--encoder", "x" * 300], "xxx"),
     "no vectors": (["--pairs", "dev.tsv"], "--pairs: expected --model, --encoder or --tfidf, too"),
     "no pairs": (["--pairs", "none.tsv", "--tfidf"], "none.tsv: no such file"),
     "no encoder": (["--pairs", "dev.tsv", "--encoder", "./none"], "./none: no such folder"),
     "not generated": (["--generated", "train.jsonl"], "train.jsonl, line 1: expected"),
+    "generated numbers": (["--generated", "numbers.jsonl"], "numbers.jsonl, line 1: expected"),
 }
 
 

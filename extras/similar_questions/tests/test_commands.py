@@ -54,6 +54,10 @@ def test_search_finds_what_is_in_the_index(approximate, trained, call, tmp_path,
     found = records(capsys.readouterr().out)
     assert [record["text"] for record in found[::2]] == questions
     assert all(record == {"text": "", "similar": []} for record in found[1::2])
+    call(search.main, "query", "--model", trained, "--index", tmp_path / "index", "--text", "\udcff钱", "--k", 10**30)
+    (odd,) = records(capsys.readouterr().out)
+    assert odd["text"] == "\udcff钱"
+    assert approximate or len(odd["similar"]) == len(questions)
     own = [
         any(similar["text"] == question and similar["line"] == 2 * i + 1 for similar in found[2 * i]["similar"])
         for i, question in enumerate(questions)
@@ -67,6 +71,7 @@ def test_augmented_questions_have_the_answers_of_their_own(trained, call, tmp_pa
         {"context": "总部在深圳。", "qas": [
             {"question": "澍合手机怎么开机", "id": "a", "answers": answers},
             {"question": "多少钱", "id": 7, "answers": answers},
+            {"question": "\ud800\u200b\U000e0001", "id": "b", "answers": []},  # no words
         ]},
         {"context": "无", "qas": []},
     ]}]}  # fmt: skip
@@ -75,9 +80,10 @@ def test_augmented_questions_have_the_answers_of_their_own(trained, call, tmp_pa
     call(augment.main, *options, "--similarity", -1, "--output", tmp_path / "more.json")
     content = json.loads((tmp_path / "more.json").read_text(encoding="utf-8"))
     items = content["data"][0]["paragraphs"][0].pop("qas")
-    assert [item["id"] for item in items] == ["a", "a-similar-1", "a-similar-2", 7, "7-similar-1", "7-similar-2"]
-    assert len({item["question"] for item in items}) == 6
-    assert all(item["answers"] == answers for item in items)
+    ids = ["a", "a-similar-1", "a-similar-2", 7, "7-similar-1", "7-similar-2", "b"]
+    assert [item["id"] for item in items] == ids
+    assert len({item["question"] for item in items}) == 7
+    assert all(item["answers"] == answers for item in items[:-1])
     call(augment.main, *options, "--similarity", 1, "--output", tmp_path / "same.json")
     assert json.loads((tmp_path / "same.json").read_text(encoding="utf-8")) == squad
     squad["data"][0]["paragraphs"][0].pop("qas")

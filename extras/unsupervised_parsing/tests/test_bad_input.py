@@ -12,6 +12,7 @@ import parse
 import segment
 from common import fonts
 from common.testing import BERT, VOCABULARY, write
+from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_LINES, NOT_TEXT, Reader
 
 TREEBANK = "1\t我\t_\tPRON\t_\t_\t2\t_\t_\t_\n2\t笑\t_\tVERB\t_\t_\t0\t_\t_\t_\n\n"
 TREE = {"words": ["我", "笑"], "brackets": [[0, 2]], "heads": [2, 0]}
@@ -24,7 +25,7 @@ def folder(tmp_path):
     tensors = {"bert.embeddings.word_embeddings.weight": np.zeros((6, 16), np.float32)}
     write(folder, {
         "text.txt": "何何\n" * 3, "words.txt": "何 何\n" * 3, "gold.conllu": TREEBANK, "trees.jsonl": json.dumps(TREE),
-        "bert/config.json": json.dumps(BERT), "bert/vocab.txt": VOCABULARY,
+        "bert/config.json": json.dumps(BERT), "bert/vocab.txt": VOCABULARY, "vocab.txt": "",
     })  # fmt: skip
     save_file(tensors, folder / "bert" / "model.safetensors")
     return folder
@@ -36,6 +37,13 @@ def shared(main, *more):
         "no input": (main, {"text.txt": None}, more, "text.txt: no such file"),
         "empty": (main, {"text.txt": ""}, more, "text.txt: empty file, expected a text per line"),
         "not UTF-8": (main, {"text.txt": b"\xe4\xbd\x95\n\xff\n"}, more, "text.txt, line 2: not UTF-8 (byte 1)"),
+        "no encoder": (main, {}, ["--encoder", "none"], "none: no such folder, and no name on the hub"),
+        "encoder of a long name": (main, {}, ["--encoder", "x" * 300], "xxx: no such folder, and no name on the hub"),
+        "description a list": (main, {"bert/config.json": "[]"}, more, "bert/config.json: expected an object"),
+        "description cut": (main, {"bert/config.json": "{"}, more, "bert/config.json, line 1: not JSON"),
+        "no weights": (main, {"bert/model.safetensors": None}, more, "bert: no weights; expected"),
+        "weights cut": (main, {"bert/model.safetensors": b"\x08\0\0"}, more, "bert/model.safetensors: truncated"),
+        "threshold NaN": (main, {}, ["--threshold", "nan"], "--threshold nan: expected a number"),
         "no vocabulary": (main, {"bert/vocab.txt": None}, more, "bert: no vocab.txt"),
         "too few positions": (
             main, {"bert/config.json": json.dumps(BERT | {"max_position_embeddings": 64})}, more, "128 tokens, but",
@@ -47,6 +55,17 @@ COMMANDS = {
     **{f"segment, {name}": case for name, case in shared(segment.main).items()},
     **{f"parse, {name}": case for name, case in shared(parse.main).items()},
     "two thresholds": (segment.main, {}, ["--threshold", 1, "--text", "text.txt"], "--threshold leaves nothing to"),
+    "length NaN": (segment.main, {}, ["--word-length", "nan"], "--word-length nan: expected more than 0"),
+    "length infinite": (segment.main, {}, ["--word-length", "inf"], "--word-length inf: the text allows 1.20 to 2.00"),
+    "length next to 0": (segment.main, {}, ["--word-length", "1e-320"], "--word-length 9.99989e-321: the text allows"),
+    "negative length": (segment.main, {}, ["--word-length", "-1"], "--word-length -1: expected more than 0"),
+    "no name of a text": (segment.main, {}, ["--text", "none/"], "no such file, folder of *.txt or pattern of files:"),
+    "a sentence too long": (
+        parse.main, {"text.txt": "何\n" + "何" * 6000}, [], "text.txt, line 2: 6000 tokens or words, 5000 is the most"
+    ),
+    "given words too long": (
+        parse.main, {"text.txt": "何 " * 6000}, ["--spans", "given"], "text.txt, line 1: 6000 tokens or words"
+    ),
     "no length": (segment.main, {}, ["--word-length", 0], "--word-length 0: expected more than 0"),
     "no text": (segment.main, {}, ["--text", "none*.txt"], "no such file, folder of *.txt or pattern of files: none"),
     "no folder": (segment.main, {}, ["--output", "none/out.txt"], "none/out.txt: no such folder: none"),
@@ -59,6 +78,58 @@ COMMANDS = {
 def test_segment_and_parse(main, files, arguments, message, folder, refused, without_tensorflow):
     write(folder, files)
     assert message in refused(main, "--encoder", folder / "bert", "--input", folder / "text.txt", *arguments)
+
+
+SEGMENT = ("--encoder", "bert", "--input", "text.txt")
+READERS = {
+    "segment --input": Reader("segment", "text.txt", SEGMENT),
+    "segment --text": Reader("segment", "words.txt", (*SEGMENT, "--text", "words.txt")),
+    "parse --input": Reader("parse", "text.txt", SEGMENT),
+    "evaluate --gold": Reader("evaluate", "words.txt", ("--gold", "words.txt", "--predictions", "text.txt")),
+    "evaluate --predictions": Reader("evaluate", "words.txt", ("--gold", "text.txt", "--predictions", "words.txt")),
+    "evaluate --train": Reader(
+        "evaluate", "words.txt", ("--gold", "text.txt", "--predictions", "text.txt", "--train", "words.txt")
+    ),
+    "evaluate --gold, trees": Reader(
+        "evaluate", "gold.conllu", ("--gold", "gold.conllu", "--predictions", "trees.jsonl")
+    ),
+    "lexicon --input": Reader("lexicon", "text.txt", ("--input", "text.txt")),
+    "lexicon --new": Reader("lexicon", "words.txt", ("--input", "text.txt", "--new", "words.txt")),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), NOT_TEXT.values(), ids=NOT_TEXT)
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_files_that_are_no_text(reader, content, message, folder, refused, without_tensorflow, monkeypatch):
+    write(folder, {reader.file: content})
+    monkeypatch.chdir(folder)
+    assert refused(reader.main, *reader.arguments) == f"{reader.file}{message}"
+
+
+@pytest.mark.parametrize(("name", "message"), NO_FILES.values(), ids=NO_FILES)
+@pytest.mark.parametrize("reader", [name for name in READERS if not name.endswith(("text", "train", "trees"))])
+def test_names_of_no_file(reader, name, message, folder, refused, without_tensorflow, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert refused(READERS[reader].main, *READERS[reader].with_name(name)) == f"{name}{message}"
+
+
+@pytest.mark.parametrize(("name", "message"), NO_OUTPUTS.values(), ids=NO_OUTPUTS)
+@pytest.mark.parametrize("reader", ["segment --input", "parse --input", "lexicon --input"])
+def test_names_of_no_output(reader, name, message, folder, refused, without_tensorflow, monkeypatch):
+    monkeypatch.chdir(folder)
+    main, _, arguments = READERS[reader].main, *READERS[reader][1:]
+    assert message in refused(main, *arguments, "--output", name)
+    error = refused(main, *arguments, "--output", "text.txt")
+    assert error == "text.txt: is an input, too; expected another name to write to"
+
+
+@pytest.mark.parametrize(("content", "message"), NOT_LINES.values(), ids=NOT_LINES)
+def test_predicted_trees_of_another_form(content, message, folder, refused, without_tensorflow, monkeypatch):
+    write(folder, {"trees.jsonl": content})
+    monkeypatch.chdir(folder)
+    error = refused(evaluate.main, "--gold", "gold.conllu", "--predictions", "trees.jsonl")
+    assert error.startswith("trees.jsonl")
+    assert message in error
 
 
 def test_blank_text_to_choose_on(folder, refused, without_tensorflow):
@@ -91,6 +162,19 @@ TREEBANKS = {
     "numbers": (TREEBANK + TREEBANK.splitlines()[1], "gold.conllu, line 4: expected word 1 in the"),
     "cycle": (TREEBANK.replace("\t0\t", "\t1\t"), "gold.conllu, line 1: the heads of this sentence are no tree"),
     "two roots": (TREEBANK.replace("\t2\t_\t_\t_\n", "\t0\t_\t_\t_\n"), "gold.conllu, line 1: the heads of this"),
+    "number a fraction sign": (TREEBANK.replace("2\t笑", "½\t笑"), "gold.conllu, line 2: expected word 2 in the ten"),
+    "number raised": (TREEBANK.replace("2\t笑", "²\t笑"), "gold.conllu, line 2: expected word 2 in the ten columns"),
+    "number with zeros": (TREEBANK.replace("2\t笑", "02\t笑"), "gold.conllu, line 2: expected word 2 in the ten"),
+    "no number": (TREEBANK.replace("2\t笑", "\t笑"), "gold.conllu, line 2: expected word 2 in the ten columns"),
+    "number too long": (TREEBANK.replace("2\t笑", "1" * 5000 + "\t笑"), "gold.conllu, line 2: expected word 2 in"),
+    "head raised": (TREEBANK.replace("\t2\t_", "\t²\t_"), "gold.conllu, line 1: expected word 1 in the ten columns"),
+    "head negative": (TREEBANK.replace("\t2\t_", "\t-2\t_"), "gold.conllu, line 1: expected word 1 in the ten"),
+    "head too long": (TREEBANK.replace("\t2\t_", f"\t{'1' * 5000}\t_"), "gold.conllu, line 1: expected word 1 in the"),
+    "no head": (TREEBANK.replace("\t2\t_", "\t_\t_"), "gold.conllu, line 1: expected word 1 in the ten columns"),
+    "head itself": (TREEBANK.replace("\t2\t_", "\t1\t_"), "gold.conllu, line 1: the heads of this sentence are no"),
+    "eleven columns": (TREEBANK.replace("我\t", "我\t\t"), "gold.conllu, line 1: expected word 1 in the ten columns"),
+    "spaces for tabs": (TREEBANK.replace("\t", " "), "gold.conllu, line 1: expected word 1 in the ten columns"),
+    "old line ends": (TREEBANK.replace("\n", "\r"), "gold.conllu, line 1: expected word 1 in the ten columns"),
     "far head": (TREEBANK.replace("\t2\t_\t_\t_\n", "\t7\t_\t_\t_\n"), "gold.conllu, line 1: the heads of this"),
 }
 
@@ -114,6 +198,18 @@ PREDICTIONS = {
     "other tree": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"words": ["我", "哭"]})}, "line 1: other words"),
     "no heads": ("trees.jsonl", {"trees.jsonl": '{"words": ["我", "笑"]}'}, "line 1: expected words, brackets and"),
     "heads": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [3, 0]})}, "heads: expected 2 numbers from 0"),
+    "heads in a circle": (
+        "trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [2, 1]})}, "of a tree with one root"
+    ),
+    "heads all roots": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [0, 0]})}, "heads: expected 2"),
+    "heads too few": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [0]})}, "heads: expected 2 numbers"),
+    "heads true": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [True, 0]})}, "heads: expected 2"),
+    "heads halves": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [2.0, 0]})}, "heads: expected 2"),
+    "heads null": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": None})}, "heads: expected 2 numbers"),
+    "words a string": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"words": "我笑"})}, "line 1: other words"),
+    "brackets null": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"brackets": None})}, "brackets: expected"),
+    "bracket null": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"brackets": [None]})}, "brackets: expected"),
+    "bracket far": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"brackets": [[0, 3]]})}, "brackets: expected"),
     "brackets": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"brackets": [[0]]})}, "brackets: expected pairs of"),
     "two trees": ("trees.jsonl", {"trees.jsonl": f"{json.dumps(TREE)}\n" * 2}, "trees.jsonl: 2 trees, gold has 1"),
     "no JSON": ("trees.jsonl", {"trees.jsonl": "((我 笑))"}, "trees.jsonl, line 1: not JSON"),

@@ -108,15 +108,17 @@ def test_parse_own_words_and_long_lines(call, encoder, tmp_path, capsys):
     assert records[3]["words"] == ["天地玄黄"]  # at 0 all is joined
 
 
-def test_pictures(call, encoder, tmp_path, monkeypatch):
+def test_pictures(call, encoder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pictures, "find_font", lambda: "DejaVu Sans")
-    (tmp_path / "text.txt").write_text("我们 $好 _了\n\n好\n", encoding="utf-8")
+    monkeypatch.setattr(parse, "MOST_DRAWN", 3)
+    (tmp_path / "text.txt").write_text(f"我们 $好 _了\n\n好{'啊' * 3000}\n我 们 好 啊\n", encoding="utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # this font lacks the glyphs
         call(
             parse.main, "--encoder", encoder, "--input", tmp_path / "text.txt", "--spans", "given",
             "--output", tmp_path / "out", "--pictures", tmp_path / "new" / "pictures",
         )  # fmt: skip
+    assert "line 4: too long to be drawn" in capsys.readouterr().err
     found = sorted((tmp_path / "new" / "pictures").iterdir())
     assert [path.name for path in found] == ["1.png", "1.svg", "3.png", "3.svg"]
     assert found[0].read_bytes()[:4] == b"\x89PNG"

@@ -1,0 +1,29 @@
+"""What property-based tests share: their settings, the same examples in every run, and texts of any kind. Needs
+hypothesis."""
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from common.tokenizer import words
+
+settings.register_profile(
+    "tests", deadline=None, derandomize=True, max_examples=60, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("tests")
+
+# What lower case or normalising makes longer or shorter, what has no width, no glyph or no UTF-8 form, and pairs.
+STRANGE = "İßﬁŉΐ한ｶﾞé👍🏽𠀀①㍿1a何川，。" + (
+    "\u0301\u200b\u200d\ufe0f\u202e\xad\ufeff\ufffd\x00\x1f\x85\xa0\u2028\u3000\ud800\udc00"
+)
+TEXT = st.text(st.one_of(st.sampled_from(STRANGE), st.characters(exclude_categories=())), max_size=30)
+CHINESE = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往"
+INKED = [character for character in dict.fromkeys(STRANGE + CHINESE) if words(character)]
+
+
+@st.composite
+def parts(draw: st.DrawFn, least: int = 2, most: int = 6) -> list[str]:
+    """Strings of which no two have a character in common, and whose ends are ends of tokens between commas."""
+    characters = draw(st.permutations([character for character in INKED if character not in "，é"]))
+    sizes = draw(st.lists(st.integers(1, 3), min_size=least, max_size=most))
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return ["".join(characters[end - size : end]) for end, size in zip(ends, sizes, strict=True)]

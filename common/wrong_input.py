@@ -1,0 +1,136 @@
+"""Files and names that no command takes, by what is wrong with them, for the tests of wrong input."""
+
+import gzip
+import importlib
+import io
+import zipfile
+from collections.abc import Callable
+from typing import NamedTuple
+
+LINE = '{"text": "何"}\n'
+# what no reader of JSON takes, by name: the bytes of a file, and what the message has
+NOT_JSON: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", ": empty file, expected"),
+    "UTF-16": (LINE.encode("utf-16"), ", line 1: not UTF-8"),
+    "UTF-16 without a mark": (LINE.encode("utf-16-be"), ", line 1: not"),
+    "GBK": (LINE.encode("gbk"), ", line 1: not UTF-8"),
+    "half a character": (LINE.encode()[:-4], ", line 1: not UTF-8"),
+    "half of a pair as bytes": (b'"\xed\xa0\x80"\n', ", line 1: not UTF-8"),
+    "gzip": (gzip.compress(LINE.encode(), mtime=0), ", line 1: not UTF-8"),
+    "NUL": (b"\0" * 100, ", line 1: not JSON (Expecting value, column 1)"),
+    "NUL in a string": (b'{"text": "\0"}\n', ", line 1: not JSON (Invalid control character at"),
+    "as Python writes it": (b"{'text': None}\n", ", line 1: not JSON (Expecting property name"),
+    "text": ("何川\n".encode(), ", line 1: not JSON (Expecting value, column 1)"),
+    "cut": (LINE.encode()[:-3], ", line 1: not JSON ("),
+    "two values": (b"{} {}\n", ", line 1: not JSON (Extra data, column 4)"),
+    "a comma at the end": (b'{"text": "",}\n', ", line 1: not JSON ("),
+    "brackets too deep": (b"[" * 100_000, ": not readable as JSON (maximum recursion depth exceeded"),
+    "a number too long": (b"1" * 5_000, ": not readable as JSON (Exceeds the limit (4300 digits)"),
+    "a key twice": (b'{"text": "a", "text": "b"}\n', ": not readable as JSON ('text' twice in one object)"),
+}
+NOT_LINES = NOT_JSON | {
+    "white space": (b" \t\r\n", ", line 1: blank line"),
+    "a byte order mark alone": (b"\xef\xbb\xbf", ", line 1: blank line"),
+    "old line ends": (b"{}\r{}\r", ", line 1: not JSON (Extra data"),
+    "null": (b"null\n", ", line 1: expected"),
+    "a number": (b"1e999\n", ", line 1: expected"),
+    "NaN": (b"NaN\n", ", line 1: expected"),
+    "a string": (b'"text"\n', ", line 1: expected"),
+    "a list": (b"[{}]\n", ", line 1: expected"),
+}
+# what no reader of text takes
+NOT_TEXT = {
+    "empty": (b"", ": empty file, expected a text per line"),
+    "UTF-16": (LINE.encode("utf-16"), ", line 1: not UTF-8 (byte 1)"),
+    "GBK": (LINE.encode("gbk"), ", line 1: not UTF-8 (byte 11)"),
+    "gzip": (gzip.compress(LINE.encode(), mtime=0), ", line 1: not UTF-8 (byte 2)"),
+    "half a character": ("何".encode()[:-1], ", line 1: not UTF-8 (byte 1)"),
+}
+# the name of a file to read
+NO_FILES = {
+    "none": ("none.json", ": no such file"),
+    "no name": ("", ": cannot be read (Is a directory)"),
+    "a folder": (".", ": cannot be read (Is a directory)"),
+    "a long name": ("x" * 300, ": cannot be read (File name too long)"),
+    "below a file": ("vocab.txt/train.json", ": cannot be read (Not a directory)"),
+    "not readable": ("/proc/self/mem", ": cannot be read (Input/output error)"),
+}
+# the name of a file to write, beside one that is read
+NO_OUTPUTS = {
+    "no name": ("", ".: is a folder"),
+    "a folder": (".", ".: is a folder"),
+    "no folder": ("none/out.json", "none/out.json: no such folder: none"),
+    "below a file": ("vocab.txt/out.json", "vocab.txt/out.json: no such folder: vocab.txt"),
+    "a long name": ("x" * 300, ": not writable (File name too long)"),
+    "not writable": ("/proc/out.json", "/proc/out.json: not writable"),
+}
+
+
+class Reader(NamedTuple):
+    """A command that reads a file: its module, the name of the file, and the arguments, with the name among them unless
+    a config or a run has it."""
+
+    module: str
+    file: str
+    arguments: tuple[str, ...]
+
+    @property
+    def main(self) -> Callable[[], None]:
+        return importlib.import_module(self.module).main
+
+    def with_name(self, name: str) -> list[str]:
+        """The arguments with another name of the file."""
+        return [name if argument == self.file else argument for argument in self.arguments]
+
+
+_TRAIN = ("--config", "config.json", "--output", "new")
+_PREDICT = ("--model", "run", "--input", "train.json", "--output", "new.json")
+_EVALUATE = ("--gold", "train.json", "--predictions", "dev.json", "--report", "new")
+_CHECK = ("--input", "train.json", "--predictions", "dev.json")
+# of every task
+READERS = {
+    "train_file": Reader("train", "train.json", _TRAIN),
+    "dev_file": Reader("train", "dev.json", _TRAIN),
+    "predict --input": Reader("predict", "train.json", _PREDICT),
+    "evaluate --gold": Reader("evaluate", "train.json", _EVALUATE),
+    "evaluate --predictions": Reader("evaluate", "dev.json", _EVALUATE),
+    "check --input": Reader("check_submission", "train.json", _CHECK),
+    "check --predictions": Reader("check_submission", "dev.json", _CHECK),
+}
+SCHEMA_READERS = {
+    "schema_file": Reader("train", "schema.json", _TRAIN),
+    "schema of a run": Reader("predict", "run/schema.json", _PREDICT),
+    "check --schema": Reader("check_submission", "schema.json", (*_CHECK, "--schema", "schema.json")),
+}
+
+
+def not_zips() -> dict[str, tuple[bytes, str]]:
+    """Bytes of a file whose name ends in .zip, and what the message has."""
+    name, content = "pred.json", LINE.encode() * 9
+    good, member = packed({name: content}), name.encode()
+    flags, way = good.index(b"PK\x01\x02") + 8, good.index(b"PK\x01\x02") + 10
+    return {
+        "empty": (b"", ": not a readable zip (File is not a zip file)"),
+        "text": (content, ": not a readable zip (File is not a zip file)"),
+        "gzip": (gzip.compress(content, mtime=0), ": not a readable zip (File is not a zip file)"),
+        "the first half": (good[: len(good) // 2], ": not a readable zip (File is not a zip file)"),
+        "the second half": (good[len(good) // 2 :], ": not a readable zip ("),
+        "nothing in it": (packed({}), ": expected exactly one file in the zip, found 0"),
+        "a folder in it": (packed({"a/": b""}), ": expected exactly one file in the zip, found 0"),
+        "two files in it": (packed({name: content, "b": b""}), ": expected exactly one file in the zip, found 2"),
+        "a zip in it": (packed({name: good}), ", line 1: not"),
+        "encrypted": (good[:flags] + b"\x01" + good[flags + 1 :], ": not a readable zip (File "),
+        "another compression": (good[:way] + b"\x63" + good[way + 1 :], ": not a readable zip (That compression metho"),
+        "no directory": (good.replace(b"PK\x01\x02", b"PK\0\0"), ": not a readable zip (Bad magic number for central"),
+        "another name inside": (good.replace(member, b"x" * len(member), 1), ": not a readable zip (File name in dire"),
+        "damaged": (good[:40] + bytes(byte ^ 255 for byte in good[40:44]) + good[44:], ": not a readable zip ("),
+        "a bomb": (packed({name: bytes(2**24)}), ": not unpacked: 16777216 bytes from "),
+    }  # fmt: skip
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return content.getvalue()

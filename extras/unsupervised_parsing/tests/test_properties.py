@@ -1,0 +1,54 @@
+"""Properties that hold for any text and any scores: no character is lost, every tree is one."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.properties import TEXT
+from joining import join
+from scoring import count_attachment, count_brackets, count_words, f1
+from sentences import cut_long, is_tree, to_sentence, tokens
+from trees import bracketed, tree_of
+
+
+@given(TEXT, st.integers(0, 2**32), st.floats(-1, 1))
+def test_words_have_every_character_of_a_line(text, seed, threshold):
+    sentence = to_sentence(text.split(), tokens)
+    scores = np.random.default_rng(seed).normal(size=max(len(sentence.spans) - 1, 0))
+    words = join(sentence, scores, threshold)
+    assert "".join(words) == "".join(text.split()) == sentence.text
+    assert all(words)
+    assert f1(*count_words(words, words))["f1"] == (1 if words else 0)
+
+
+@given(TEXT, st.integers(1, 30), st.integers(0, 1))
+def test_pieces_have_every_span(tokenizer, text, times, overlap):
+    sentence = to_sentence((text * times).split(), tokens)
+    at = 0
+    for first, piece in cut_long(sentence, tokenizer, overlap):
+        assert first == max(at - overlap, 0)
+        assert piece.bounds[0] == 1
+        assert piece.bounds[-1] == len(piece.token_ids) - 1
+        assert (np.diff(piece.bounds) > 0).all()
+        at = first + len(piece.bounds) - 1
+    assert at == len(sentence.spans)
+
+
+@given(st.integers(1, 12), st.integers(0, 2**32), st.data())
+def test_trees_of_any_relatedness(n, seed, data):
+    matrix = np.random.default_rng(seed).exponential(size=(n, n)).astype(np.float32)
+    np.fill_diagonal(matrix, 0)
+    parts = [0, *sorted(data.draw(st.sets(st.integers(1, n - 1), max_size=2)))] if n > 1 else [0]
+    brackets, heads = tree_of(matrix, parts)
+    assert is_tree(heads)
+    for i, (a, b) in enumerate(brackets):
+        assert 0 <= a < b - 1 < n
+        assert all(b <= c or d <= a or (a <= c and d <= b) for c, d in brackets[i + 1 :])  # apart, or the later inside
+    written = bracketed([str(i) for i in range(n)], brackets)
+    assert written.count("(") == written.count(")") == len(brackets)
+    marks = [False] * n
+    right, words, edges, all_edges = count_attachment(heads, heads, marks)
+    assert (right, edges) == (words, all_edges) == (n, n - 1)
+    right, _, gold = count_brackets(([(0, n)], heads), heads, marks)
+    assert right == 0
+    assert gold <= n
