@@ -2,8 +2,8 @@
 docs/scale_out.md shows how it is started. No TensorFlow at import.
 
 The input is cut into blocks. A worker loads the model once and predicts one block after the other. What it finds goes
-to a file in the folder OUTPUT.blocks, and the output is put together from these in the order of the input. The name of
-such a file tells which input, model, options and code it was made with: whatever stopped a run, the same command goes on.
+to a file in the folder OUTPUT.blocks; the output is put together from these in the order of the input. The name of such
+a file tells which input, model, options and code it was made with: whatever stopped a run, the same command goes on.
 """
 
 import argparse
@@ -104,6 +104,7 @@ class Pool:
     """Gives tasks to workers; a task whose worker is lost goes to another one, and a new worker takes its place."""
 
     def __init__(self, workers: list["Process | Actor"]):
+        self.workers = workers
         self.waiting: deque[Task] = deque()
         self.idle: list[Process | Actor] = []
         self.busy: dict[Process | Actor, Task] = {}
@@ -122,7 +123,7 @@ class Pool:
             self._step()
 
     def close(self) -> None:
-        for worker in (*self.idle, *self.busy):
+        for worker in self.workers:
             worker.stop()
 
     def _step(self) -> None:
@@ -155,7 +156,8 @@ class Pool:
         if task.file:
             self.waiting.appendleft(task)
             task = Task("the start of a worker")
-        self._give(worker.another(), task)
+        self.workers.append(worker.another())
+        self._give(self.workers[-1], task)
 
 
 class LostError(Exception):
@@ -268,7 +270,8 @@ def actors(job: Job) -> list["Actor"]:
         raise UserError('--ray: needs Ray, `pip install "ray==2.*"`') from None
     path = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
     try:
-        ray.init(job.args.ray, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
+        environment = {"env_vars": {"PYTHONPATH": path}}
+        ray.init(job.args.ray, runtime_env=environment, log_to_driver=False, logging_level="WARNING")
     except ConnectionError as error:
         raise UserError(f"--ray: {error}") from None
     per_node = job.args.workers or 1
@@ -307,7 +310,8 @@ class Actor:
         except ray.exceptions.RayTaskError:
             raise
         except ray.exceptions.RayError as error:
-            raise LostError(str(error).strip().splitlines()[-1]) from None
+            # the cause is in the last of many lines, guesses about it follow in the same
+            raise LostError(str(error).strip().splitlines()[-1].partition(". ")[0]) from None
 
     def another(self) -> "Actor":
         return Actor(*self.arguments)
