@@ -123,8 +123,7 @@ class Pool:
             self._step()
 
     def close(self) -> None:
-        for worker in self.workers:
-            worker.stop()
+        type(self.workers[0]).stop(self.workers)
 
     def _step(self) -> None:
         if self.waiting and self.idle:
@@ -247,9 +246,11 @@ class Process:
     def another(self) -> "Process":
         return Process(*self.arguments)
 
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.join()
+    @staticmethod
+    def stop(workers: list["Process"]) -> None:
+        for worker in workers:
+            worker.process.kill()
+            worker.process.join()
 
 
 def _serve(connection: multiprocessing.connection.Connection, job: Job, threads: int) -> None:
@@ -316,7 +317,8 @@ class Actor:
     def another(self) -> "Actor":
         return Actor(*self.arguments)
 
-    def stop(self) -> None:
+    @staticmethod
+    def stop(workers: list["Actor"]) -> None:
         import ray
 
-        ray.kill(self.actor)
+        ray.shutdown()  # ends those that this process has started

@@ -50,7 +50,7 @@ def args(tmp_path):
 @pytest.fixture(scope="module")
 def cluster():
     """The address of a cluster of two nodes."""
-    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
@@ -59,7 +59,6 @@ def cluster():
         for _ in range(2):
             cluster.add_node(num_cpus=1, include_dashboard=False)
         yield cluster.address
-        ray.shutdown()
         cluster.shutdown()
 
 
@@ -68,12 +67,7 @@ def anywhere(request, args):
     """The arguments of either kind of workers."""
     if request.param == "actors":
         args.workers, args.ray = None, request.getfixturevalue("cluster")
-        yield args
-        import ray
-
-        ray.shutdown()
-    else:
-        yield args
+    return args
 
 
 def run(args, inputs):
