@@ -50,7 +50,7 @@ def predicted(
     Raises UserError where `inputs` or `load` do, and without a Ray cluster; ends with one line and exit code 1 when one
     block is lost `LOSSES` times.
     """
-    if args.workers is None and args.ray is None:
+    if not (args.workers or args.ray):
         yield load(args)(inputs)
         return
     folder = Path(f"{args.output}.blocks")
@@ -273,8 +273,8 @@ def actors(job: Job) -> list["Actor"]:
     try:
         environment = {"env_vars": {"PYTHONPATH": path}}
         ray.init(job.args.ray, runtime_env=environment, log_to_driver=False, logging_level="WARNING")
-    except ConnectionError as error:
-        raise UserError(f"--ray: {error}") from None
+    except (ConnectionError, ValueError, SystemExit) as error:  # it exits where nobody answers
+        raise UserError(f"--ray {job.args.ray}: no Ray cluster found ({error})") from None
     per_node = job.args.workers or 1
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     return [Actor(job, node["NodeID"], node["Resources"], per_node) for node in nodes for _ in range(per_node)]
