@@ -21,6 +21,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,11 @@ def digest(load: Callable, args: argparse.Namespace) -> str:
     task and of this package."""
     options = {name: value for name, value in vars(args).items() if name not in OTHER_OPTIONS}
     hashed = hashlib.sha256(repr(options).encode())
-    code = (path for source in (inspect.getfile(load), __file__) for path in Path(source).parent.glob("*.py"))
-    for path in sorted(path for path in (*Path(args.model).iterdir(), *code) if path.is_file()):
-        with path.open("rb") as file:
-            hashed.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    code = (Path(source).parent.glob("*.py") for source in (inspect.getfile(load), __file__))
+    for path in chain.from_iterable(map(sorted, (Path(args.model).glob("*"), *code))):
+        if path.is_file():
+            with path.open("rb") as file:
+                hashed.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return hashed.hexdigest()
 
 
@@ -233,7 +235,7 @@ class Process:
         return next(worker for worker in workers if worker.connection in ready)
 
     def send(self, block: list | None) -> None:
-        with contextlib.suppress(BrokenPipeError):  # its end is to be received
+        with contextlib.suppress(ConnectionError):  # `receive` says that it has ended
             self.connection.send(block)
 
     def receive(self) -> list | Exception:
