@@ -39,7 +39,7 @@ from tools.harness import ROOT, report
 from common.cli import run
 from common.jsonl import read_json
 from common.run import RunFolder
-from common.testing import assert_equal_runs, history, write_tiny_config
+from common.testing import assert_equal_runs, history, read_report, write_tiny_config
 
 TASKS = {
     "relation_extraction": {"schema_file": "data:demo/relation_extraction/schema.json", "max_length": 320},
@@ -52,8 +52,9 @@ WRITING = {
     "checkpoint": ("checkpoint/ckpt-*_temp/*", 6),
     "best weights": (".model.weights.h5.*.tmp", 2),
     "curves": (".curves.png.*.tmp", 3),
+    "report": ("report/.*.tmp", 3),
 }
-UNFINISHED = (".*.tmp", "checkpoint/ckpt-*_temp/*", "checkpoint/checkpoint.tmp*")
+UNFINISHED = (".*.tmp", "report/.*.tmp", "checkpoint/ckpt-*_temp/*", "checkpoint/checkpoint.tmp*")
 # as they should: the exit code, and the file that does not fit. Before our first line SIGINT is Python's, and after the
 # last one the system's.
 ENDS = {"SIGKILL": r"-9", "SIGINT": r"130|(-2|1), KeyboardInterrupt|-2", "disk full": r"2, [\w.]+"}
@@ -247,8 +248,11 @@ def whole(run: RunFolder, expected: RunFolder) -> str:
         if run.history.exists():
             rows = history(run.path)
             assert rows == history(expected.path)[: len(rows)]
-        if run.curves.exists():
-            matplotlib.image.imread(run.curves)
+        for picture in (run.curves, *run.report.glob("[!.]*.png")):
+            if picture.exists():
+                matplotlib.image.imread(picture)
+        if (run.report / "report.html").exists():
+            read_report(run.report)
         if run.weights.exists():
             with h5py.File(run.weights) as file:
                 file.visititems(lambda _, item: item[()] if hasattr(item, "dtype") else None)

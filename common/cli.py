@@ -75,7 +75,8 @@ def training_arguments(description: str) -> argparse.Namespace:
 
 def prediction_arguments(description: str, more: dict[str, dict] | None = None) -> argparse.Namespace:
     """more: options of the task, by name, as `add_argument` takes them. Raises UserError for an impossible
-    --batch-size, and for neither files nor a text to predict, or both."""
+    --batch-size or --workers, for neither files nor a text to predict, or both, and for workers without an output file.
+    """
     parser = _parser(description)
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--input", metavar="FILE", help="official file; - is standard input")
@@ -90,13 +91,20 @@ def prediction_arguments(description: str, more: dict[str, dict] | None = None) 
         help="auto: OpenVINO on a CPU with fast bfloat16 and no GPU, else TensorFlow",
     )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences per batch at most")
+    parser.add_argument("--workers", type=int, metavar="N", help="predict by N processes (with --ray: on each node)")
+    parser.add_argument(
+        "--ray", nargs="?", const="auto", metavar="ADDRESS", help="predict on a Ray cluster, by default the one here"
+    )
     _add(parser, more)
     args = parser.parse_args()
-    if args.batch_size < 1:
-        raise UserError(f"--batch-size {args.batch_size}: expected at least 1")
+    for option, value in {"--batch-size": args.batch_size, "--workers": args.workers}.items():
+        if value is not None and value < 1:
+            raise UserError(f"{option} {value}: expected at least 1")
     files = (args.input is not None) + (args.output is not None)
     if files != (2 if args.text is None else 0):
         raise UserError("expected either --input and --output, or --text")
+    if (args.workers or args.ray) and args.output in (None, "-"):
+        raise UserError("--workers and --ray: need a file as --output, next to which finished blocks are kept")
     return args
 
 

@@ -1,5 +1,6 @@
 """Batched inference over engines: TensorFlow, or OpenVINO on CPUs."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -74,9 +75,11 @@ def openvino_engine(model: "keras.Model") -> Run:
     openvino.frontend.tensorflow.utils.get_environment_setup = lambda framework: {"tensorflow": tf.__version__}
     converted = openvino.convert_model(_graph(model).get_concrete_function())
     precision = "bf16" if cpu_has_bfloat16() else "f32"
-    compiled = openvino.compile_model(
-        converted, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-    )
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS", 0)  # one variable for both engines; 0 is as many as fit
+    properties = {
+        "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": int(threads),
+    }  # fmt: skip
+    compiled = openvino.compile_model(converted, "CPU", properties)
     # besides ours, conversion may add outputs
     outputs = {name: port for port in compiled.outputs for name in port.names if name.startswith("output_")}
 

@@ -367,6 +367,16 @@ class PredictionTests:
         same = np.mean([ours == theirs for ours, theirs in zip(predictions, expected, strict=True)])
         assert same >= 0.995
 
+    @pytest.mark.parametrize("trained", ["pair"], indirect=True)
+    def test_workers_write_the_same(self, trained, call, tmp_path, monkeypatch):
+        import predict
+
+        monkeypatch.setattr(predict, "CHUNK", 8)
+        arguments = ["--model", trained, "--input", trained.parent / "dev.json", "--engine", "tensorflow"]
+        call(predict.main, *arguments, "--output", tmp_path / "one.json")
+        call(predict.main, *arguments, "--output", tmp_path / "two.json", "--workers", 2)
+        assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
+
     def test_a_text_of_the_command_line(self, trained, call, capfd):
         import predict
 
@@ -667,6 +677,8 @@ BAD_PREDICTIONS = {
     **{f"input: {name}": ({}, {"--input": file}, message) for name, (file, message) in NO_FILES.items()},
     **{f"output: {name}": ({}, {"--output": file}, message) for name, (file, message) in NO_OUTPUTS.items()},
     "no batch": ({}, {"--batch-size": "0"}, "--batch-size"),
+    "no worker": ({}, {"--workers": "0"}, "--workers 0: expected at least 1"),
+    "workers and standard output": ({}, {"--workers": "2", "--output": "-"}, "--workers and --ray: need a file"),
 }
 
 

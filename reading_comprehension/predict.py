@@ -1,12 +1,13 @@
 """Run folder + questions -> the leaderboard's answers, a JSON object id -> answer.
 
 python reading_comprehension/predict.py --model RUN --input FILE|- --output FILE|- [--n-best FILE]
+    [--workers N] [--ray [ADDRESS]]
 python reading_comprehension/predict.py --model RUN --text CONTEXT --question QUESTION
 """
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -15,12 +16,13 @@ from common.cli import UserError, prediction_arguments, run
 from common.inference import chunks, in_length_order
 from common.jsonl import check_output_path, write_json, write_lines
 from common.run import load_run
+from common.scale_out import predicted
 from common.tokenizer import Tokenizer
 from dataset import Features, Question, check_ids, read_questions, to_features
 from decode import Answer, to_answers
 from settings import Config
 
-# Questions in memory at a time as scores; the more, the less padding.
+# Questions in memory at a time as scores, and of a worker's block; the more, the less padding.
 CHUNK = 256
 N_BEST = 20
 N_PRINTED = 5  # of --text
@@ -28,30 +30,33 @@ N_PRINTED = 5  # of --text
 
 def main() -> None:
     args = read_arguments()
-    folder, config, source = load_run(args.model, Config)
+    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
+    if args.text is not None:
+        ((_, found),) = load_predictor(args)([Question("", args.question, args.text, ())])
+        write_lines([f"{answer.probability:.3f}  {answer.text}" for answer in found[:N_PRINTED]] or ["no answer found"])
+        return
     for path in (args.output, args.n_best):
         if path is not None:
             check_output_path(path, args.input)
-    if args.text is None:
-        questions = read_questions(args.input, labelled=False)
-        check_ids(questions, args.input)
-    else:
-        questions = [Question("", args.question, args.text, ())]
+    questions = read_questions(args.input, labelled=False)
+    check_ids(questions, args.input)
+    with predicted(load_predictor, args, questions, CHUNK) as predictions:
+        predictions = tqdm(predictions, desc="predicting", unit=" questions", total=len(questions))
+        answers = {name: [Answer(*answer) for answer in found] for name, found in predictions}  # workers give lists
+        write_json(args.output, {name: found[0].text if found else "" for name, found in answers.items()})
+        if args.n_best is not None:
+            write_json(args.n_best, {name: [answer._asdict() for answer in found] for name, found in answers.items()})
+
+
+def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[Question]], Iterator[tuple[str, list[Answer]]]]:
+    """Questions -> their ids with the best answers, by the model of a run. Each worker calls it once."""
+    folder, config, source = load_run(args.model, Config)
 
     from model import load_extractor
 
     n = 1 if args.text is None and args.n_best is None else N_BEST
     extractor = load_extractor(folder, config, source, args.engine, n)
-    predicted = predict(questions, extractor, source.tokenizer, config, args.batch_size)
-    if args.text is not None:
-        ((_, found),) = predicted
-        write_lines([f"{answer.probability:.3f}  {answer.text}" for answer in found[:N_PRINTED]] or ["no answer found"])
-        return
-    answers = dict(tqdm(predicted, desc="predicting", unit=" questions", total=len(questions)))
-    best = {name: found[0].text if found else "" for name, found in answers.items()}
-    write_json(args.output, best)
-    if args.n_best is not None:
-        write_json(args.n_best, {name: [answer._asdict() for answer in found] for name, found in answers.items()})
+    return lambda questions: predict(questions, extractor, source.tokenizer, config, args.batch_size)
 
 
 def read_arguments() -> argparse.Namespace:
@@ -71,7 +76,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def predict(
-    questions: list[Question],
+    questions: Iterable[Question],
     extractor: Callable[[list[Features]], list],
     tokenizer: Tokenizer,
     config: Config,

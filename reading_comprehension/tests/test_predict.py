@@ -84,6 +84,17 @@ def test_the_other_engine_and_batches_give_the_same(trained, inputs, output, cal
     assert np.mean([ours[name] == expected[name] for name in expected]) >= 0.985
 
 
+@pytest.mark.parametrize("trained", ["pair"], indirect=True)
+def test_workers_write_the_same(trained, call, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "CHUNK", 8)
+    arguments = ["--model", trained, "--input", trained.parent / "dev.json", "--engine", "tensorflow"]
+    for name, workers in {"one": [], "two": ["--workers", 2]}.items():
+        files = ["--output", tmp_path / f"{name}.json", "--n-best", tmp_path / f"{name}.best.json"]
+        call(predict.main, *arguments, *files, *workers)
+    for file in ("json", "best.json"):
+        assert (tmp_path / f"two.{file}").read_bytes() == (tmp_path / f"one.{file}").read_bytes()
+
+
 def test_scores_what_training_said(trained, call, tmp_path):
     dev = trained.parent / "dev.json"
     call(
