@@ -25,14 +25,14 @@ def main() -> None:
         raise UserError(f"{args.predictions}: has not one of the texts of {args.gold}")
     if missing := len(gold_texts - predicted_texts):
         print(f"note: {missing} of {len(gold_texts)} gold texts have no prediction", file=sys.stderr)
-    if args.report:
+    if args.report is not None:
         make_folder(args.report)
     rows = [("label", *Counts().scores(), "support")]
     for label, count in per_label(gold, predictions).items():
         rows.append((label, *(f"{value:.4f}" for value in count.scores().values()), str(count.gold)))
     print(format_table(rows), file=sys.stderr)
     print(json.dumps(score(gold, predictions)))
-    if args.report:
+    if args.report is not None:
         write_report(args.report, gold, predictions)
 
 

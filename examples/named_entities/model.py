@@ -9,8 +9,7 @@ from common.batching import model_inputs
 from common.encoder import EncoderSource, build_encoder
 from common.heads import PairHead, hidden_states
 from common.inference import select_engine
-from common.jsonl import read_json
-from common.run import RunFolder
+from common.run import RunFolder, read_threshold
 from common.spans import best_spans
 from common.training import LossModel, load_weights
 from dataset import Features
@@ -47,5 +46,4 @@ def load_extractor(
     encoder = build_encoder(source.architecture, config.seed)
     model = build_model(encoder, labels, config.seed)
     load_weights(model, folder.weights)
-    threshold = read_json(folder.metrics)["threshold"]
-    return Extractor(model, select_engine(engine), threshold)
+    return Extractor(model, select_engine(engine), read_threshold(folder))

@@ -1,9 +1,10 @@
 """Run folder + records without labels -> the records with their entities.
 
-python examples/named_entities/predict.py --model RUN --input FILE|- --output FILE|-
+python examples/named_entities/predict.py --model RUN --input FILE|- --output FILE|- [--workers N] [--ray [ADDRESS]]
 python examples/named_entities/predict.py --model RUN --text TEXT
 """
 
+import argparse
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -15,34 +16,40 @@ from common.cli import prediction_arguments, run
 from common.inference import chunks, in_length_order
 from common.jsonl import check_output_path, write_jsonl, write_lines
 from common.run import load_run
+from common.scale_out import predicted
 from common.tokenizer import Tokenizer
 from dataset import Example, Features, to_features
 from decode import to_characters, to_record
 from schema import entities, read_records, read_schema
 from settings import Config
 
-# Records in memory at a time; the more, the less padding.
+# Records in memory at a time, and of a worker's block; the more, the less padding.
 CHUNK = 2048
 
 
 def main() -> None:
     args = prediction_arguments(__doc__)
+    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
+    if args.text is not None:
+        (record,) = load_predictor(args)([{"text": args.text}])
+        write_lines([f"{label}: {string}" for label, string, *_ in entities(record)] or ["no entity found"])
+        return
+    check_output_path(args.output, args.input)
+    records = read_records(args.input, labelled=False)
+    records = chain([next(records)], records)
+    with predicted(load_predictor, args, records, CHUNK) as predictions:
+        write_jsonl(args.output, tqdm(predictions, desc="predicting", unit=" records"))
+
+
+def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[dict[str, Any]]], Iterator[dict[str, Any]]]:
+    """Records -> the same with entities, by the model of a run. Each worker calls it once."""
     folder, config, source = load_run(args.model, Config)
     labels = read_schema(folder.schema)
-    records = iter([{"text": args.text}])
-    if args.text is None:
-        check_output_path(args.output)
-        records = read_records(args.input, labelled=False)
-        records = chain([next(records)], records)  # a missing or wrong file shows here, before TensorFlow is imported
 
     from model import load_extractor
 
     extractor = load_extractor(folder, config, source, labels, args.engine)
-    predictions = predict(records, extractor, source.tokenizer, labels, config, args.batch_size)
-    if args.text is None:
-        write_jsonl(args.output, tqdm(predictions, desc="predicting", unit=" records"))
-    else:
-        write_lines([f"{label}: {string}" for label, string, *_ in entities(next(predictions))] or ["no entity found"])
+    return lambda records: predict(records, extractor, source.tokenizer, labels, config, args.batch_size)
 
 
 def predict(
