@@ -57,8 +57,8 @@ def test_segment_as_json_and_from_a_pipe(run_segment, monkeypatch):
     assert np.mean([len(word) for word in words]) == pytest.approx(1.4, abs=0.02)
 
 
-def test_segment_by_contrast(run_segment):
-    lines = run_segment("--input", DEMO / "text.txt", "--contrast", "--threshold", 0, "--json")[0]
+def test_the_scores_are_those_that_were_compared(run_segment):
+    lines = run_segment("--input", DEMO / "text.txt", "--threshold", 0, "--json")[0]
     for record in map(json.loads, lines):
         sentence = to_sentence([record["text"]], tokens)
         assert record["words"] == join(sentence, np.array(record["scores"]), 0)
@@ -133,7 +133,7 @@ def test_evaluate_words(call, tmp_path, capsys):
         "precision": 0.3333, "recall": 0.25, "f1": 0.2857,
     }  # fmt: skip
     assert [scores[name]["f1"] for name in ("jieba", "characters", "pairs")] == [1, 0.1818, 1]
-    assert "mutual_information" in scores
+    assert list(scores)[-2:] == ["mutual_information", "mutual_information_contrast"]
 
 
 def test_lexicon(call, tmp_path, capsys):
