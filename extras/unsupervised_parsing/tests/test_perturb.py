@@ -6,9 +6,9 @@ import tensorflow as tf
 
 import perturb
 from common.encoder import build_encoder, load_weights, resolve_encoder
+from joining import contrast
 from model import load_engine, states
 from parse import parse
-from joining import contrast
 from segment import score
 from sentences import Sentence, to_sentence, tokens
 
