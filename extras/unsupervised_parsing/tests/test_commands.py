@@ -98,14 +98,14 @@ def test_parse_own_words_and_long_lines(call, encoder, tmp_path, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sentences.MAX_LENGTH", 32)
         call(parse.main, *arguments)
-        call(parse.main, *arguments, "--spans", "own", "--threshold", 0)
+        call(parse.main, *arguments, "--spans", "own", "--threshold", -100)
     output = capsys.readouterr()
     assert output.err.count("line 3: too long, parsed in 2 parts") == 2
     records = [json.loads(line) for line in output.out.splitlines()]
     assert [record["line"] for record in records] == [1, 2, 3] * 2
     assert [record["words"] for record in records[:2]] == [list("天地玄黄"), []]
     assert records[2]["parts"] == [0, 30]
-    assert records[3]["words"] == ["天地玄黄"]  # at 0 all is joined
+    assert records[3]["words"] == ["天地玄黄"]  # at -100 all is joined
 
 
 def test_pictures(call, encoder, tmp_path, monkeypatch):
