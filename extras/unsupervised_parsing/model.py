@@ -27,7 +27,7 @@ def states(encoder: keras.Model) -> keras.Model:
 
 def load_engine(source: EncoderSource, engine: str = "auto") -> Run:
     """Runs `build_model` of a published encoder. In bfloat16, where "auto" takes that, a score moves by 1 % of the
-    spread of the scores, and F1 of words stays what it is."""
+    spread of the scores, and F1 of words by a few thousandths."""
     encoder = build_encoder(source.architecture, seed=0)
     load_weights(encoder, source)
     return select_engine(engine)(build_model(encoder))
