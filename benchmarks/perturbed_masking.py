@@ -26,7 +26,7 @@ from common.tokenizer import load_jieba
 
 sys.path.insert(0, str(ROOT / "extras" / "unsupervised_parsing"))
 
-from model import build_model
+from model import build_model, states
 from parse import parse
 from perturb import all_pairs, masked, neighbours
 from segment import score
@@ -49,7 +49,7 @@ def main() -> None:
         sentences = [to_sentence(text.split(), cut) for text in found]
         step = max(1, len(sentences) // args.sentences)
         rounds = [sentences[i * step // (args.rounds + 1) :: step] for i in range(args.rounds + 1)]
-        plain = OneSentence(encoder, source.tokenizer, pairs[name])
+        plain = OneSentence(states(encoder), source.tokenizer, pairs[name])
         fed[name] = fed[f"{name}, one sentence"] = rounds
         cases[name] = lambda i, do=batched[name], rounds=rounds: list(do(rounds[i], source.tokenizer, engine))
         cases[f"{name}, one sentence"] = lambda i, do=plain, rounds=rounds: list(map(do, rounds[i]))

@@ -24,6 +24,7 @@ class Encoder(keras.Model):
         self, inputs, outputs, boundaries: Sequence[tf.Tensor] = (), sides: Sequence[tf.Tensor] = (), recompute: int = 0
     ):
         super().__init__(inputs, outputs, name="encoder")
+        self.boundaries = tuple(boundaries)
         self._parts = None
         if recompute:
             kept = [*boundaries[:-1:recompute], boundaries[-1]]

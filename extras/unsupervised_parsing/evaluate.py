@@ -54,7 +54,7 @@ def score_words(gold: str, predictions: str, baselines: bool, train: str | None)
     segmenters: dict[str, Segmenter] = simple() if baselines else {}
     if train is not None:
         lines = (line for path in find_files(train) for _, line in read_lines(path))
-        segmenters["mutual_information"] = mutual_information(lines, sample_sentences(train), WORD_LENGTH)
+        segmenters |= mutual_information(lines, sample_sentences(train), WORD_LENGTH)
     scores = f1(*add(count_words(ours, theirs) for theirs, ours in pairs))
     for name, segment in segmenters.items():
         scores[name] = f1(*add(count_words(segment("".join(theirs)), theirs) for theirs, _ in pairs))

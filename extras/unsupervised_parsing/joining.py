@@ -43,7 +43,7 @@ def joinable(sentence: Sentence) -> np.ndarray:
 def contrast(scores: np.ndarray) -> np.ndarray:
     """Each score minus the mean of the two beside it (at either end: of itself and the one): a join stands out, and
     words do not run together."""
-    beside = np.pad(scores, 1, mode="edge") if len(scores) else np.zeros(2)
+    beside = np.pad(scores, 1, mode="edge") if len(scores) else np.zeros(2, scores.dtype)
     return scores - (beside[:-2] + beside[2:]) / 2
 
 

@@ -1,8 +1,8 @@
 """Perturbed masking (arXiv 2004.14786): how much the encoder's vector of a masked span moves when another span is
 masked, too.
 
-f(i, j) = || H(x without i)_i - H(x without i and j)_i ||, H the last hidden states, averaged over a span's tokens. A
-copy of the sentence with i and j masked serves f(i, j) and f(j, i).
+f(i, j) = || H(x without i)_i - H(x without i and j)_i ||, H the hidden states before the encoder's last block, averaged
+over a span's tokens. A copy of the sentence with i and j masked serves f(i, j) and f(j, i).
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -11,6 +11,7 @@ from trees import Bracket
 
 INCHES = 0.3  # of a row and a column
 MOST_CHARACTERS = 24  # of a word
+STACKED = 4  # words of so many characters are written downwards, with longer ones all are turned
 
 
 def prepare(path: str) -> None:
@@ -34,13 +35,14 @@ def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Pa
     tree.set_axis_off()
     image = heat.imshow(matrix, cmap="Blues", vmin=0, aspect="auto")
     figure.colorbar(image, ax=heat, label="f(i, j)", shrink=min(1.0, 2 / side), anchor=(0, 1))
-    for axis in (heat.xaxis, heat.yaxis):
-        axis.set_ticks(range(len(words)), words, parse_math=False)
+    stacked = max(map(len, words)) <= STACKED
+    below = ["\n".join(word) for word in words] if stacked else words
+    for axis, names in ((heat.xaxis, below), (heat.yaxis, words)):
+        axis.set_ticks(range(len(words)), names, parse_math=False)
         axis.set_tick_params(length=0)
     heat.set_ylabel("i")
     heat.set_xlabel("j")
-    if max(map(len, words)) > 1:
-        heat.tick_params(axis="x", labelrotation=90)
+    heat.tick_params(axis="x", labelrotation=0 if stacked else 90)
     for ending in ("svg", "png"):
         with replaced(path.with_name(f"{path.name}.{ending}")) as temporary:
             figure.savefig(temporary, dpi=150, format=ending)

@@ -1,7 +1,7 @@
 """Sentences -> words, by what a masked language model knows of neighbours (perturbed masking).
 
     python extras/unsupervised_parsing/segment.py --encoder ENCODER --input FILE|- [--output FILE|-] [--json]
-        [--threshold T | --text TEXT --word-length M] [--contrast]
+        [--threshold T | --text TEXT --word-length M]
 
 One sentence per line in, its words with spaces between them out; with --json one object per line: {"text": ...,
 "tokens": [...], "scores": [... of neighbouring tokens], "words": [...]}.
@@ -40,28 +40,27 @@ def main() -> None:
     from model import load_engine
 
     engine = load_engine(source)
-    weigh = contrast if args.contrast else np.asarray
     threshold = args.threshold
     if threshold is None:
-        scored = score(sample, source.tokenizer, engine)
-        threshold = choose_threshold([(sentence, weigh(scores)) for sentence, scores in scored], args.word_length)
+        threshold = choose_threshold(list(score(sample, source.tokenizer, engine)), args.word_length)
         print(f"threshold {threshold:.9g}", file=sys.stderr)
     scored = score(chain(head, sentences), source.tokenizer, engine)
     with atomic_write(args.output) as file:
         for sentence, scores in tqdm(scored, desc="segmenting", unit=" sentences"):
-            file.write(to_line(sentence, weigh(scores), threshold, args.json) + "\n")
+            file.write(to_line(sentence, scores, threshold, args.json) + "\n")
 
 
 def score(
     sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Run
 ) -> Iterator[tuple[Sentence, np.ndarray]]:
-    """Each sentence of tokens with the relatedness of its neighbours, (f(i, i+1) + f(i+1, i)) / 2: float32 [n - 1]."""
+    """Each sentence of tokens with the scores of its neighbours, the contrast of (f(i, i+1) + f(i+1, i)) / 2: float32
+    [n - 1]."""
     # pieces share a token, so that every two neighbours are in exactly one
     cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=1)) for sentence in sentences)
     pieces = (piece for _, found in again for _, piece in found)
     both_ways = relatedness(pieces, neighbours, engine, tokenizer.mask_id)
     for sentence, found in cut:
-        yield sentence, np.concatenate([np.zeros(0, np.float32), *(next(both_ways).mean(1) for _ in found)])
+        yield sentence, contrast(np.concatenate([np.zeros(0, np.float32), *(next(both_ways).mean(1) for _ in found)]))
 
 
 def to_line(sentence: Sentence, scores: np.ndarray, threshold: float, as_json: bool) -> str:
@@ -85,7 +84,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--word-length", type=float, metavar="M", help="so that words have so many characters on average (default: 1.6)"
     )
-    parser.add_argument("--contrast", action="store_true", help="take from each score the mean of the two beside it")
     parser.add_argument("--json", action="store_true", help="JSON with the scores")
     args = parser.parse_args()
     check_threshold(args.threshold)

@@ -21,7 +21,7 @@ def tree_of(matrix: np.ndarray, parts: list[int]) -> Tree:
             brackets.append((start, len(matrix)))
         own = split(end - start, partial(best_split, cumulative(part)))
         brackets += [(start + first, start + last) for first, last in own]
-        own_heads = best_heads(part + part.T, part.mean(0))
+        own_heads = best_heads(part, part.mean(0))
         heads += [start + head if head else root for head in own_heads]
         root = start + own_heads.index(0) + 1
     return brackets, heads

@@ -57,8 +57,8 @@ def test_segment_as_json_and_from_a_pipe(run_segment, monkeypatch):
     assert np.mean([len(word) for word in words]) == pytest.approx(1.4, abs=0.02)
 
 
-def test_segment_by_contrast(run_segment):
-    lines = run_segment("--input", DEMO / "text.txt", "--contrast", "--threshold", 0, "--json")[0]
+def test_the_scores_are_those_that_were_compared(run_segment):
+    lines = run_segment("--input", DEMO / "text.txt", "--threshold", 0, "--json")[0]
     for record in map(json.loads, lines):
         sentence = to_sentence([record["text"]], tokens)
         assert record["words"] == join(sentence, np.array(record["scores"]), 0)
@@ -98,14 +98,14 @@ def test_parse_own_words_and_long_lines(call, encoder, tmp_path, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sentences.MAX_LENGTH", 32)
         call(parse.main, *arguments)
-        call(parse.main, *arguments, "--spans", "own", "--threshold", 0)
+        call(parse.main, *arguments, "--spans", "own", "--threshold", -100)
     output = capsys.readouterr()
     assert output.err.count("line 3: too long, parsed in 2 parts") == 2
     records = [json.loads(line) for line in output.out.splitlines()]
     assert [record["line"] for record in records] == [1, 2, 3] * 2
     assert [record["words"] for record in records[:2]] == [list("天地玄黄"), []]
     assert records[2]["parts"] == [0, 30]
-    assert records[3]["words"] == ["天地玄黄"]  # at 0 all is joined
+    assert records[3]["words"] == ["天地玄黄"]  # at -100 all is joined
 
 
 def test_pictures(call, encoder, tmp_path, monkeypatch, capsys):
@@ -135,7 +135,7 @@ def test_evaluate_words(call, tmp_path, capsys):
         "precision": 0.3333, "recall": 0.25, "f1": 0.2857,
     }  # fmt: skip
     assert [scores[name]["f1"] for name in ("jieba", "characters", "pairs")] == [1, 0.1818, 1]
-    assert "mutual_information" in scores
+    assert list(scores)[-2:] == ["mutual_information", "mutual_information_contrast"]
 
 
 def test_lexicon(call, tmp_path, capsys):

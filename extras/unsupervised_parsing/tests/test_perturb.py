@@ -6,7 +6,8 @@ import tensorflow as tf
 
 import perturb
 from common.encoder import build_encoder, load_weights, resolve_encoder
-from model import load_engine
+from joining import contrast
+from model import load_engine, states
 from parse import parse
 from segment import score
 from sentences import Sentence, to_sentence, tokens
@@ -37,7 +38,7 @@ def plain(source):
     """f(i, j) of all spans of a sentence as the formula says it, one copy at a time."""
     model = build_encoder(source.architecture, seed=0)
     load_weights(model, source)
-    tokenizer, forward = source.tokenizer, tf.function(model, reduce_retracing=True)
+    tokenizer, forward = source.tokenizer, tf.function(states(model), reduce_retracing=True)
 
     def vector(ids, of, *masked):
         """The mean of a span's hidden states when some spans are masked."""
@@ -70,10 +71,11 @@ def test_the_matrix_is_that_of_one_sentence_at_a_time(engine, source, plain, cop
     assert plain[0].max() > 0.1
 
 
-def test_neighbours_have_the_mean_of_both_ways(engine, source, plain):
+def test_neighbours_have_the_contrast_of_the_mean_of_both_ways(engine, source, plain):
     for (sentence, scores), matrix in zip(score(SENTENCES, source.tokenizer, engine), plain, strict=True):
         assert len(scores) == max(len(sentence.spans) - 1, 0)
-        np.testing.assert_allclose(scores, (np.diag(matrix, 1) + np.diag(matrix, -1)) / 2, atol=1e-4)
+        expected = contrast((np.diag(matrix, 1) + np.diag(matrix, -1)) / 2)
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4)
 
 
 def test_masked_copies():

@@ -93,5 +93,5 @@ def test_mutual_information_joins_what_is_seldom_apart():
     rng = np.random.default_rng(0)
     lines = ["".join(rng.choice(words, 8)) for _ in range(300)]
     length = sum(map(len, words)) / len(words)
-    segment = mutual_information(lines, [to_sentence([line], tokens) for line in lines], length)
+    segment = mutual_information(lines, [to_sentence([line], tokens) for line in lines], length)["mutual_information"]
     assert segment("我的葡萄在蝴蝶的，蜻蜓") == ["我", "的", "葡萄", "在", "蝴蝶", "的", "，", "蜻蜓"]
