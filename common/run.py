@@ -1,5 +1,6 @@
 """The run folder: everything that prediction and a resumed training need. No TensorFlow here."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -128,6 +129,7 @@ def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, Enco
 def read_threshold(run: RunFolder) -> float | None:
     """Above which training chose to decode; None for a head without one. Raises UserError."""
     metrics = read_json(run.metrics)
-    if not isinstance(metrics, dict) or type(metrics.get("threshold")) not in (int, float, type(None)):
+    threshold = metrics.get("threshold") if isinstance(metrics, dict) else math.nan
+    if threshold is not None and (type(threshold) not in (int, float) or not math.isfinite(threshold)):
         raise UserError(f"{run.metrics}: expected an object with a threshold")
-    return metrics.get("threshold")
+    return threshold

@@ -169,6 +169,7 @@ def read_index(folder: Path) -> tuple[faiss.Index, np.ndarray, str]:
 def find(
     asked: Iterable[str], index: faiss.Index, places: np.ndarray, questions: Path, embed: Embed, k: int
 ) -> Iterator[dict[str, Any]]:
+    """What is printed for each question."""
     with questions.open("rb") as file:
         for chunk in chunks(asked, CHUNK):
             for text, cosines, found in zip(chunk, *index.search(embed(chunk), min(k, index.ntotal)), strict=True):
