@@ -21,10 +21,13 @@ DOCUMENTS = sorted(
 NEEDS_MORE = ("data/duie", "base.json", "bundled.json", "dev_predictions", "make test")
 
 
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+
 def commands(document: Path) -> list[str]:
-    """The command lines in its code blocks, those on several lines joined."""
-    blocks = re.findall(r"^( *)```\n(.*?)^\1```$", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    text = re.sub(r"\\\n +|\n +(?=\[--)", " ", "".join(block for _, block in blocks))
+    """The command lines in its code blocks of no language, those on several lines joined."""
+    blocks = BLOCK.findall(document.read_text(encoding="utf-8"))
+    text = re.sub(r"\\\n +|\n +(?=\[--)", " ", "".join(block for _, language, block in blocks if not language))
     lines = (re.sub(r"  +#.*", "", line).strip() for line in text.splitlines())
     return [line for line in lines if re.match(r"(make|cp|(\.venv/bin/)?python) ", line)]
 
@@ -50,7 +53,8 @@ def test_commands_exist_with_these_options(document):
 
 def test_links_lead_somewhere():
     for document in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+        prose = BLOCK.sub("", document.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", prose):
             assert (document.parent / target).exists(), f"{document}: {target}"
 
 
