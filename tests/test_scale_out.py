@@ -138,7 +138,15 @@ def test_a_mistake_of_the_user_and_a_fault_are_what_they_are_in_one_process(anyw
     assert multiprocessing.active_children() == []
 
 
-def test_goes_on_after_ctrl_c(args, capfd):
+@pytest.fixture
+def interruptible():
+    """SIGINT is an exception, also where the tests run in the background of a shell, which ignores it."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def test_goes_on_after_ctrl_c(args, capfd, interruptible):
     args.workers = 1
     with pytest.raises(KeyboardInterrupt):
         run(args, [*range(6), "interrupt"])
