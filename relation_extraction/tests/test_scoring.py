@@ -92,7 +92,7 @@ def test_alias_file(tmp_path):
     path.write_text("BJ\tPeking\t北京 \n沪\t旧\n沪\t上海\n\n", encoding="utf-8")
     assert read_aliases(path) == {"bj": {"peking", "北京"}, "沪": {"上海"}, "": set()}
     path.write_bytes("北京".encode("gb18030"))
-    for wrong, message in ((path, "not UTF-8"), (tmp_path / "none.tsv", "No such file")):
+    for wrong, message in ((path, "not UTF-8"), (tmp_path / "none.tsv", "no such file")):
         with pytest.raises(UserError, match=message):
             read_aliases(wrong)
 
