@@ -58,6 +58,14 @@ class Window(NamedTuple):
         """Positions in `token_ids` of tokens of the text."""
         return tokens - self.first + self.prefix_length
 
+    def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int [r, 1 + k], a label and tokens of the text -> bool [r], which rows are in the window, and those,
+        with positions in `token_ids` for the tokens."""
+        held = self.holds(rows[:, 1:])
+        inside = rows[held]
+        inside[:, 1:] = self.place(inside[:, 1:])
+        return held, inside
+
     @property
     def prefix_length(self) -> int:
         return len(self.token_ids) - 1 - (self.end - self.first)

@@ -113,10 +113,8 @@ def to_features(
         for window in token_windows(encoding, tokenizer, max_length, stride):
             inside = {}
             for name, rows in (("spans", spans), ("links", links)):
-                held = window.holds(rows[:, 1:])
+                held, inside[name] = window.take(rows)
                 lost[name] &= ~held
-                inside[name] = rows[held]
-                inside[name][:, 1:] = window.place(inside[name][:, 1:])
             yield Features(index, window.token_ids, window.offsets, **inside)
         for name, rows in lost.items():
             counts[f"{name} lost: fit no window"] += int(rows.sum())

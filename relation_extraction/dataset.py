@@ -149,11 +149,9 @@ def to_features(
         relations = _token_relations(example, encoding.offsets, labels, counts)
         lost = np.ones(len(relations), bool)
         for window in token_windows(encoding, tokenizer, max_length, stride):
-            held = window.holds(relations[:, 1:])
+            held, inside = window.take(relations)
             lost &= ~held
-            in_window = relations[held]
-            in_window[:, 1:] = window.place(in_window[:, 1:])
-            yield Features(index, window.token_ids, window.offsets, in_window)
+            yield Features(index, window.token_ids, window.offsets, inside)
         counts["relations lost: fit no window"] += int(lost.sum())
 
 

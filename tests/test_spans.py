@@ -34,6 +34,9 @@ def test_token_windows_hold_the_tokens_they_say():
     for window in found:
         inside = window.place(tokens[window.holds(tokens)])
         assert (window.token_ids[inside] == tokens[window.holds(tokens)]).all()
+        held, labelled = window.take(np.insert(tokens, 0, 9, axis=1))
+        assert held.tolist() == window.holds(tokens).tolist()
+        assert labelled.tolist() == [[9, *pair] for pair in inside.tolist()]
         assert (window.offsets[[0, -1]] == 0).all()
         assert (window.offsets[1:-1, 0] == window.token_ids[1:-1]).all()
 

@@ -60,10 +60,8 @@ def to_features(
         spans = _token_spans(example, encoding.offsets, labels, counts)
         lost = np.ones(len(spans), bool)
         for window in token_windows(encoding, tokenizer, max_length, stride):
-            held = window.holds(spans[:, 1:])
+            held, inside = window.take(spans)
             lost &= ~held
-            inside = spans[held]
-            inside[:, 1:] = window.place(inside[:, 1:])
             yield Features(index, window.token_ids, window.offsets, inside)
         counts["spans lost: fit no window"] += int(lost.sum())
 
