@@ -439,6 +439,15 @@ def read_report(folder: Path) -> dict[str, Any]:
 # --- wrong input
 
 
+def write_input(folder: Path, train: str, dev: str, schema: str | None = None) -> Path:
+    """Makes a folder with everything that a training needs; returns it. All is good if the contents are."""
+    folder.mkdir()
+    config = CONFIG if schema is None else CONFIG_OF_LINES
+    files = {"config.json": json.dumps(config), "train.json": train, "dev.json": dev, "vocab.txt": VOCABULARY}
+    write(folder, files | ({} if schema is None else {"schema.json": schema}))
+    return folder
+
+
 @pytest.fixture
 def refused(tmp_path, call, capsys):
     """Calls a command, sees that it refuses in one line (or at most so many `lines`, of findings) and leaves all files
@@ -718,16 +727,14 @@ class WrongInputTests:
         assert message in error
 
     @pytest.mark.parametrize(("files", "changes", "message"), BAD_PREDICTIONS.values(), ids=BAD_PREDICTIONS)
-    def test_prediction(self, files, changes, message, folder, refused, without_tensorflow, monkeypatch):
-        self.predict_refused(files, changes, message, folder, refused, monkeypatch)
+    def test_prediction(self, files, changes, message, finished, refused, without_tensorflow):
+        self.predict_refused(files, changes, message, finished, refused)
 
-    def predict_refused(self, files, changes, message, folder, refused, monkeypatch):
+    def predict_refused(self, files, changes, message, finished, refused):
         import predict
 
-        schema = folder / "schema.json"
-        write(folder, run_files(self.config, schema.read_text(encoding="utf-8") if schema.exists() else None) | files)
-        (folder / "link.json").symlink_to("train.json")
-        monkeypatch.chdir(folder)
+        write(finished, files)
+        (finished / "link.json").symlink_to("train.json")
         options = {"--model": "run", "--input": "train.json", "--output": "out.json"} | changes
         assert message in refused(predict.main, *(part for option in options.items() for part in option))
 
@@ -780,8 +787,8 @@ class WrongLinesTests(WrongInputTests):
     @pytest.mark.parametrize(
         ("files", "changes", "message"), BAD_LINES_TO_PREDICT.values(), ids=BAD_LINES_TO_PREDICT
     )
-    def test_lines_to_predict(self, files, changes, message, folder, refused, without_tensorflow, monkeypatch):
-        self.predict_refused(files, changes, message, folder, refused, monkeypatch)
+    def test_lines_to_predict(self, files, changes, message, finished, refused, without_tensorflow):
+        self.predict_refused(files, changes, message, finished, refused)
 
     @pytest.mark.parametrize("name", [name for name in NOT_LINES if name not in NOT_JSON])
     @pytest.mark.parametrize("reader", list(READERS)[:-1])  # check_submission.py goes on behind such a line

@@ -10,7 +10,7 @@ import check_submission
 import evaluate
 import predict
 import train
-from common.testing import CONFIG_OF_LINES, VOCABULARY, WrongLinesTests, bad_lines, write
+from common.testing import CONFIG_OF_LINES, WrongLinesTests, bad_lines, write, write_input
 
 SCHEMA = '{"event_type": "人生-死亡", "role_list": [{"role": "死者"}]}\n'
 ARGUMENT = {"role": "死者", "argument": "何川", "argument_start_index": 0, "alias": []}
@@ -26,19 +26,13 @@ def line(text="何川去世", event=None, **changes):
 @pytest.fixture
 def folder(tmp_path):
     """Everything that a training needs, all of it good."""
-    folder = tmp_path / "input"
-    folder.mkdir()
-    write(folder, {
-        "config.json": json.dumps(CONFIG_OF_LINES),
-        "train.json": line() + line() + line(),
-        "dev.json": line() + line() + line(),
-        "schema.json": SCHEMA,
-        "vocab.txt": VOCABULARY,
-    })  # fmt: skip
-    return folder
+    return write_input(tmp_path / "input", line() + line() + line(), line() + line() + line(), SCHEMA)
 
 
 TRAINING = bad_lines(line) | {
+    "unknown head": (
+        {"config.json": json.dumps(CONFIG_OF_LINES | {"head": "biaffine"})}, "config.json: head: should be"
+    ),
     "text missing": ({"train.json": line() + '{"id": "1", "event_list": []}'}, 'train.json, line 2: "text" is missing'),
     "id a number": ({"train.json": line(id=1)}, 'train.json, line 1: "id" is missing or not a string'),
     "labels missing": ({"dev.json": line() + '{"text": "", "id": "2"}'}, 'dev.json, line 2: "event_list" is missing'),

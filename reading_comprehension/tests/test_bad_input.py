@@ -10,7 +10,7 @@ import evaluate
 import heuristics
 import predict
 import train
-from common.testing import CONFIG, VOCABULARY, WrongInputTests, bad_settings, write
+from common.testing import CONFIG, WrongInputTests, bad_settings, write, write_input
 
 QUESTION = {"question": "谁", "id": "1", "answers": [{"text": "何", "answer_start": -1}]}
 
@@ -23,12 +23,7 @@ def data(paragraph=None, **question):
 @pytest.fixture
 def folder(tmp_path):
     """Everything that a training needs, all of it good."""
-    folder = tmp_path / "input"
-    folder.mkdir()
-    write(folder, {
-        "config.json": json.dumps(CONFIG), "train.json": data(), "dev.json": data(), "vocab.txt": VOCABULARY,
-    })  # fmt: skip
-    return folder
+    return write_input(tmp_path / "input", data(), data())
 
 
 FILES = {
@@ -53,6 +48,9 @@ TRAINING = (
     bad_settings(CONFIG)
     | {f"file: {name}": ({"train.json": content}, message) for name, (content, message) in FILES.items()}
     | {
+        "unknown head": (
+            {"config.json": json.dumps(CONFIG | {"head": "biaffine"})}, "config.json: head: should be"
+        ),
         "stride beyond the window": (
             {"config.json": json.dumps(CONFIG | {"max_length": 100, "stride": 80})},
             "config.json: stride 80 is more than max_length - max_question_length - 3 - max_answer_tokens",

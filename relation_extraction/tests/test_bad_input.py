@@ -9,7 +9,7 @@ import check_submission
 import evaluate
 import predict
 import train
-from common.testing import CONFIG_OF_LINES, VOCABULARY, WrongLinesTests, bad_lines, write
+from common.testing import CONFIG_OF_LINES, WrongLinesTests, bad_lines, write, write_input
 
 SCHEMA = '{"predicate": "父亲", "subject_type": "人物", "object_type": {"@value": "人物"}}\n'
 GOOD = {"predicate": "父亲", "subject": "何川", "object": {"@value": "何江"}}
@@ -22,19 +22,13 @@ def line(text="何川之父何江", **changes):
 @pytest.fixture
 def folder(tmp_path):
     """Everything that a training needs, all of it good."""
-    folder = tmp_path / "input"
-    folder.mkdir()
-    write(folder, {
-        "config.json": json.dumps(CONFIG_OF_LINES),
-        "train.json": line() * 3,
-        "dev.json": line() * 3,
-        "schema.json": SCHEMA,
-        "vocab.txt": VOCABULARY,
-    })  # fmt: skip
-    return folder
+    return write_input(tmp_path / "input", line() * 3, line() * 3, SCHEMA)
 
 
 TRAINING = bad_lines(line) | {
+    "unknown head": (
+        {"config.json": json.dumps(CONFIG_OF_LINES | {"head": "biaffine"})}, "config.json: head: should be"
+    ),
     "text missing": ({"train.json": line() + '{"spo_list": []}'}, 'train.json, line 2: "text" is missing'),
     "labels missing": ({"dev.json": line() + '{"text": ""}'}, 'dev.json, line 2: "spo_list" is missing'),
     "labels not a list": ({"train.json": line(spo_list={})}, 'train.json, line 1: "spo_list" is not a list'),

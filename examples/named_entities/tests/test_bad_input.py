@@ -7,7 +7,7 @@ import pytest
 
 import evaluate
 import train
-from common.testing import CONFIG_OF_LINES, VOCABULARY, WrongLinesTests, bad_lines, write
+from common.testing import WrongLinesTests, bad_lines, write, write_input
 
 SCHEMA = '{"label": "name"}\n'
 
@@ -20,16 +20,7 @@ def line(text="何川去世", label=None, **changes):
 @pytest.fixture
 def folder(tmp_path):
     """Everything that a training needs, all of it good."""
-    folder = tmp_path / "input"
-    folder.mkdir()
-    write(folder, {
-        "config.json": json.dumps(CONFIG_OF_LINES),
-        "train.json": line() + line() + line(),
-        "dev.json": line() + line() + line(),
-        "schema.json": SCHEMA,
-        "vocab.txt": VOCABULARY,
-    })  # fmt: skip
-    return folder
+    return write_input(tmp_path / "input", line() + line() + line(), line() + line() + line(), SCHEMA)
 
 
 TRAINING = bad_lines(line) | {
