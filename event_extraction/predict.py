@@ -29,11 +29,11 @@ CHUNK = 2048
 
 def main() -> None:
     args = prediction_arguments(__doc__)
-    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
     if args.text is not None:
         (record,) = load_predictor(args)([{"text": args.text, "id": ""}])
         write_lines([in_words(event) for event in record["event_list"]] or ["no event found"])
         return
+    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
     check_output_path(args.output, args.input)
     records = read_inputs(args.input)
     records = chain([next(records)], records)

@@ -30,11 +30,11 @@ N_PRINTED = 5  # of --text
 
 def main() -> None:
     args = read_arguments()
-    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
     if args.text is not None:
         ((_, found),) = load_predictor(args)([Question("", args.question, args.text, ())])
         write_lines([f"{answer.probability:.3f}  {answer.text}" for answer in found[:N_PRINTED]] or ["no answer found"])
         return
+    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
     for path in (args.output, args.n_best):
         if path is not None:
             check_output_path(path, args.input)

@@ -29,11 +29,11 @@ CHUNK = 2048
 
 def main() -> None:
     args = prediction_arguments(__doc__)
-    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
     if args.text is not None:
         (record,) = load_predictor(args)([{"text": args.text}])
         write_lines([f"{label}: {string}" for label, string, *_ in entities(record)] or ["no entity found"])
         return
+    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
     check_output_path(args.output, args.input)
     records = read_records(args.input, labelled=False)
     records = chain([next(records)], records)
