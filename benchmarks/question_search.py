@@ -3,7 +3,7 @@
 python benchmarks/question_search.py [--text TEXT]
 
 TEXT is a file, a folder (its *.txt) or a pattern, `shared/corpus` beside the repository where it is; its different
-sentences are the questions, their vectors the [CLS] of --encoder. Each index is built and searched in a process of its
+clauses are the questions, their vectors the [CLS] of --encoder. Each index is built and searched in a process of its
 own. recall: share of the ten nearest that the approximate index finds, too.
 """
 
@@ -33,35 +33,29 @@ def main() -> None:
     args = parse_arguments()
     folder = ROOT / "runs/benchmarks/question_search"
     folder.mkdir(parents=True, exist_ok=True)
-    texts = list(dict.fromkeys(itertools.islice(sentences(args.text), 2 * args.questions)))[: args.questions]
+    texts = list(dict.fromkeys(itertools.islice(clauses(args.text), 2 * args.questions)))[: args.questions]
     vectors, seconds = embedded(texts, args.encoder)
     np.save(folder / "vectors.npy", vectors)
     asked = vectors[:: len(vectors) // args.asked][: args.asked]
-    found, rows = {}, []
-    with workers(
-        serve, {name: (folder / "vectors.npy", name == "approximate") for name in ("exact", "approximate")}
-    ) as on:
+    cases = {name: (folder, name == "approximate") for name in ("exact", "approximate")}
+    facts, found, rows = {}, {}, []
+    with workers(build, cases) as on:
         for name, connection in on.items():
-            facts = ask(connection, "build")
+            facts[name] = ask(connection, "build")
+    with workers(search, cases) as on:
+        for name, connection in on.items():
             found[name], milliseconds, memory = ask(connection, asked)
             same = [len({*a} & {*b}) / NEAREST for a, b in zip(found["exact"], found[name], strict=True)]
-            rows.append(
-                {
-                    "index": name,
-                    **facts,
-                    "ms a question": milliseconds,
-                    "memory MB": memory,
-                    "recall": float(np.mean(same)),
-                }
-            )
-    facts = {"questions": len(vectors), "questions_embedded_per_second": len(vectors) / seconds}
-    report("question_search", vars(args), rows, **facts)
+            found_again = {"ms a question": milliseconds, "memory MB": memory, "recall": float(np.mean(same))}
+            rows.append({"index": name} | facts[name] | found_again)
+    rate = len(vectors) / seconds
+    report("question_search", vars(args), rows, questions=len(vectors), questions_embedded_per_second=rate)
 
 
-def sentences(text: str) -> Iterator[str]:
+def clauses(text: str) -> Iterator[str]:
     for file in find_files(text):
         for _, line in read_lines(file):
-            yield from (part for part in re.findall(r"[^。！？；]+[。！？；]?", line.strip()) if 6 <= len(part) <= 60)
+            yield from (part for part in re.findall(r"[^，。！？；]+[。！？；]?", line.strip()) if 6 <= len(part) <= 60)
 
 
 def embedded(texts: list[str], encoder: str) -> tuple[np.ndarray, float]:
@@ -74,29 +68,43 @@ def embedded(texts: list[str], encoder: str) -> tuple[np.ndarray, float]:
     return vectors, time.perf_counter() - start
 
 
-def serve(connection: Connection, path: Path, approximate: bool) -> None:
-    """In a worker: "build" -> what that took; vectors of questions -> (nearest, milliseconds a question, MB)."""
+def build(connection: Connection, folder: Path, approximate: bool) -> None:
+    """In a worker: anything -> what an index of the vectors takes."""
     import faiss
 
-    from search import LISTS_VISITED, empty_index
+    from search import CHUNK, empty_index
 
-    vectors = np.load(path, mmap_mode="r")
-    next(messages(connection))
-    before, start = peak_memory(), time.perf_counter()
-    index = empty_index(vectors.shape[1], len(vectors), approximate, lambda step: np.array(vectors[::step]))
-    for first in range(0, len(vectors), 8192):
-        index.add(np.array(vectors[first : first + 8192]))
-    file = path.with_name("index.faiss")
-    seconds = time.perf_counter() - start
-    faiss.write_index(index, str(file))
-    connection.send({"built in s": seconds, "on disk MB": file.stat().st_size / 1e6})
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+    for _ in messages(connection):
+        start = time.perf_counter()
+        index = empty_index(vectors.shape[1], len(vectors), approximate, lambda step: np.array(vectors[::step]))
+        for first in range(0, len(vectors), CHUNK):
+            index.add(np.array(vectors[first : first + CHUNK]))
+        seconds = time.perf_counter() - start
+        file = index_file(folder, approximate)
+        faiss.write_index(index, str(file))
+        connection.send({"built in s": seconds, "on disk MB": file.stat().st_size / 1e6})
+
+
+def search(connection: Connection, folder: Path, approximate: bool) -> None:
+    """In a worker: vectors of questions -> (the nearest of each, milliseconds a question, MB of the index)."""
+    import faiss
+
+    from search import LISTS_VISITED
+
+    before = peak_memory()
+    index = faiss.read_index(str(index_file(folder, approximate)))
+    if approximate:
+        index.nprobe = LISTS_VISITED
     for asked in messages(connection):
-        if approximate:
-            index.nprobe = LISTS_VISITED
         start = time.perf_counter()
         _, found = index.search(asked, NEAREST)
-        taken = time.perf_counter() - start
-        connection.send((found.tolist(), 1000 * taken / len(asked), (peak_memory() - before) / 1e6))
+        seconds = time.perf_counter() - start
+        connection.send((found.tolist(), 1000 * seconds / len(asked), (peak_memory() - before) / 1e6))
+
+
+def index_file(folder: Path, approximate: bool) -> Path:
+    return folder / f"{'approximate' if approximate else 'exact'}.faiss"
 
 
 def parse_arguments() -> argparse.Namespace:
