@@ -279,6 +279,8 @@ def actors(job: Job) -> list["Actor"]:
         raise UserError(f"--ray {job.args.ray}: no Ray cluster found ({error})") from None
     per_node = job.args.workers or 1
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    if not nodes:
+        raise UserError(f"--ray {job.args.ray}: no node of the cluster has a CPU")
     return [Actor(job, node["NodeID"], node["Resources"], per_node) for node in nodes for _ in range(per_node)]
 
 

@@ -66,12 +66,12 @@ def encoder_embed(name: str, counts: Counter) -> Embed:
     """The vectors of [CLS] of a published encoder."""
     source = resolve_encoder(name, MOST_TOKENS + 2)
 
-    from common.encoder import build_encoder, load_weights
+    from common.encoder import build_encoder, load_pretrained
     from common.inference import tensorflow_engine
     from model import question_model
 
     encoder = build_encoder(source.architecture, seed=0, with_mlm=True, unilm=True)
-    load_weights(encoder, source)
+    load_pretrained(encoder, source)
     run = tensorflow_engine(question_model(encoder))
     return lambda questions: embed(questions, run, source.tokenizer, MOST_TOKENS, counts)
 
