@@ -1,6 +1,6 @@
 """An index of questions on disk, and what in it is similar.
 
-    python extras/similar_questions/search.py index --model RUN --input FILE|- --output INDEX [--approximate]
+    python extras/similar_questions/search.py index --model RUN --input FILE --output INDEX [--approximate]
     python extras/similar_questions/search.py query --model RUN --index INDEX (--text TEXT | --input FILE|-) [--k N]
 
 `index` writes a folder. `query` prints one JSON object per question: {"text": ..., "similar": [{"text": ...,
