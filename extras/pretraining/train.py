@@ -39,6 +39,10 @@ def main() -> None:
 def train(
     config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource, folder: RunFolder
 ) -> None:
+    trained_on = (passage for number, passage in text if weights[number])
+    for passages in (trained_on, (passage for _, passage in dev)):
+        if not any(len(encoding.ids) for encoding in source.tokenizer.encode(passages)):
+            raise UserError(f"{config.train_file}: no token in what is to be trained on, or in dev")
     print(f"{text.digest[0]} passages of {len(text.files)} files to train on, {dev.digest[0]} dev")
 
     # TensorFlow is imported only here, when the input has been checked
@@ -68,8 +72,6 @@ def train(
     engine = tensorflow_engine(model)
     corpora = read_corpus(text, tokenizer, folder.path / "corpus.npz"), to_corpus(dev, tokenizer)
     windows, dev = (Windows(corpus, tokenizer, config.max_length, config.stride) for corpus in corpora)
-    if not (len(windows) and len(dev)):
-        raise UserError(f"{config.train_file}: no token in what is to be trained on, or in dev")
     plan = partial(passes, windows, weights, config.batch_size, config.max_length, config.seed)
     print(f"{len(next(plan()))} steps are one pass over the text, {steps} are to be done")
     collate = partial(masked_batch, tokenizer=tokenizer, whole_words=config.whole_words)

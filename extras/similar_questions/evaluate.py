@@ -37,13 +37,18 @@ def main() -> None:
     how.add_argument("--tfidf", action="store_true", help="no model: characters and pairs of them")
     parser.add_argument("--train", metavar="FILE", help="questions that are not novel, as train.py reads them")
     args = parser.parse_args()
+    has_vectors = args.model is not None or args.encoder is not None or args.tfidf
     if args.generated is not None:
+        if has_vectors:
+            raise UserError("--generated: expected without --model, --encoder and --tfidf, which are for --pairs")
         groups = read_groups(args.train, Counter()) if args.train is not None else []
         known = {question for group in groups for question in group.questions}
         print(json.dumps(novelty(read_generated(args.generated), known)))
         return
-    if args.model is None and args.encoder is None and not args.tfidf:
+    if not has_vectors:
         raise UserError("--pairs: expected --model, --encoder or --tfidf, too")
+    if args.train is not None:
+        raise UserError("--pairs: expected without --train, which is for --generated")
     rows = list(read_rows(args.pairs))
     questions = list(dict.fromkeys(question for row in rows for question in row[:2]))
     counts = Counter()

@@ -49,6 +49,9 @@ def train(
 ) -> None:
     questions = (question for group in [*groups, *dev] for question in group.questions)
     tokens = tokenize(questions, source.tokenizer, config.question_length, counts)
+    for name, part in ((config.train_file, groups), (config.dev_file or config.train_file, dev)):
+        if not to_features(part, tokens, np.random.default_rng(0)):
+            raise UserError(f"{name}: no two similar questions with a token")
     print(f"{len(groups)} groups to train on, {len(dev)} dev, {len(tokens)} questions")
     print_counts(counts)
 
