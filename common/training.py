@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -181,7 +182,7 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    best: float = -1.0
+    best: float = -math.inf
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -273,15 +274,16 @@ class Run(keras.callbacks.Callback):
         with naming(self.folder.checkpoints):
             self.manager.save(options=tf.train.CheckpointOptions(experimental_write_callbacks=[flush_checkpoint]))
 
-    def score_epoch(self, evaluate: Callable[[], dict[str, float]], best_by: str) -> None:
-        """Ends an epoch with the dev scores, of the averaged weights if there are any. Of several workers the chief
-        alone does, while the others wait in the first step of the next epoch."""
+    def score_epoch(self, evaluate: Callable[[], dict[str, float]], best_by: str, highest: bool = True) -> None:
+        """Ends an epoch with the dev scores, of the averaged weights if there are any; the best epoch has the highest
+        or the lowest `best_by`. Of several workers the chief alone does, while the others wait in the first step of the
+        next epoch."""
         if not is_chief():
             self.progress.step = 0
             return
         with averaged_weights(self.model.optimizer, self.model):
             scores = evaluate()
-            self.keep_best(scores[best_by])
+            self.keep_best(scores[best_by] if highest else -scores[best_by])
         self.end_epoch(scores)
 
     def keep_best(self, score: float) -> None:

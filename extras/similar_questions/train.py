@@ -21,7 +21,7 @@ from embed import embed
 from scoring import score_groups
 from settings import Config
 
-SCORES = ("generation_loss", "similarity_loss", "mrr", "recall@1", "recall@10")
+SCORES = ("dev_loss", "generation_loss", "similarity_loss", "mrr", "recall@1", "recall@10")
 HERE = Path(__file__).resolve().parent
 
 
@@ -89,16 +89,17 @@ def train(
 
     def evaluate() -> dict[str, float]:
         vectors = embed(dev_questions, engine, source.tokenizer, config.question_length, Counter())
-        return losses(dev_batches) | score_groups(dev, dev_questions, vectors)
+        found = losses(dev_batches)
+        return {"dev_loss": sum(found.values())} | found | score_groups(dev, dev_questions, vectors)
 
     for epoch in range(training.progress.epoch, config.epochs):
         features, order = batches_of(groups, epoch)
         batches = Batches(features, order, collate, config.seed, epoch, skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
-        training.score_epoch(evaluate, best_by="mrr")
+        training.score_epoch(evaluate, best_by="dev_loss", highest=False)
 
     if is_chief():
-        best = max(training.progress.history, key=lambda row: row["mrr"])
+        best = min(training.progress.history, key=lambda row: row["dev_loss"])
         write_json(folder.metrics, {"dev": {name: best[name] for name in SCORES}, "epoch": best["epoch"]})
 
 

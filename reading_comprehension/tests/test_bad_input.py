@@ -39,6 +39,10 @@ FILES = {
     "questions an object": (data({"qas": {}}), 'entry 1, paragraph 1: "qas" is missing or not a list'),
     "question a string": (data({"qas": ["谁"]}), "entry 1, paragraph 1, question 1: expected a JSON object"),
     "question missing": (data(question=None), 'question 1: "question" is missing or not a string'),
+    "id a fraction": (data(id=1.5), 'question 1: "id" is missing or not a string'),
+    "second entry": (
+        json.dumps({"data": [json.loads(data())["data"][0], {}]}), 'entry 2: "paragraphs" is missing or not a list'
+    ),
     "id missing": (data(id=None), 'question 1: "id" is missing or not a string'),
     "answers missing": (data(answers=None), 'question 1: "answers" is missing or not a list'),
     "answer a string": (data(answers=["何"]), 'question 1, answer: expected a JSON object with "text"'),

@@ -27,27 +27,6 @@ def test_reads_all_entries_or_the_first(tmp_path):
     assert len(read_entries(path)[0]) == 1
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ([], 'expected a JSON object with "data"'),
-        ({"data": {}}, '"data" is missing or not a list'),
-        ({"data": []}, "no questions"),
-        ({"data": [{}]}, 'entry 1: "paragraphs" is missing'),
-        ({"data": [{"paragraphs": [{"qas": []}]}]}, 'entry 1, paragraph 1: "context" is missing or not a string'),
-        ({"data": [entry(), entry(question=None)]}, 'entry 2, paragraph 1, question 1: "question" is missing'),
-        ({"data": [entry(id=1.5)]}, 'question 1: "id" is missing or not a string'),
-        ({"data": [entry(answers=None)]}, 'question 1: "answers" is missing or not a list'),
-        ({"data": [entry(answers=["何川"])]}, 'question 1, answer: expected a JSON object with "text"'),
-    ],
-)
-def test_says_where_a_file_is_wrong(tmp_path, content, message):
-    path = tmp_path / "data.json"
-    path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(UserError, match=message):
-        read_questions(path)
-
-
 def test_finds_all_occurrences_and_counts_what_is_lost():
     counts = Counter()
     assert locate("三次,三", "三", counts) == [(0, 1), (3, 4)]
