@@ -6,7 +6,6 @@ The first round reads everything for the first time in its process (the caches o
 cold); of the others the median. DuIE 2.0 train where it is, else that of the demo set.
 """
 
-import argparse
 import statistics
 import sys
 import time
@@ -18,7 +17,7 @@ from tools.harness import ROOT, duie_or_demo, make_parser, report
 from common.cli import run
 from common.tokenizer import Tokenizer
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "relation_extraction"))
+sys.path.insert(0, str(ROOT / "relation_extraction"))
 
 from dataset import Labels, to_example, to_features
 from schema import read_records, read_schema
@@ -27,13 +26,13 @@ FIRST, LATER = "first us/example", "later us/example"
 
 
 def main() -> None:
-    args = parse_arguments()
+    args = make_parser(__doc__).parse_args()
     data = duie_or_demo()
     labels = Labels(read_schema(data.schema))
     rounds = []
     for _ in range(1 + args.rounds):
-        tokenizer = Tokenizer.from_vocab(args.vocabulary)  # its cache of words is new
-        examples, seconds = one_reading(args.file or data.train, tokenizer, labels)
+        tokenizer = Tokenizer.from_vocab(ROOT / "data/vocab.txt")  # its cache of words is new
+        examples, seconds = one_reading(data.train, tokenizer, labels)
         rounds.append(seconds)
     first, *others = rounds
     rows = []
@@ -83,13 +82,6 @@ class TimedTokenizer:
         encodings = self.tokenizer.encode_batch(texts)
         self.seconds += time.perf_counter() - start
         return encodings
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = make_parser(__doc__)
-    parser.add_argument("--file", type=Path, metavar="FILE", help="official lines")
-    parser.add_argument("--vocabulary", type=Path, default=ROOT / "data/vocab.txt", metavar="FILE")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
