@@ -24,7 +24,7 @@ def commands(document: Path) -> list[str]:
     """The command lines in its code blocks of no language, those on several lines joined."""
     blocks = BLOCK.findall(document.read_text(encoding="utf-8"))
     text = re.sub(r"\\\n +|\n +(?=\[--)", " ", "".join(block for _, language, block in blocks if not language))
-    lines = (re.sub(r"  +#.*", "", line).strip() for line in text.splitlines())
+    lines = (re.sub(r"^ *TF_CONFIG='.*?' +|  +#.*", "", line).strip() for line in text.splitlines())
     return [line for line in lines if re.match(r"(make|cp|(\.venv/bin/)?python) ", line)]
 
 
