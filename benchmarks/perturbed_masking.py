@@ -20,7 +20,7 @@ import numpy as np
 from tools.harness import ROOT, duie_or_demo, in_turns, make_parser, median_ratio, report
 
 from common.cli import run
-from common.encoder import build_encoder, load_weights, resolve_encoder
+from common.encoder import build_encoder, load_pretrained, resolve_encoder
 from common.inference import select_engine
 from common.jsonl import read_jsonl
 from common.tokenizer import load_jieba
@@ -38,7 +38,7 @@ def main() -> None:
     args = parse_arguments()
     source = resolve_encoder(str(ROOT / "data/encoders/small"), MAX_LENGTH)
     encoder = build_encoder(source.architecture, seed=0)
-    load_weights(encoder, source)
+    load_pretrained(encoder, source)
     engine = select_engine("auto")(build_model(encoder))
     texts = sorted({record["text"] for _, record in read_jsonl(duie_or_demo().test)}, key=len)
     lines = {"segment": (texts, tokens), "parse": (texts[: len(texts) // 4], load_jieba().lcut)}

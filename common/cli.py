@@ -63,6 +63,14 @@ def print_counts(counts: Counter, file: TextIO | None = None) -> None:
             print(f"  {name}: {count}", file=file or sys.stderr)
 
 
+def note_unmatched(gold: set[str], predicted: set[str], what: str) -> None:
+    """On standard error: how many `what` of gold have no prediction, and how many predicted ones are not in gold."""
+    if missing := len(gold - predicted):
+        print(f"note: {missing} of {len(gold)} gold {what} have no prediction", file=sys.stderr)
+    if unknown := len(predicted - gold):
+        print(f"note: {unknown} predicted {what} are not in gold and are left out", file=sys.stderr)
+
+
 def training_arguments(description: str) -> argparse.Namespace:
     parser = _parser(description)
     parser.add_argument("--config", required=True, metavar="NAME", help="a file, or a name in configs/")

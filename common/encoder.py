@@ -272,7 +272,7 @@ def _transformer(architecture: dict[str, Any], seed=0, dropout_rate=0.0, with_ml
     )
 
 
-def load_weights(model: "keras.Model", source: EncoderSource) -> LoadReport:
+def load_pretrained(model: "keras.Model", source: EncoderSource) -> LoadReport:
     """Fill `model`, which `build_encoder` made; say on standard error what the file lacks or has too much.
 
     Raises UserError when a tensor of the encoder itself is missing or any has another shape; a missing

@@ -37,17 +37,17 @@ class PairHead(keras.layers.Layer):
     `common.losses.factored_multilabel_crossentropy` for training without the [batch, labels, length, length]
     tensor. Whoever decodes adds up the factors for the pairs of interest.
 
-    rotary: rotary positions (RoPE, arXiv 2104.09864) on q and k, so that scores know the distance j - i.
+    q and k get rotary positions (RoPE, arXiv 2104.09864), so that scores know the distance j - i.
+
     upper_triangle: mask j < i, for spans.
     call(hidden [batch, length, size], mask bool [batch, length]) returns float32
     (scores [batch, length, length], row_bias [batch, labels, length], column_bias [batch, labels, length]);
     masked entries of `scores` hold `MASKED`.
     """
 
-    def __init__(self, labels, head_size=64, rotary=True, upper_triangle=True, **kwargs):
+    def __init__(self, labels, head_size=64, upper_triangle=True, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.labels, self.head_size = labels, head_size
-        self.rotary, self.upper_triangle = rotary, upper_triangle
+        self.labels, self.head_size, self.upper_triangle = labels, head_size, upper_triangle
         self.projection = keras.layers.Dense(2 * head_size, dtype="float32", name="projection")
         self.biases = keras.layers.Dense(
             2 * labels, bias_initializer=keras.initializers.Constant(PRIOR), dtype="float32", name="biases"
@@ -58,9 +58,8 @@ class PairHead(keras.layers.Layer):
         query, key = tf.split(self.projection(hidden), 2, axis=-1)
         biases = tf.linalg.matrix_transpose(self.biases(hidden))
         row_bias, column_bias = tf.split(biases, 2, axis=1)
-        if self.rotary:
-            angles = rotary_angles(tf.shape(hidden)[1], self.head_size)
-            query, key = (rotate(x, tf.sin(angles), tf.cos(angles)) for x in (query, key))
+        angles = rotary_angles(tf.shape(hidden)[1], self.head_size)
+        query, key = (rotate(x, tf.sin(angles), tf.cos(angles)) for x in (query, key))
         scores = tf.matmul(query, key, transpose_b=True) / self.head_size**0.5
         pairs = mask[:, :, None] & mask[:, None, :]
         if self.upper_triangle:

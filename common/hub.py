@@ -12,8 +12,9 @@ from common.cli import UserError
 def fetch_encoder(name: str) -> Path:
     """The folder in the cache with config.json, vocab.txt and weights of the repository `name` ("org/name").
 
-    A repository in the cache is used without asking the hub. Otherwise these files and no others are fetched,
-    with progress on standard error. HF_HOME, HF_ENDPOINT and HF_TOKEN mean what they mean to huggingface_hub.
+    A repository in the cache is used without asking the hub if its config is config.json. Otherwise these files and no
+    others are fetched, with progress on standard error. HF_HOME, HF_ENDPOINT and HF_TOKEN mean what they mean to
+    huggingface_hub.
 
     Raises UserError: no such repository, nothing in it that is read, no connection.
     """

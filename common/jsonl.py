@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import sys
 import zipfile
 from collections import Counter
@@ -171,6 +172,29 @@ def make_folder(path: str | Path) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be made a folder ({error.strerror})") from None
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to write files to, which becomes `path` if the block ends without an exception, and else is removed.
+
+    Raises UserError where `path` exists or cannot be made, and for a full disk.
+    """
+    if os.path.lexists(path):
+        raise UserError(f"{path}: exists already")
+    temporary = _temporary(path)
+    try:
+        temporary.mkdir()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be made ({error.strerror})") from None
+    try:
+        with _named(path):
+            yield temporary
+            for file in temporary.iterdir():
+                flush(file)
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _temporary(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Multi-label cross-entropy (ZLPR) in dense, sparse and factored form, and masked softmax cross-entropy.
+"""Multi-label cross-entropy (ZLPR) in dense, sparse and factored form, and softmax cross-entropies.
 
 With scores `s` and positives `P` of one instance the loss is
 
@@ -7,7 +7,8 @@ With scores `s` and positives `P` of one instance the loss is
 and a label is predicted when its score is above 0; there is no activation on the scores.
 Sources: kexue.fm/archives/7359 and 8888; Su et al., arXiv 2208.02955.
 
-All functions compute in float32 whatever the precision policy, and return one loss per instance.
+All functions compute in float32 whatever the precision policy, and return one loss per instance or, where they say so,
+the mean over a batch.
 """
 
 import tensorflow as tf

@@ -1,5 +1,6 @@
 """The run folder: everything that prediction and a resumed training need. No TensorFlow here."""
 
+import argparse
 import math
 import os
 import shutil
@@ -73,12 +74,14 @@ class RunFolder:
         return self.path / "metrics.json"
 
 
-def find_run(path: str | Path, settings: Any) -> RunFolder:
-    """The folder for a run with these settings: none yet, or one that was started with them.
+def find_run(args: argparse.Namespace, task: Path, settings: Any, source: EncoderSource) -> RunFolder:
+    """The folder for a run with these settings: `--output`, else `runs/TASK/CONFIG`; none yet, or one that was started
+    with them.
 
-    Raises UserError if the folder cannot be written, or belongs to a run with other settings (names the keys).
+    args: of `common.cli.training_arguments`. task: the folder of the task. Raises UserError if the folder cannot be
+    written, or belongs to a run with other settings (names the keys) or of which a file has changed since.
     """
-    run = RunFolder(Path(path))
+    run = RunFolder(Path(args.output or f"runs/{task.name}/{Path(args.config).stem}"))
     try:
         place = next(folder for folder in (run.path, *run.path.absolute().parents) if folder.exists())
         tempfile.TemporaryFile(dir=place).close()
@@ -91,10 +94,25 @@ def find_run(path: str | Path, settings: Any) -> RunFolder:
                 f"{run.path}: this run was started with other settings ({', '.join(changed)}); "
                 "choose another --output or remove the folder"
             )
+        _check_files(run, settings, source)
     return run
 
 
-def start_run(run: RunFolder, settings: Any, source: EncoderSource, schema_file: str | None = None) -> None:
+def _check_files(run: RunFolder, settings: Any, source: EncoderSource) -> None:
+    """Raises UserError if a file that labels or ids of tokens depend on is another one than at the start."""
+    changed = {
+        "the schema": schema_of(settings) and Path(schema_of(settings)).read_bytes() != run.schema.read_bytes(),
+        "the vocabulary": Tokenizer.from_vocab(run.vocabulary).tokens != source.tokenizer.tokens,
+        "the encoder": read_json(run.architecture) != source.architecture,
+    }
+    if names := [name for name, is_changed in changed.items() if is_changed]:
+        raise UserError(
+            f"{run.path}: {' and '.join(names)} changed since this run was started; "
+            "choose another --output or remove the folder"
+        )
+
+
+def start_run(run: RunFolder, settings: Any, source: EncoderSource) -> None:
     """Writes what describes a run, if it is a new one and this is its chief. Call it when all that can be wrong with
     the input is checked. Raises UserError if the folder cannot be made."""
     if run.config.exists() or not is_chief():
@@ -102,10 +120,22 @@ def start_run(run: RunFolder, settings: Any, source: EncoderSource, schema_file:
     make_folder(run.path)
     source.tokenizer.save(run.vocabulary)
     write_json(run.architecture, source.architecture)
-    if schema_file:
+    if schema_file := schema_of(settings):
         with replaced(run.schema) as temporary:
             shutil.copyfile(schema_file, temporary)
     save_config(settings, run.config)  # last: its presence means that the rest is there
+
+
+def schema_of(settings: Any) -> str | None:
+    """The file of the labels; not every task has one."""
+    return getattr(settings, "schema_file", None)
+
+
+def print_finished(run: RunFolder) -> None:
+    """The scores and the folder of a finished run, once if there are several workers."""
+    if is_chief():
+        print(run.metrics.read_text(encoding="utf-8"), end="")
+        print(f"finished: {run.path}")
 
 
 def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, EncoderSource]:
@@ -129,7 +159,7 @@ def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, Enco
 def read_threshold(run: RunFolder) -> float | None:
     """Above which training chose to decode; None for a head without one. Raises UserError."""
     metrics = read_json(run.metrics)
-    threshold = metrics.get("threshold") if isinstance(metrics, dict) else math.nan
+    threshold = metrics.get("threshold", math.nan) if isinstance(metrics, dict) else math.nan
     if threshold is not None and (type(threshold) not in (int, float) or not math.isfinite(threshold)):
         raise UserError(f"{run.metrics}: expected an object with a threshold")
     return threshold

@@ -98,6 +98,41 @@ def write_tiny_config(folder: Path, **settings: Any) -> Path:
     return folder / "tiny.json"
 
 
+def config_of_lines(demo: Path, schema: str) -> Callable:
+    """The fixture `make_config` of a task on JSON lines. demo: the folder of its demo set, schema: a file in it."""
+
+    @pytest.fixture(scope="session")
+    def make_config():
+        """Writes the config of a small training, one layer of 32 units, and lines of the demo set to train on."""
+
+        def make(folder, train_lines=60, **settings):
+            lines = (demo / "train.json").read_text(encoding="utf-8").splitlines(keepends=True)
+            (folder / "train.json").write_text("".join(lines[:train_lines]), encoding="utf-8")
+            (folder / "dev.json").write_text("".join(lines[:20]), encoding="utf-8")
+            fixed = dict(schema_file=f"data:demo/{demo.name}/{schema}", max_length=320)
+            return write_tiny_config(folder, **(fixed | settings))
+
+        return make
+
+    return make_config
+
+
+def trained_by_head(*heads: str) -> Callable:
+    """The fixture `trained` of a task, one after the other with each of its heads. Needs the fixture `make_config`."""
+
+    @pytest.fixture(scope="session", params=heads)
+    def trained(request, tmp_path_factory, make_config, call):
+        """The folder of a finished run; the config, tiny.json, and its data are next to it."""
+        from train import main
+
+        folder = tmp_path_factory.mktemp(request.param)
+        config = make_config(folder, head=request.param)
+        call(main, "--config", config, "--output", folder / "run")
+        return folder / "run"
+
+    return trained
+
+
 def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
     """Writes files by name; None removes one."""
     for name, content in files.items():
@@ -275,6 +310,20 @@ class TrainingTests:
         assert (trained / "config.json").read_bytes() == before
 
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
+    def test_files_that_have_changed_since_the_start_are_refused(self, trained, call, tmp_path, capsys):
+        """The run folder is changed here, which differs from the files as well as they would from it."""
+        changes = {"vocab.txt": ("\n", "\n新词\n", "vocabulary"), "encoder.json": (": 1,", ": 3,", "encoder")}
+        if (trained / "schema.json").exists():
+            changes["schema.json"] = ("\n", " \n", "schema")
+        for name, (old, new, what) in changes.items():
+            run = shutil.copytree(trained, tmp_path / what)
+            text = (run / name).read_text(encoding="utf-8")
+            (run / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+            with pytest.raises(SystemExit, match="2"):
+                call(self.train, "--config", trained.parent / "tiny.json", "--output", run)
+            assert f"{run}: the {what} changed since this run was started" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_a_killed_run_goes_on_as_if_nothing_had_happened(self, trained, call, tmp_path, capfd):
         arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
         # of 40 checkpoints: one every 5 steps of 15, one after each of the epochs
@@ -335,9 +384,21 @@ class TrainingTests:
         train.main()
 
 
+@pytest.fixture(scope="module")
+def submission(trained, inputs, call, tmp_path_factory):
+    """A zip of TensorFlow's predictions for `inputs`."""
+    import predict
+
+    path = tmp_path_factory.mktemp("output") / "result.zip"
+    call(
+        predict.main, "--model", trained, "--input", inputs, "--output", path, "--engine", "tensorflow",
+    )  # fmt: skip
+    return path
+
+
 class PredictionTests:
     """What holds for the predictions of the tasks whose files are JSON lines. Needs the fixtures `trained`, `inputs`
-    (official lines without labels) and `submission`, a zip of TensorFlow's predictions for them."""
+    (official lines without labels) and `submission`."""
 
     records: int  # in `inputs`
 
@@ -516,7 +577,7 @@ def bad_settings(config: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]
     def settings(**changes: Any) -> str:
         return json.dumps(config | changes)
 
-    return {
+    return bad_encoders(settings) | {
         "config missing": ({"config.json": None}, "config.json: no such config"),
         "config not JSON": ({"config.json": "{"}, "config.json, line 1: not JSON"),
         "config not an object": ({"config.json": "[]"}, "config.json: expected an object"),
@@ -556,16 +617,6 @@ def bad_settings(config: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]
         ),
         "data of nobody": ({"config.json": settings(train_file="~nobody/x")}, "config.json: train_file: no such file"),
         "data a number": ({"config.json": settings(train_file=1)}, "config.json: train_file: should be a valid string"),
-        "no units": (
-            {"config.json": settings(encoder=SIZES | {"hidden_size": 0})}, "config.json: encoder.hidden_size: should be"
-        ),
-        "encoder a list": ({"config.json": settings(encoder=[])}, "config.json: encoder: should be a folder, a name o"),
-        "encoder of a long name": ({"config.json": settings(encoder="x" * 300)}, "xxx: no such folder, and no name"),
-        "encoder without a name": ({"config.json": settings(encoder="")}, "input: no weights; expected"),
-        "vocabulary UTF-16": ({"vocab.txt": VOCABULARY.encode("utf-16")}, "vocab.txt: the vocabulary is not UTF-8"),
-        "vocabulary empty": ({"vocab.txt": ""}, "vocab.txt: the vocabulary is empty"),
-        "vocabulary twice": ({"vocab.txt": VOCABULARY * 2}, "vocab.txt, line 7: '[PAD]' is already on line 1"),
-        "vocabulary with a blank line": ({"vocab.txt": f"{VOCABULARY}\n\n"}, "vocab.txt, line 7: blank"),
         "key missing": ({"config.json": '{"train_file": "train.json"}'}, "config.json: missing key"),
         "parent missing": (
             {"config.json": settings(parent="none.json")}, "config.json: parent: no such file: none.json"
@@ -579,6 +630,22 @@ def bad_settings(config: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]
             "other.json: unknown key epoch",
         ),
         "data missing": ({"train.json": None}, "config.json: train_file: no such file: train.json"),
+    }  # fmt: skip
+
+
+def bad_encoders(settings: Callable[..., str]) -> dict[str, tuple[dict[str, Any], str]]:
+    """As `bad_settings`. settings(): a good config with changes."""
+    return {
+        "no units": (
+            {"config.json": settings(encoder=SIZES | {"hidden_size": 0})}, "config.json: encoder.hidden_size: should be"
+        ),
+        "encoder a list": ({"config.json": settings(encoder=[])}, "config.json: encoder: should be a folder, a name o"),
+        "encoder of a long name": ({"config.json": settings(encoder="x" * 300)}, "xxx: no such folder, and no name"),
+        "encoder without a name": ({"config.json": settings(encoder="")}, "input: no weights; expected"),
+        "vocabulary UTF-16": ({"vocab.txt": VOCABULARY.encode("utf-16")}, "vocab.txt: the vocabulary is not UTF-8"),
+        "vocabulary empty": ({"vocab.txt": ""}, "vocab.txt: the vocabulary is empty"),
+        "vocabulary twice": ({"vocab.txt": VOCABULARY * 2}, "vocab.txt, line 7: '[PAD]' is already on line 1"),
+        "vocabulary with a blank line": ({"vocab.txt": f"{VOCABULARY}\n\n"}, "vocab.txt, line 7: blank"),
         "vocabulary without [CLS]": ({"vocab.txt": "[PAD]\n[UNK]\n[SEP]\n"}, "vocab.txt: the vocabulary lacks [CLS]"),
         "heads do not divide": (
             {"config.json": settings(encoder=SIZES | {"heads": 3})}, "config.json: encoder: hidden_size 16"

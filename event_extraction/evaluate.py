@@ -11,7 +11,7 @@ import sys
 import zipfile
 from typing import Any
 
-from common.cli import UserError, evaluation_arguments, run
+from common.cli import UserError, evaluation_arguments, note_unmatched, run
 from common.jsonl import make_folder
 from common.table import format_table
 from report import write_report
@@ -31,18 +31,14 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
     for path, records, ids in ((gold_path, gold, gold_ids), (prediction_path, predictions, predicted_ids)):
         if repeated := len(records) - len(ids):
             print(f"note: {path}: {repeated} lines have the id of a later one, which counts", file=sys.stderr)
-    shared = len(gold_ids & predicted_ids)
-    if not shared:
+    if not gold_ids & predicted_ids:
         raise UserError(f"{prediction_path}: has not one of the ids of {gold_path}")
     if _has_triggers(predictions) and any(record["event_list"] for record in gold) and not _has_triggers(gold):
         raise UserError(
             f"{gold_path}: no event has a trigger, but those of {prediction_path} do "
             "(are gold and predictions swapped?)"
         )
-    if missing := len(gold_ids) - shared:
-        print(f"note: {missing} of {len(gold_ids)} gold sentences have no prediction", file=sys.stderr)
-    if unknown := len(predicted_ids) - shared:
-        print(f"note: {unknown} predicted sentences are not in gold and are left out", file=sys.stderr)
+    note_unmatched(gold_ids, predicted_ids, "sentences")
     return gold, predictions
 
 

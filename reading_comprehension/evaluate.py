@@ -14,7 +14,8 @@ from pathlib import Path
 from common.cli import UserError, evaluation_arguments, run
 from common.jsonl import make_folder, read_json
 from dataset import read_entries
-from report import evaluate, write_report
+from report import write_report
+from scoring import score
 
 
 def read_predictions(path: str | Path) -> dict[str, str]:
@@ -50,7 +51,7 @@ def main() -> None:
         print(f"note: {unknown} predicted ids are not in gold and are left out", file=sys.stderr)
     if args.report is not None:
         make_folder(args.report)
-    print(json.dumps(evaluate(gold, predictions)))
+    print(json.dumps(score(gold, predictions)))
     if args.report is not None:
         write_report(args.report, gold, predictions)
 

@@ -8,6 +8,7 @@ python reading_comprehension/predict.py --model RUN --text CONTEXT --question QU
 import argparse
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -82,11 +83,12 @@ def predict(
     config: Config,
     batch_size: int = 64,
 ) -> Iterator[tuple[str, list[Answer]]]:
-    """The id and the best answers of each question, best first; none where the context has no token.
+    """The id and the best answers of each question, best first; none where the context has no token. Answers that a
+    question has already are not looked at.
 
     extractor: features of a batch -> candidates of each window.
     """
-    for chunk in chunks(questions, CHUNK):
+    for chunk in chunks((replace(question, answers=()) for question in questions), CHUNK):
         features = list(to_features(chunk, tokenizer, config, Counter()))
         lengths = [len(feature.token_ids) for feature in features]
         windows = defaultdict(list)

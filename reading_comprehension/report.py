@@ -40,7 +40,7 @@ def write_report(
     """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
 
     def scores(part: Sequence[Question]) -> dict[str, float]:
-        found = evaluate(part, predictions)
+        found = score(part, predictions)
         return {"F1": found["F1"], "EM": found["EM"]}
 
     asked = {name: [question for question in questions if asked_for(question) == name] for name in ASKED}
@@ -56,11 +56,7 @@ def write_report(
         )
     ]
     items = [to_item(question, predictions.get(question.id)) for question in questions]
-    write(Report("Reading comprehension", evaluate(questions, predictions), KINDS, tables, items, history), folder)
-
-
-def evaluate(questions: Sequence[Question], predictions: Mapping[str, str]) -> dict[str, Any]:
-    return score(((question.id, list(question.answers)) for question in questions), predictions)
+    write(Report("Reading comprehension", score(questions, predictions), KINDS, tables, items, history), folder)
 
 
 def asked_for(question: Question) -> str:
@@ -69,7 +65,7 @@ def asked_for(question: Question) -> str:
 
 def to_item(question: Question, prediction: str | None) -> Item:
     """The context with the prediction and the gold answers, every occurrence of each: the metric knows of none."""
-    f1, exact = question_scores(list(question.answers), prediction or "")
+    f1, exact = question_scores(question.answers, prediction or "")
     kind = "exact" if exact else "partial" if f1 else "wrong"
     if prediction is None or (not prediction and not exact):
         kind, exact = "no answer", False

@@ -4,28 +4,26 @@ Gives what the organisers' script gives, to the last digit shown. Texts are lowe
 `DELETED`; every Chinese character and every "=" is a token, and so is any other run of characters, spaces included.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from common.tokenizer import CJK_RANGES
+from dataset import Question
 
 DELETED = str.maketrans("", "", ":_`|,()，。：？！“”；’《》·、「」（）－～『』")
 
 
-def score(gold: Iterable[tuple[str, list[str]]], predictions: Mapping[str, str]) -> dict[str, Any]:
+def score(questions: Iterable[Question], predictions: Mapping[str, str]) -> dict[str, Any]:
     """Score answers by id: `F1` and `EM` in percent with 3 decimals, `TOTAL` questions, and `SKIP` of them that have
-    no prediction and count 0.
-
-    gold: (id, texts of the answers) of each question; an answer is scored against the best of them.
-    """
+    no prediction and count 0. An answer is scored against the best of the question's."""
     f1 = exact = 0.0
     total = skipped = 0
-    for name, answers in gold:
+    for question in questions:
         total += 1
-        if name not in predictions:
+        if question.id not in predictions:
             skipped += 1
             continue
-        of_question = question_scores(answers, predictions[name])
+        of_question = question_scores(question.answers, predictions[question.id])
         f1, exact = f1 + of_question[0], exact + of_question[1]
     return {
         "F1": round(100 * f1 / total, 3) if total else 0.0,
@@ -35,7 +33,7 @@ def score(gold: Iterable[tuple[str, list[str]]], predictions: Mapping[str, str])
     }
 
 
-def question_scores(answers: list[str], prediction: str) -> tuple[float, bool]:
+def question_scores(answers: Sequence[str], prediction: str) -> tuple[float, bool]:
     """F1 of a prediction, 0 to 1, with the best of the answers, and whether it is one of them."""
     f1 = max((answer_f1(answer, prediction) for answer in answers), default=0.0)
     return f1, any(normalise(answer) == normalise(prediction) for answer in answers)

@@ -8,15 +8,16 @@ from collections import Counter
 from pathlib import Path
 
 from common.batching import bucketed_batches
-from common.cli import print_counts, run, training_arguments
+from common.cli import UserError, print_counts, run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.jsonl import write_json
-from common.run import RunFolder, find_run, start_run
+from common.run import RunFolder, find_run, print_finished, start_run
 from common.workers import as_worker, is_chief, select_strategy
 from dataset import BATCHES, Question, check_ids, read_questions, to_features
 from predict import predict
-from report import evaluate, write_report
+from report import write_report
+from scoring import score
 from settings import Config
 
 HERE = Path(__file__).resolve().parent
@@ -29,12 +30,10 @@ def main() -> None:
     questions, dev = (read_questions(file) for file in (config.train_file, config.dev_file))
     check_ids(dev, config.dev_file)
     source = resolve_encoder(config.encoder, config.max_length, config.gelu)
-    folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
+    folder = find_run(args, HERE, config, source)
     if not folder.metrics.exists():
         train(config, questions, dev, source, folder)
-    if is_chief():
-        print(folder.metrics.read_text(encoding="utf-8"), end="")
-        print(f"finished: {folder.path}")
+    print_finished(folder)
 
 
 def train(
@@ -45,22 +44,23 @@ def train(
     lengths = [len(feature.token_ids) for feature in features]
     print(f"{len(questions)} questions to train on in {len(features)} windows, {len(dev)} dev")
     print_counts(counts, sys.stdout)
+    if not features:
+        raise UserError(f"{config.train_file}: no question has an answer in its context")
 
     # TensorFlow is imported only here, when the input has been checked
     import tf_keras as keras
 
-    from common.encoder import build_encoder, load_weights
+    from common.encoder import build_encoder, load_pretrained
     from common.inference import tensorflow_engine
     from common.optimizers import make_optimizer
-    from common.training import Batches, Run, set_precision
-    from common.training import load_weights as load_best
+    from common.training import Batches, Run, load_weights, set_precision
     from model import LOSSES, Extractor, build_model
 
     with select_strategy().scope():
         keras.utils.set_random_seed(config.seed)
         print("precision:", set_precision(config.precision))
         encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
-        load_weights(encoder, source)
+        load_pretrained(encoder, source)
         model = build_model(config.head, encoder, config.seed)
         steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
@@ -74,7 +74,7 @@ def train(
         return {name: found[0].text if found else "" for name, found in answers}
 
     def dev_scores() -> dict[str, float]:
-        scores = evaluate(dev, predicted())
+        scores = score(dev, predicted())
         return {name: scores[name] for name in ("F1", "EM")}
 
     for epoch in range(training.progress.epoch, config.epochs):
@@ -85,7 +85,7 @@ def train(
 
     if not is_chief():
         return
-    load_best(model, folder.weights)
+    load_weights(model, folder.weights)
     write_report(folder.report, dev, predicted(), training.progress.history)
     best = max(training.progress.history, key=lambda row: row["F1"])
     write_json(folder.metrics, {"dev": {name: best[name] for name in ("F1", "EM")}, "epoch": best["epoch"]})

@@ -10,7 +10,7 @@ import sys
 import zipfile
 from typing import Any
 
-from common.cli import UserError, evaluation_arguments, run
+from common.cli import UserError, evaluation_arguments, note_unmatched, run
 from common.jsonl import make_folder
 from common.table import format_table
 from schema import read_records
@@ -33,8 +33,7 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any
     predictions = list(read_records(prediction_path))
     gold_texts = {record["text"] for record in gold}
     predicted_texts = {record["text"] for record in predictions}
-    shared = len(gold_texts & predicted_texts)
-    if not shared:
+    if not gold_texts & predicted_texts:
         raise UserError(f"{prediction_path}: has not one of the sentences of {gold_path}")
     empty = sum(not record["spo_list"] for record in gold)
     if empty >= EMPTY_GOLD_OF_A_SWAP and all(record["spo_list"] for record in predictions):
@@ -42,10 +41,7 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any
             f"{gold_path}: {empty} sentences have no triple, but all in {prediction_path} have one "
             "(are gold and predictions swapped?)"
         )
-    if missing := len(gold_texts) - shared:
-        print(f"note: {missing} of {len(gold_texts)} gold sentences have no prediction", file=sys.stderr)
-    if unknown := len(predicted_texts) - shared:
-        print(f"note: {unknown} predicted sentences are not in gold and are left out", file=sys.stderr)
+    note_unmatched(gold_texts, predicted_texts, "sentences")
     return gold, predictions
 
 

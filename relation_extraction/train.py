@@ -15,7 +15,7 @@ from common.cli import print_counts, run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.jsonl import write_json
-from common.run import RunFolder, find_run, start_run
+from common.run import RunFolder, find_run, print_finished, start_run
 from common.workers import as_worker, is_chief, select_strategy
 from dataset import BATCHES, Labels, to_example, to_features
 from predict import predict
@@ -34,12 +34,10 @@ def main() -> None:
     labels = Labels(read_schema(config.schema_file))
     records, dev = (list(read_records(file, schema=labels.schema)) for file in (config.train_file, config.dev_file))
     source = resolve_encoder(config.encoder, config.max_length, config.gelu)
-    folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
+    folder = find_run(args, HERE, config, source)
     if not folder.metrics.exists():
         train(config, labels, records, dev, source, folder)
-    if is_chief():
-        print(folder.metrics.read_text(encoding="utf-8"), end="")
-        print(f"finished: {folder.path}")
+    print_finished(folder)
 
 
 def train(
@@ -58,23 +56,22 @@ def train(
     # TensorFlow is imported only here, when the input has been checked
     import tf_keras as keras
 
-    from common.encoder import build_encoder, load_weights
+    from common.encoder import build_encoder, load_pretrained
     from common.inference import tensorflow_engine
     from common.optimizers import make_optimizer
-    from common.training import Batches, Run, choose_threshold, set_precision
-    from common.training import load_weights as load_best
+    from common.training import Batches, Run, choose_threshold, load_weights, set_precision
     from model import EXTRACTORS, LOSSES, build_model
 
     with select_strategy().scope():
         keras.utils.set_random_seed(config.seed)
         print("precision:", set_precision(config.precision))
         encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
-        load_weights(encoder, source)
+        load_pretrained(encoder, source)
         model = build_model(config.head, encoder, labels, config.seed)
         steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
         model.compile(optimizer, LOSSES[config.head], accumulate=config.accumulate, jit_compile=config.xla)
-        start_run(folder, config, source, config.schema_file)
+        start_run(folder, config, source)
         training = Run(folder, model, config.checkpoint_steps)
     extractor = EXTRACTORS[config.head](model, labels, tensorflow_engine)
     predicted = partial(predict, extractor=extractor, tokenizer=source.tokenizer, labels=labels, config=config)
@@ -91,7 +88,7 @@ def train(
 
     if not is_chief():
         return
-    load_best(model, folder.weights)
+    load_weights(model, folder.weights)
     best = max(training.progress.history, key=lambda row: row["f1"])  # the epoch with these weights
     metrics = {"dev_at_default_threshold": {name: best[name] for name in score([], [])}}
     by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept else {}

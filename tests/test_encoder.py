@@ -10,7 +10,7 @@ from common.checkpoints import canonical_name, published_name, read_weights
 from common.cli import UserError
 from common.compat import models
 from common.config import EncoderSizes
-from common.encoder import build_encoder, load_weights, resolve_encoder, save_checkpoint, save_encoder
+from common.encoder import build_encoder, load_pretrained, resolve_encoder, save_checkpoint, save_encoder
 from common.tokenizer import Tokenizer
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "encoders" / "hf_tiny"
@@ -42,7 +42,7 @@ def write_folder(folder, config_name, config, weights=None, save=None):
 def load(spec, with_mlm=False):
     source = resolve_encoder(spec)
     model = build_encoder(source.architecture, seed=0, with_mlm=with_mlm)
-    return model, load_weights(model, source)
+    return model, load_pretrained(model, source)
 
 
 def pytorch_weights():
@@ -435,7 +435,7 @@ def test_fresh_encoder(tmp_path):
     assert json.loads(json.dumps(source.architecture)) == source.architecture
     model = build_encoder(source.architecture, seed=0)
     before = model.get_weights()
-    assert load_weights(model, source).missing == []
+    assert load_pretrained(model, source).missing == []
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     assert model(INPUTS).shape == (2, 5, 8)
     assert sum(layer.name.endswith("FeedForward") for layer in model.layers) == 3

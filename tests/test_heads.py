@@ -26,12 +26,13 @@ def test_factors_mask_padding_and_lower_triangle():
 
 
 def test_scores_equal_the_definition():
-    head = PairHead(3, head_size=4, rotary=False, upper_triangle=False)
+    head = PairHead(3, head_size=4, upper_triangle=False)
     scores, row_bias, column_bias = (x.numpy()[0] for x in head(HIDDEN, mask=MASK))
     projected = HIDDEN[0] @ head.projection.kernel.numpy() + head.projection.bias.numpy()
     biases = HIDDEN[0] @ head.biases.kernel.numpy() + head.biases.bias.numpy()
-    query, key = projected[:, :4], projected[:, 4:]
-    dense = (query @ key.T / 2)[None] + biases.T[:3, :, None] + biases.T[3:, None]
+    turns = np.exp(1j * np.arange(6)[:, None] * 10000.0 ** (-np.arange(0, 4, 2) / 4))
+    query, key = ((half[:, ::2] + 1j * half[:, 1::2]) * turns for half in (projected[:, :4], projected[:, 4:]))
+    dense = (query @ key.conj().T).real[None] / 2 + biases.T[:3, :, None] + biases.T[3:, None]
     np.testing.assert_allclose(scores + row_bias[..., None] + column_bias[:, None], dense, rtol=1e-4, atol=1e-5)
 
 

@@ -13,6 +13,7 @@ from common.cli import UserError
 from common.jsonl import (
     atomic_write,
     check_output_path,
+    new_folder,
     read_json,
     read_jsonl,
     read_lines,
@@ -155,6 +156,45 @@ def test_check_output_path_leaves_no_trace(tmp_path):
     check_output_path(tmp_path / "out.json")
     check_output_path("-")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new"
+
+    def write_new(interrupted=False):
+        with new_folder(path) as folder:
+            (folder / "a").write_bytes(bytes(100))
+            assert not path.exists()
+            if interrupted:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_new(interrupted=True)
+    with disk_full(50), pytest.raises(UserError, match=r"new: cannot be written \(File too large\)"):
+        write_new()
+    assert not list(tmp_path.iterdir())
+    write_new()
+    assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*")] == ["new", "new/a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("folder", "folder: exists already"),
+        ("link", "link: exists already"),
+        ("none/new", r"none/new: cannot be made \(No such file"),
+        ("file/new", r"file/new: cannot be made \(Not a directory\)"),
+        ("x" * 300, r"x: cannot be made \(File name too long\)"),
+        ("", ": exists already"),
+    ],
+)
+def test_a_folder_that_cannot_be_made(tmp_path, name, message):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(UserError, match=message), new_folder(tmp_path / name):
+        pytest.fail("the block must not be entered")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder", "link"]
 
 
 def test_standard_streams(monkeypatch):

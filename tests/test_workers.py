@@ -1,4 +1,4 @@
-"""`TF_CONFIG`, and training on two devices against one. Two processes: relation_extraction/tests/test_workers.py."""
+"""`TF_CONFIG`, and training on two devices against one. Two processes: relation_extraction/tests/test_train.py."""
 
 import json
 

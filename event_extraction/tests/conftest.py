@@ -13,11 +13,12 @@ os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTERO
 
 pytest.register_assert_rewrite("common.testing")
 
-from common.testing import REPOSITORY, write_tiny_config  # noqa: E402
+from common.testing import REPOSITORY, config_of_lines, trained_by_head  # noqa: E402
 from common.testing import call as call  # noqa: E402
 from common.testing import check_zipped as check_zipped  # noqa: E402
 from common.testing import refused as refused  # noqa: E402
 from common.testing import shared as shared  # noqa: E402
+from common.testing import submission as submission  # noqa: E402
 from common.testing import tokenizer as tokenizer  # noqa: E402
 from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
 from dataset import Labels  # noqa: E402
@@ -39,26 +40,5 @@ def labels():
     })  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def make_config():
-    """Writes the config of a small training, one layer of 32 units, and lines of the demo set to train on."""
-
-    def make(folder, train_lines=60, **settings):
-        lines = (DEMO / "train.json").read_text(encoding="utf-8").splitlines(keepends=True)
-        (folder / "train.json").write_text("".join(lines[:train_lines]), encoding="utf-8")
-        (folder / "dev.json").write_text("".join(lines[:20]), encoding="utf-8")
-        fixed = dict(schema_file="data:demo/event_extraction/event_schema.json", max_length=320)
-        return write_tiny_config(folder, **(fixed | settings))
-
-    return make
-
-
-@pytest.fixture(scope="session", params=["pair", "crf"])
-def trained(request, tmp_path_factory, make_config, call):
-    """The folder of a finished run; the config, tiny.json, and its data are next to it."""
-    from train import main
-
-    folder = tmp_path_factory.mktemp(request.param)
-    config = make_config(folder, head=request.param)
-    call(main, "--config", config, "--output", folder / "run")
-    return folder / "run"
+make_config = config_of_lines(DEMO, "event_schema.json")
+trained = trained_by_head("pair", "crf")

@@ -75,6 +75,9 @@ def test_predictions_may_be_zipped_but_gold_may_not(tmp_path, call, capsys):
         archive.write(predictions, "pred.json")
     call(main, "--gold", gold, "--predictions", tmp_path / "pred.zip")
     assert json.loads(capsys.readouterr().out)["precision"] == 1.0
+    with pytest.raises(SystemExit, match="2"):
+        call(main, "--gold", tmp_path / "pred.zip", "--predictions", gold)
+    assert "pred.zip: a zip, expected plain JSON lines" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

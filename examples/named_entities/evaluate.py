@@ -9,7 +9,7 @@ on standard error.
 import json
 import sys
 
-from common.cli import UserError, evaluation_arguments, run
+from common.cli import UserError, evaluation_arguments, note_unmatched, run
 from common.jsonl import make_folder
 from common.table import format_table
 from report import write_report
@@ -23,8 +23,7 @@ def main() -> None:
     gold_texts, predicted_texts = ({record["text"] for record in records} for records in (gold, predictions))
     if not gold_texts & predicted_texts:
         raise UserError(f"{args.predictions}: has not one of the texts of {args.gold}")
-    if missing := len(gold_texts - predicted_texts):
-        print(f"note: {missing} of {len(gold_texts)} gold texts have no prediction", file=sys.stderr)
+    note_unmatched(gold_texts, predicted_texts, "texts")
     if args.report is not None:
         make_folder(args.report)
     rows = [("label", *Counts().scores(), "support")]

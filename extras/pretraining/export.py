@@ -7,8 +7,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from common.cli import UserError, run
+from common.cli import run
 from common.encoder import resolve_encoder, save_checkpoint
+from common.jsonl import new_folder
 
 
 def main() -> None:
@@ -17,12 +18,13 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="a new folder")
     args = parser.parse_args()
     source = resolve_encoder(args.encoder)
-    weights = source.weights()  # before the folder is made: the file may be damaged
-    try:
-        args.output.mkdir()
-    except OSError as error:
-        raise UserError(f"{args.output}: cannot be made ({error.strerror})") from None
-    save_checkpoint(replace(source, weights=lambda: weights), args.output)
+    weights = source.weights()  # the file may be damaged
+    with new_folder(args.output) as folder:
+        # TensorFlow is imported only here, when the input has been checked
+        from common.training import naming
+
+        with naming(args.output):
+            save_checkpoint(replace(source, weights=lambda: weights), folder)
     print(args.output)
 
 

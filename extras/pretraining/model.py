@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.cli import UserError
-from common.encoder import EncoderSource, build_encoder, load_weights, mlm_head
+from common.encoder import EncoderSource, build_encoder, load_pretrained, mlm_head
 from common.training import LossModel
 
 HEAD = "cls/predictions/transform/dense/kernel"
@@ -29,5 +29,5 @@ def load_model(source: EncoderSource) -> LossModel:
     if HEAD not in weights:
         raise UserError(f"{source.name}: no masked-language-model head, the file lacks {HEAD}")
     encoder = build_encoder(source.architecture, seed=0, with_mlm=True)
-    load_weights(encoder, replace(source, weights=lambda: weights))
+    load_pretrained(encoder, replace(source, weights=lambda: weights))
     return build_model(encoder, seed=0)

@@ -30,8 +30,13 @@ def read_texts(path: str) -> Iterator[str]:
     """Raises UserError for a file that is not JSON, and for one without a text."""
     try:
         records = [read_json(path)]
-    except UserError:  # several lines of JSON are none
-        records = [record for _, record in read_jsonl(path)]
+    except UserError as error:  # several lines of JSON are none
+        lines = (record for _, record in read_jsonl(path))
+        try:
+            records = [next(lines)]
+        except UserError:  # nor is this one
+            raise error from None
+        records += lines
     texts = [" ".join(text.split()) for text in _find(records)]
     if not any(texts):
         raise UserError(f'{path}: no "text" and no "context"')

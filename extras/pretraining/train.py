@@ -11,7 +11,7 @@ from common.cli import UserError, run, training_arguments
 from common.config import find_files, load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.jsonl import write_json
-from common.run import RunFolder, find_run, start_run
+from common.run import RunFolder, find_run, print_finished, start_run
 from common.workers import as_worker, is_chief, select_strategy
 from dataset import HELD_OUT, Text, Windows, file_weights, masked_batch, passes, read_corpus, to_corpus
 from settings import Config
@@ -30,23 +30,25 @@ def main() -> None:
     if not text.digest[0] or not dev.digest[0]:  # reads everything
         raise UserError(f"{config.train_file}: no passage for dev, every {HELD_OUT}th of a file is; or give a dev_file")
     source = resolve_encoder(config.encoder, config.max_length, config.gelu)
-    folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
+    folder = find_run(args, HERE, config, source)
     if not folder.metrics.exists():
         train(config, text, weights, dev, source, folder)
-    if is_chief():
-        print(folder.metrics.read_text(encoding="utf-8"), end="")
-        print(f"finished: {folder.path}")
+    print_finished(folder)
 
 
 def train(
     config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource, folder: RunFolder
 ) -> None:
+    trained_on = (passage for number, passage in text if weights[number])
+    for passages in (trained_on, (passage for _, passage in dev)):
+        if not any(len(encoding.ids) for encoding in source.tokenizer.encode(passages)):
+            raise UserError(f"{config.train_file}: no token in what is to be trained on, or in dev")
     print(f"{text.digest[0]} passages of {len(text.files)} files to train on, {dev.digest[0]} dev")
 
     # TensorFlow is imported only here, when the input has been checked
     import tf_keras as keras
 
-    from common.encoder import build_encoder, load_weights, save_encoder
+    from common.encoder import build_encoder, load_pretrained, save_encoder
     from common.inference import tensorflow_engine
     from common.losses import token_crossentropy
     from common.optimizers import make_optimizer
@@ -60,7 +62,7 @@ def train(
         print("precision:", set_precision(config.precision))
         recompute = int(config.recompute)
         encoder = build_encoder(architecture, config.seed, config.dropout, with_mlm=True, recompute=recompute)
-        load_weights(encoder, source)
+        load_pretrained(encoder, source)
         model = build_model(encoder, config.seed)
         steps = config.epochs * config.epoch_steps
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
@@ -70,8 +72,6 @@ def train(
     engine = tensorflow_engine(model)
     corpora = read_corpus(text, tokenizer, folder.path / "corpus.npz"), to_corpus(dev, tokenizer)
     windows, dev = (Windows(corpus, tokenizer, config.max_length, config.stride) for corpus in corpora)
-    if not (len(windows) and len(dev)):
-        raise UserError(f"{config.train_file}: no token in what is to be trained on, or in dev")
     plan = partial(passes, windows, weights, config.batch_size, config.max_length, config.seed)
     print(f"{len(next(plan()))} steps are one pass over the text, {steps} are to be done")
     collate = partial(masked_batch, tokenizer=tokenizer, whole_words=config.whole_words)

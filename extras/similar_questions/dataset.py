@@ -144,7 +144,7 @@ def tokenize(questions: Iterable[str], tokenizer: Tokenizer, most: int, counts: 
     tokens = {}
     for question, encoding in zip(different, tokenizer.encode(different), strict=True):
         counts["questions cut"] += len(encoding.ids) > most
-        counts["questions left out: no token"] += not len(encoding.ids)
+        counts["questions without a token"] += not len(encoding.ids)
         tokens[question] = encoding.ids[:most]
     return tokens
 

@@ -37,13 +37,18 @@ def main() -> None:
     how.add_argument("--tfidf", action="store_true", help="no model: characters and pairs of them")
     parser.add_argument("--train", metavar="FILE", help="questions that are not novel, as train.py reads them")
     args = parser.parse_args()
+    has_vectors = args.model is not None or args.encoder is not None or args.tfidf
     if args.generated is not None:
+        if has_vectors:
+            raise UserError("--generated: expected without --model, --encoder and --tfidf, which are for --pairs")
         groups = read_groups(args.train, Counter()) if args.train is not None else []
         known = {question for group in groups for question in group.questions}
         print(json.dumps(novelty(read_generated(args.generated), known)))
         return
-    if args.model is None and args.encoder is None and not args.tfidf:
+    if not has_vectors:
         raise UserError("--pairs: expected --model, --encoder or --tfidf, too")
+    if args.train is not None:
+        raise UserError("--pairs: expected without --train, which is for --generated")
     rows = list(read_rows(args.pairs))
     questions = list(dict.fromkeys(question for row in rows for question in row[:2]))
     counts = Counter()
@@ -66,12 +71,12 @@ def encoder_embed(name: str, counts: Counter) -> Embed:
     """The vectors of [CLS] of a published encoder."""
     source = resolve_encoder(name, MOST_TOKENS + 2)
 
-    from common.encoder import build_encoder, load_weights
+    from common.encoder import build_encoder, load_pretrained
     from common.inference import tensorflow_engine
     from model import question_model
 
     encoder = build_encoder(source.architecture, seed=0, with_mlm=True, unilm=True)
-    load_weights(encoder, source)
+    load_pretrained(encoder, source)
     run = tensorflow_engine(question_model(encoder))
     return lambda questions: embed(questions, run, source.tokenizer, MOST_TOKENS, counts)
 

@@ -22,6 +22,8 @@ from dataset import tokenize
 from embed import embed
 from settings import Config
 
+DRAWING = {"samples": 30, "top_p": 0.95, "seed": 42}  # the options that --beam has no use for, and their defaults
+
 
 class Similar(NamedTuple):
     text: str
@@ -38,9 +40,11 @@ def main() -> None:
     args = generation_arguments(parser)
     if args.n < 1:
         raise UserError(f"--n {args.n}: expected at least 1")
+    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
+    questions = (line.strip() for _, line in read_lines(args.input))
+    questions = itertools.chain([next(questions)], questions)
     counts = Counter()
     generate = load_generate(args, counts)
-    questions = (line.strip() for _, line in read_lines(args.input))
     records = ({"text": text, "similar": [found._asdict() for found in similar[: args.n]]}
                for text, similar in generate_all(generate, questions, args.batch_size))  # fmt: skip
     write_jsonl(args.output, tqdm(records, desc="generating", unit=" questions"))
@@ -52,14 +56,20 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     cannot be, and an --output that cannot be written."""
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
-    parser.add_argument("--samples", type=int, default=30, metavar="N", help="drawn for each question, before ranking")
+    samples, top_p, seed = (f"(default: {default})" for default in DRAWING.values())
+    parser.add_argument("--samples", type=int, metavar="N", help=f"drawn for each question, before ranking {samples}")
     parser.add_argument(
-        "--top-p", type=float, default=0.95, metavar="P", help="draw from the likeliest tokens that together have it"
+        "--top-p", type=float, metavar="P", help=f"draw from the likeliest tokens that together have it {top_p}"
     )
+    parser.add_argument("--seed", type=int, help=f"of what is drawn {seed}")
     parser.add_argument("--beam", type=int, metavar="N", help="search with so many beams in place of drawing")
-    parser.add_argument("--seed", type=int, default=42, help="of what is drawn")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="questions at a time")
     args = parser.parse_args()
+    for name, default in DRAWING.items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+        elif args.beam is not None:
+            raise UserError(f"--beam draws nothing: expected without --{name.replace('_', '-')}")
     for name in ("samples", "beam", "batch_size"):
         value = getattr(args, name)
         if value is not None and not 1 <= value <= 1000:

@@ -1,6 +1,6 @@
 """An index of questions on disk, and what in it is similar.
 
-    python extras/similar_questions/search.py index --model RUN --input FILE|- --output INDEX [--approximate]
+    python extras/similar_questions/search.py index --model RUN --input FILE --output INDEX [--approximate]
     python extras/similar_questions/search.py query --model RUN --index INDEX (--text TEXT | --input FILE|-) [--k N]
 
 `index` writes a folder. `query` prints one JSON object per question: {"text": ..., "similar": [{"text": ...,
@@ -11,8 +11,6 @@ import argparse
 import hashlib
 import itertools
 import math
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -24,9 +22,10 @@ from tqdm import tqdm
 
 from common.cli import UserError, print_counts, run
 from common.inference import chunks
-from common.jsonl import read_json, read_lines, write_json, write_jsonl
-from common.run import RunFolder
+from common.jsonl import new_folder, read_json, read_lines, write_json, write_jsonl
+from common.run import RunFolder, load_run
 from embed import Embed, load_embed
+from settings import Config
 
 CHUNK = 8192  # questions in memory at a time
 LEARNT_FROM = 64  # questions for each list of an approximate index
@@ -59,31 +58,18 @@ def main() -> None:
 
 def write_index(args: argparse.Namespace) -> None:
     """The input is read twice: the first time to check and count it."""
-    if os.path.lexists(args.output):
-        raise UserError(f"{args.output}: exists already")
-    if not args.output.parent.is_dir():
-        raise UserError(f"{args.output}: no such folder: {args.output.parent}")
     if args.input == "-":
         raise UserError("--input -: the questions are read twice, expected a file")
-    total = sum(1 for _ in questions_of(args.input))
-    if not total:
-        raise UserError(f"{args.input}: only blank lines, expected a question per line")
     counts = Counter()
-    scratch = args.output.with_name(f".{args.output.name}.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        scratch.mkdir()
-    except OSError as error:
-        raise UserError(f"{args.output}: cannot be made ({error.strerror})") from None
-    try:
+    with new_folder(args.output) as folder:
+        total = sum(1 for _ in questions_of(args.input))
+        if not total:
+            raise UserError(f"{args.input}: only blank lines, expected a question per line")
         embed = load_embed(args.model, counts)
         index = new_index(embed, args.input, total, args.approximate)
         counts.clear()  # what the index has learnt from is read again
-        fill(scratch, index, embed, args.input, total)
-        write_json(scratch / "index.json", {"questions": total, "model": digest(args.model)})
-        scratch.rename(args.output)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        fill(folder, index, embed, args.input, total)
+        write_json(folder / "index.json", {"model": digest(args.model)})
     print_counts(counts)
     print(f"{total} questions: {args.output}")
 
@@ -125,7 +111,8 @@ def fill(folder: Path, index: faiss.Index, embed: Embed, path: str, total: int) 
             index.add(embed([text for _, text in chunk]))
             bar.update(len(chunk))
     np.save(folder / "places.npy", places)
-    faiss.write_index(index, str(folder / "index.faiss"))
+    with (folder / "index.faiss").open("wb") as file:  # FAISS by itself has no OSError where the disk is full
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
 
 
 def digest(run_folder: str) -> str:
@@ -142,11 +129,14 @@ def search(args: argparse.Namespace) -> None:
         if not (args.index / name).is_file():
             raise UserError(f"{args.index}: not an index, {name} is missing")
     index, places, model = read_index(args.index)
-    counts = Counter()
-    embed = load_embed(args.model, counts)
+    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
     if model != digest(args.model):
         raise UserError(f"{args.index}: was made with another model than {args.model}")
-    asked = (line.strip() for _, line in read_lines(args.input)) if args.input is not None else [args.text.strip()]
+    lines = read_lines(args.input) if args.input is not None else iter([(1, args.text)])
+    lines = itertools.chain([next(lines)], lines)
+    counts = Counter()
+    embed = load_embed(args.model, counts)
+    asked = (line.strip() for _, line in lines)
     write_jsonl("-", find(asked, index, places, args.index / "questions.txt", embed, args.k))
     print_counts(counts)
 

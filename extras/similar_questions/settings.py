@@ -10,7 +10,7 @@ from common.config import InputFile, PositiveInt, TrainingConfig, config
 @config
 class Config(TrainingConfig):
     train_file: InputFile  # groups (JSON lines) or pairs (.tsv) of similar questions
-    dev_file: InputFile | None = None  # the same; null: a twentieth of the groups is kept out for it
+    dev_file: InputFile | None = None  # the same; null: a twentieth of the families is kept out for it
     max_length: Annotated[int, Field(ge=5, lt=2**31)] = 128  # tokens of two questions with [CLS] and two [SEP]
     batch_size: PositiveInt = 32  # pairs; each is read in both directions
 

@@ -14,7 +14,7 @@ from common.cli import UserError, print_counts, run, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
 from common.jsonl import write_json
-from common.run import RunFolder, find_run, start_run
+from common.run import RunFolder, find_run, print_finished, start_run
 from common.workers import as_worker, is_chief, select_strategy
 from dataset import Features, Group, pair_batch, read_groups, split, to_features, tokenize
 from embed import embed
@@ -38,12 +38,10 @@ def main() -> None:
         if not (groups and dev):
             raise UserError(f"{config.train_file}: too few groups without common questions; give a dev_file")
     source = resolve_encoder(config.encoder, config.max_length, config.gelu)
-    folder = find_run(args.output or f"runs/{HERE.name}/{Path(args.config).stem}", config)
+    folder = find_run(args, HERE, config, source)
     if not folder.metrics.exists():
         train(config, groups, dev, source, folder, counts)
-    if is_chief():
-        print(folder.metrics.read_text(encoding="utf-8"), end="")
-        print(f"finished: {folder.path}")
+    print_finished(folder)
 
 
 def train(
@@ -51,13 +49,16 @@ def train(
 ) -> None:
     questions = (question for group in [*groups, *dev] for question in group.questions)
     tokens = tokenize(questions, source.tokenizer, config.question_length, counts)
+    for name, part in ((config.train_file, groups), (config.dev_file or config.train_file, dev)):
+        if not to_features(part, tokens, np.random.default_rng(0)):
+            raise UserError(f"{name}: no two similar questions with a token")
     print(f"{len(groups)} groups to train on, {len(dev)} dev, {len(tokens)} questions")
     print_counts(counts)
 
     # TensorFlow is imported only here, when the input has been checked
     import tf_keras as keras
 
-    from common.encoder import build_encoder, load_weights
+    from common.encoder import build_encoder, load_pretrained
     from common.inference import tensorflow_engine
     from common.optimizers import make_optimizer
     from common.training import Batches, Run, set_precision
@@ -74,7 +75,7 @@ def train(
         encoder = build_encoder(
             source.architecture, config.seed, config.dropout, with_mlm=True, recompute=int(config.recompute), unilm=True
         )
-        load_weights(encoder, source)
+        load_pretrained(encoder, source)
         model = build_model(encoder, config.seed)
         steps = len(batches_of(groups, 0)[1]) * config.epochs
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)

@@ -18,13 +18,11 @@ from baselines import Segmenter, mutual_information, simple
 from common.cli import UserError, run
 from common.config import find_files
 from common.jsonl import read_jsonl, read_lines
-from joining import sample_sentences
+from joining import WORD_LENGTH, sample_sentences
 from scoring import add, count_attachment, count_brackets, count_words, f1
 from sentences import Tree as Gold
 from sentences import is_tree, read_treebank
 from trees import Tree, left_branching, random_tree, right_branching
-
-WORD_LENGTH = 1.6
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from common.jsonl import read_lines
 from sentences import Sentence, is_mark, to_sentence, tokens
 
 SAMPLE = 1000  # lines on which a threshold is chosen
+WORD_LENGTH = 1.6  # characters of a word on average, marks among the words
 
 
 def join(sentence: Sentence, scores: np.ndarray, threshold: float) -> list[str]:
@@ -55,7 +56,7 @@ def count_joins(sentences: list[Sentence], word_length: float) -> int:
     joins = round(max(spans - characters / word_length, 0))
     if not 1 <= joins <= most:
         allowed = f"{characters / max(spans - 1, 1):.2f} to {characters / max(spans - most, 1):.2f}"
-        raise UserError(f"--word-length {word_length:g}: the text allows {allowed}; choose on another --text?")
+        raise UserError(f"words of {word_length:g} characters on average: the text allows {allowed}")
     return joins
 
 
@@ -65,16 +66,16 @@ def choose_threshold(scored: list[tuple[Sentence, np.ndarray]], word_length: flo
     return float(np.sort(scores)[-count_joins([sentence for sentence, _ in scored], word_length)])
 
 
-def sample_sentences(text: str, size: int = SAMPLE) -> list[Sentence]:
-    """Of lines that are not blank, drawn from a file, a folder's *.txt or a pattern; always the same."""
+def sample_sentences(text: str) -> list[Sentence]:
+    """Of `SAMPLE` lines that are not blank, drawn from a file, a folder's *.txt or a pattern; always the same."""
     rng, sample, seen = random.Random(0), [], 0
     for path in find_files(text):
         for _, line in read_lines(path):
             if line.strip():
                 seen += 1
-                if len(sample) < size:
+                if len(sample) < SAMPLE:
                     sample.append(line)
-                elif (place := rng.randrange(seen)) < size:
+                elif (place := rng.randrange(seen)) < SAMPLE:
                     sample[place] = line
     if not sample:
         raise UserError(f"{text}: only blank lines, expected a sentence per line")

@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
-from common.encoder import EncoderSource, build_encoder, load_weights
+from common.encoder import EncoderSource, build_encoder, load_pretrained
 from common.inference import Run, select_engine
 
 
@@ -29,5 +29,5 @@ def load_engine(source: EncoderSource, engine: str = "auto") -> Run:
     """Runs `build_model` of a published encoder. In bfloat16, where "auto" takes that, a score moves by 1 % of the
     spread of the scores, and F1 of words by a few thousandths."""
     encoder = build_encoder(source.architecture, seed=0)
-    load_weights(encoder, source)
+    load_pretrained(encoder, source)
     return select_engine(engine)(build_model(encoder))

@@ -21,7 +21,16 @@ from common.encoder import resolve_encoder
 from common.inference import Run
 from common.jsonl import atomic_write, check_output_path
 from common.tokenizer import Tokenizer
-from joining import SAMPLE, check_threshold, choose_threshold, contrast, count_joins, join, sample_sentences
+from joining import (
+    SAMPLE,
+    WORD_LENGTH,
+    check_threshold,
+    choose_threshold,
+    contrast,
+    count_joins,
+    join,
+    sample_sentences,
+)
 from perturb import neighbours, relatedness
 from sentences import MAX_LENGTH, Sentence, cut_long, read_sentences
 
@@ -82,14 +91,14 @@ def parse_arguments() -> argparse.Namespace:
         "--text", help=f"choose the threshold on {SAMPLE} lines of this (default: on the first of the input)"
     )
     parser.add_argument(
-        "--word-length", type=float, metavar="M", help="so that words have so many characters on average (default: 1.6)"
+        "--word-length", type=float, metavar="M", help=f"for words of M characters on average (default: {WORD_LENGTH})"
     )
     parser.add_argument("--json", action="store_true", help="JSON with the scores")
     args = parser.parse_args()
     check_threshold(args.threshold)
     if args.threshold is not None and (args.text is not None or args.word_length is not None):
         raise UserError("--threshold leaves nothing to choose: expected without --text and --word-length")
-    args.word_length = 1.6 if args.word_length is None else args.word_length
+    args.word_length = WORD_LENGTH if args.word_length is None else args.word_length
     if not args.word_length > 0:  # NaN is not, either
         raise UserError(f"--word-length {args.word_length:g}: expected more than 0")
     return args

@@ -55,6 +55,9 @@ TRAINING = (
             {"config.json": json.dumps(CONFIG | {"max_length": 100, "stride": 80})},
             "config.json: stride 80 is more than max_length - max_question_length - 3 - max_answer_tokens",
         ),
+        "no answer in its context": (
+            {"train.json": data(answers=[{"text": "江"}])}, "train.json: no question has an answer in its context"
+        ),
         "no room for an answer": (
             {"config.json": json.dumps(CONFIG | {"max_answer_tokens": 0})}, "config.json: max_answer_tokens: should be"
         ),

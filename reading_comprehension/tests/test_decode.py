@@ -6,7 +6,7 @@ import pytest
 from common.tokenizer import Tokenizer
 from dataset import Features, read_questions, to_features
 from decode import Candidates, band, n_best_spans, to_answers
-from evaluate import evaluate
+from scoring import score
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -47,7 +47,7 @@ def round_trip(questions, tokenizer, config):
         best = n_best_spans(band(scores, config.max_answer_tokens), feature.offsets[:, 1] > 0, 1)
         windows[feature.question].append((feature, best))
     answers = {question.id: to_answers(question.context, windows[i], 1) for i, question in enumerate(questions)}
-    return evaluate(questions, {name: found[0].text if found else "" for name, found in answers.items()})
+    return score(questions, {name: found[0].text if found else "" for name, found in answers.items()})
 
 
 @pytest.mark.parametrize("vocabulary", ["published", "ours"])

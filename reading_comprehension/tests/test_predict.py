@@ -7,7 +7,8 @@ import pytest
 import check_submission
 import predict
 from dataset import read_questions
-from evaluate import evaluate, read_predictions
+from evaluate import read_predictions
+from scoring import score
 
 ODD = {  # context, question
     "empty": ("", "谁"),
@@ -101,7 +102,7 @@ def test_scores_what_training_said(trained, call, tmp_path):
         predict.main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json", "--engine", "tensorflow",
     )  # fmt: skip
     metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
-    found = evaluate(read_questions(dev), read_predictions(tmp_path / "dev.json"))
+    found = score(read_questions(dev), read_predictions(tmp_path / "dev.json"))
     assert {name: found[name] for name in ("F1", "EM")} == metrics["dev"]
 
 

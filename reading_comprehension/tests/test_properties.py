@@ -1,6 +1,7 @@
 """Properties that hold for any questions: decoding what gold says gives gold, and what every metric has to satisfy."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,17 +38,17 @@ ANSWERS = st.sampled_from(["何", "何川", "何，川", "AB何", "ab 何", "=",
 @given(st.dictionaries(st.sampled_from("12345"), st.lists(ANSWERS, max_size=3), min_size=1),
        st.dictionaries(st.sampled_from("12346"), ANSWERS), st.randoms(use_true_random=False))  # fmt: skip
 def test_scores_of_any_answers(gold, predictions, random):
-    scores = score(gold.items(), predictions)
+    questions = [Question(name, "", "", tuple(answers)) for name, answers in gold.items()]
+    scores = score(questions, predictions)
     assert 0 <= scores["F1"] <= 100
     assert 0 <= scores["EM"] <= 100
     assert scores["SKIP"] == len(gold.keys() - predictions.keys())
-    items = list(gold.items())
-    random.shuffle(items)
-    for _, answers in items:
-        random.shuffle(answers)
-    assert score(items, predictions) == pytest.approx(scores, abs=1.1e-3)  # a sum in another order, rounded
-    exact = {name: answers[0] for name, answers in items if answers}
-    assert score([(name, gold[name]) for name in exact], exact)["EM"] == (100 if exact else 0)
+    shuffled = [replace(question, answers=random.sample(question.answers, len(question.answers)))
+                for question in random.sample(questions, len(questions))]  # fmt: skip
+    assert score(shuffled, predictions) == pytest.approx(scores, abs=1.1e-3)  # a sum in another order, rounded
+    answered = [question for question in questions if question.answers]
+    exact = {question.id: question.answers[0] for question in answered}
+    assert score(answered, exact)["EM"] == (100 if exact else 0)
 
 
 @given(ANSWERS, ANSWERS)

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from dataset import read_entries
-from evaluate import evaluate, read_predictions
+from dataset import Question, read_entries
+from evaluate import read_predictions
 from scoring import answer_f1, longest_common_run, normalise, score, tokens
 
 
@@ -12,7 +12,7 @@ def test_equals_the_official_script(number, shared):
     folder = shared / "scoring"
     case = json.loads((folder / "mrc_cases.json").read_text(encoding="utf-8"))[number]
     gold = read_entries(folder / case["gold"])[0]
-    found = evaluate(gold, read_predictions(folder / case["pred"]))
+    found = score(gold, read_predictions(folder / case["pred"]))
     assert found == {name: float(value) for name, value in case["expected"].items()}
 
 
@@ -35,6 +35,6 @@ def test_f1_counts_neighbours_only():
 
 
 def test_averages_and_skipped_questions():
-    gold = [("1", ["三", "三次"]), ("2", ["北京"]), ("3", [""])]
+    gold = [Question("1", "", "", ("三", "三次")), Question("2", "", "", ("北京",)), Question("3", "", "", ("",))]
     assert score(gold, {"1": "三次", "2": "北"}) == {"F1": 55.556, "EM": 33.333, "TOTAL": 3, "SKIP": 1}
     assert score([], {}) == {"F1": 0.0, "EM": 0.0, "TOTAL": 0, "SKIP": 0}

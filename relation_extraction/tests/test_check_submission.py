@@ -1,14 +1,12 @@
 import json
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
 from check_submission import main
 from common.cli import UserError
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 SCHEMA = [
     {"predicate": "导演", "subject_type": "影视作品", "object_type": {"@value": "人物"}},
     {"predicate": "票房", "subject_type": "影视作品", "object_type": {"@value": "Number", "inArea": "地点"}},
@@ -39,7 +37,8 @@ def dump(records):
 
 @pytest.fixture
 def check(tmp_path, monkeypatch, capsys):
-    """Check records (or a whole file) against TEXTS; returns standard output and error and the UserError."""
+    """Check records (or a whole file), plain or in a zip, against TEXTS; returns standard output and error and the
+    UserError."""
     (tmp_path / "input.json").write_text(dump({"text": text} for text in TEXTS), encoding="utf-8")
     (tmp_path / "schema.json").write_text(dump(SCHEMA), encoding="utf-8")
 
@@ -148,11 +147,7 @@ def test_a_blank_line_ends_the_check(check):
     assert "result.zip, line 2: blank line" in error
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
-def test_official_labels_would_be_taken(monkeypatch, capsys):
-    data = SHARED / "data/duie"
-    arguments = ["--input", data / "dev.json", "--predictions", data / "dev.json"]
-    arguments += ["--schema", data / "schema.json"]
-    monkeypatch.setattr(sys, "argv", ["check_submission.py", *map(str, arguments)])
-    main()
+def test_official_labels_would_be_taken(shared, call, capsys):
+    data = shared / "data/duie"
+    call(main, "--input", data / "dev.json", "--predictions", data / "dev.json", "--schema", data / "schema.json")
     assert capsys.readouterr().out.startswith("OK: 8000 records, ")

@@ -7,16 +7,13 @@ from common.cli import UserError
 from common.encoder import build_encoder
 from common.inference import tensorflow_engine
 from common.losses import multilabel_crossentropy, pair_heads_loss
+from common.testing import ARCHITECTURE
 from common.training import load_weights, save_weights
 from dataset import BATCHES, Features
 from decode import object_relations, pointer_spans
 from model import EXTRACTORS, LOSSES, build_model, pointer_loss
 
-ARCHITECTURE = {
-    "model": "bert", "vocab_size": 50, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 1,
-    "num_attention_heads": 2, "intermediate_size": 32, "hidden_act": "gelu_erf", "max_position": 32,
-    "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
-}  # fmt: skip
+ENCODER = ARCHITECTURE | {"vocab_size": 50}
 
 
 @pytest.fixture(scope="module", params=["pair", "pointer"])
@@ -26,7 +23,7 @@ def head(request):
 
 @pytest.fixture(scope="module")
 def model(head, labels):
-    return build_model(head, build_encoder(ARCHITECTURE, seed=1), labels, seed=1)
+    return build_model(head, build_encoder(ENCODER, seed=1), labels, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +102,7 @@ def test_a_training_step_lowers_the_loss(head, model, batch):
 def test_saved_weights_load_into_a_fresh_model(head, model, batch, labels, tmp_path):
     path = tmp_path / "model.weights.h5"
     save_weights(model, path)
-    fresh = build_model(head, build_encoder(ARCHITECTURE, seed=2), labels, seed=2)
+    fresh = build_model(head, build_encoder(ENCODER, seed=2), labels, seed=2)
     expected = tf.nest.flatten(model(batch[0]))
     assert any(np.any(a != b) for a, b in zip(tf.nest.flatten(fresh(batch[0])), expected, strict=True))
     load_weights(fresh, path)
@@ -116,6 +113,6 @@ def test_saved_weights_load_into_a_fresh_model(head, model, batch, labels, tmp_p
 def test_weights_of_another_model_are_refused(head, model, labels, tmp_path):
     path = tmp_path / "model.weights.h5"
     save_weights(model, path)
-    other = build_model(head, build_encoder(ARCHITECTURE | {"hidden_size": 8}, seed=1), labels, seed=1)
+    other = build_model(head, build_encoder(ENCODER | {"hidden_size": 8}, seed=1), labels, seed=1)
     with pytest.raises(UserError, match=r"model\.weights\.h5: not the weights of this model"):
         load_weights(other, path)

@@ -41,15 +41,6 @@ def inputs(demo, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def submission(trained, inputs, call, tmp_path_factory):
-    path = tmp_path_factory.mktemp("output") / "result.zip"
-    call(
-        predict.main, "--model", trained, "--input", inputs, "--output", path, "--engine", "tensorflow",
-    )  # fmt: skip
-    return path
-
-
 def test_one_prediction_for_every_input_in_order(trained, inputs, submission):
     texts = [record["text"] for record in read_records(inputs)]
     predictions = read_records(submission)

@@ -1,12 +1,10 @@
 import json
-from pathlib import Path
 
 import pytest
 
 from common.cli import UserError
 from schema import Predicate, read_records, read_schema, record_faults, schema_faults
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 DIRECTOR = {"predicate": "导演", "subject_type": "影视作品", "object_type": {"@value": "人物"}}
 RELEASE = {
     "predicate": "上映时间",
@@ -81,10 +79,9 @@ def test_schema_faults(tmp_path):
     assert list(schema_faults(wider, schema)) == ["predicate '导演' has no slot 'inArea' in the schema"]
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared")
-def test_official_files_are_read_without_fault():
-    schema = read_schema(SHARED / "data/duie/schema.json")
+def test_official_files_are_read_without_fault(shared):
+    schema = read_schema(shared / "data/duie/schema.json")
     assert len(schema) == 48
-    records = list(read_records(SHARED / "data/duie/dev.json"))
+    records = list(read_records(shared / "data/duie/dev.json"))
     assert len(records) == 8000
     assert not any(list(schema_faults(triple, schema)) for record in records for triple in record["spo_list"])

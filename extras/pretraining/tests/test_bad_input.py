@@ -11,7 +11,7 @@ import export
 import fill
 import texts
 import train
-from common.testing import BERT, SIZES, VOCABULARY, bad_settings, write
+from common.testing import BERT, SIZES, VOCABULARY, bad_settings, disk_full, write
 from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_TEXT, Reader
 
 CONFIG = {"train_file": "text", "encoder": SIZES}
@@ -37,6 +37,7 @@ def settings(**changes):
     return {"config.json": json.dumps(CONFIG | changes)}
 
 
+NO_TOKEN = "\u200b\n" * 400
 TRAINING = {
     "no text": (settings(train_file="none.txt"), "config.json: train_file: no such file, folder of *.txt or pattern"),
     "folder without text": (settings(train_file="empty"), "config.json: train_file: no such file, folder of *.txt or"),
@@ -45,6 +46,11 @@ TRAINING = {
     "empty": ({"text/a.txt": ""}, "text/a.txt: empty file"),
     "blank": ({"text/a.txt": "\n \n"}, "text/a.txt: only blank lines, expected one passage per line"),
     "nothing for dev": ({"text/a.txt": "何\n", "text/b.txt": "何\n"}, "text: no passage for dev"),
+    "no token": ({"text/a.txt": NO_TOKEN, "text/b.txt": NO_TOKEN}, "text: no token in what is to be trained on, or"),
+    "no token where the weight is": (
+        {"text/b.txt": NO_TOKEN} | settings(weights={"a*": 0}), "text: no token in what is to be trained on"
+    ),
+    "no token in dev": ({"dev.txt": NO_TOKEN} | settings(dev_file="dev.txt"), "text: no token in what is to be"),
     "weight of no file": (settings(weights={"c*": 2}), "weights: no train file is called c*"),
     "negative weight": (settings(weights={"a*": -1}), "config.json: weights.a*: should be"),
     "all weights 0": (settings(weights={"*": 0}), "weights: all train files have the weight 0"),
@@ -134,14 +140,21 @@ def test_an_encoder_without_the_head(module, text, folder, refused):
 
 def test_export_into_what_is_there(folder, refused, without_tensorflow):
     error = refused(export.main, "--encoder", folder / "bert", "--output", folder / "text")
-    assert error == "text: cannot be made (File exists)"
+    assert error == "text: exists already"
 
 
 def test_export_of_damaged_weights(folder, refused, without_tensorflow):
-    """They are read before the folder is made."""
     save_file({"bert.a": np.full(1, np.nan, np.float32)}, folder / "bert" / "model.safetensors")
     error = refused(export.main, "--encoder", folder / "bert", "--output", folder / "new")
     assert error == "bert/model.safetensors: bert.a has values that are not finite"
+
+
+@pytest.mark.parametrize(("size", "message"), [(100, "bert_config.json: cannot be"), (3000, "new: cannot be")])
+def test_export_to_a_full_disk(size, message, folder, refused):
+    save_file({"bert.a": np.ones(1000, np.float32)}, folder / "bert" / "model.safetensors")
+    with disk_full(size):
+        error = refused(export.main, "--encoder", folder / "bert", "--output", folder / "new")
+    assert f"{message} written (File too large)" in error
 
 
 ENCODERS = {
@@ -170,7 +183,7 @@ def test_encoders(main, files, name, message, folder, refused, without_tensorflo
     assert message in refused(main, "--encoder", name, *more)
 
 
-@pytest.mark.parametrize("name", ["text", "vocab.txt/new", "none/new", "x" * 300, "/proc/new", ""])
+@pytest.mark.parametrize("name", ["vocab.txt/new", "none/new", "x" * 300, "/proc/new"])
 def test_export_into_what_cannot_be(name, folder, refused, without_tensorflow, monkeypatch):
     monkeypatch.chdir(folder)
     assert "cannot be made (" in refused(export.main, "--encoder", "bert", "--output", name)
@@ -178,16 +191,18 @@ def test_export_into_what_cannot_be(name, folder, refused, without_tensorflow, m
 
 OFFICIAL = {
     "not JSON": ('{"text": "何"}\n{"text"', "official.json, line 2: not JSON"),
+    "not JSON, in one object": ('{\n"text": "何",\n"qas": [}\n', "official.json, line 3: not JSON"),
+    "not JSON, after lines": ('{"text": "何"}\n{\n"text": "何"}\n', "official.json, line 2: not JSON"),
     "no text": ('{"sentence": "何"}\n', 'official.json: no "text" and no "context"'),
     "missing": (None, "official.json: no such file"),
-    "empty": ("", "official.json: empty file, expected one JSON value per line"),
-    "white space": (" \n", "official.json, line 1: blank line"),
+    "empty": ("", "official.json: empty file, expected JSON"),
+    "white space": (" \n", "official.json: empty file, expected JSON"),
     "UTF-16": ('{"text": "何"}'.encode("utf-16"), "official.json, line 1: not UTF-8"),
     "brackets deep": ('{"a": ' * 900 + "{}" + "}" * 900, 'official.json: no "text" and no "context"'),
-    "brackets deeper": ("[" * 100_000, "official.json, line 1: not readable as JSON"),
+    "brackets deeper": ("[" * 100_000, "official.json: not readable as JSON"),
     "text a number": ('{"text": 1, "context": null}', 'official.json: no "text" and no "context"'),
     "text blank": ('{"text": " \u3000"}', 'official.json: no "text" and no "context"'),
-    "a key twice": ('{"text": "何", "text": "川"}', "official.json, line 1: not readable as JSON (\'text\' twice"),
+    "a key twice": ('{"text": "何", "text": "川"}', "official.json: not readable as JSON ('text' twice"),
     "a number": ("1e999", 'official.json: no "text" and no "context"'),
 }
 

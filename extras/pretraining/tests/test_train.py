@@ -69,11 +69,3 @@ def test_training_goes_on_from_an_encoder(trained, make_config, call, tmp_path, 
     assert 0 < largest < 1e-2
     last = json.loads((trained / "metrics.json").read_text())["dev"]
     assert float(history(tmp_path / "run")[0]["perplexity"]) < 1.5 * last["perplexity"]
-
-
-def test_a_text_without_a_token_is_refused(make_config, call, tmp_path, capsys):
-    config = make_config(tmp_path)
-    (tmp_path / "train.txt").write_text("\u200b\n" * 400, encoding="utf-8")
-    with pytest.raises(SystemExit, match="2"):
-        call(main, "--config", config, "--output", tmp_path / "run")
-    assert "no token in what is to be trained on" in capsys.readouterr().err

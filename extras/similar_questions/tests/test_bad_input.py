@@ -1,5 +1,6 @@
 """Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
 
+import hashlib
 import io
 import json
 
@@ -12,7 +13,7 @@ import evaluate
 import generate
 import search
 import train
-from common.testing import SIZES, VOCABULARY, bad_settings, run_files, write
+from common.testing import SIZES, VOCABULARY, bad_settings, disk_full, run_files, write
 from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_JSON, NOT_LINES, NOT_TEXT, Reader
 
 CONFIG = {"train_file": "train.jsonl", "dev_file": "dev.tsv", "encoder": SIZES}
@@ -22,7 +23,7 @@ PAIRS = "何\t何何\t1\n"
 
 @pytest.fixture
 def folder(tmp_path):
-    """Everything that a training needs, all of it good; a run without weights, and an index of none."""
+    """Everything that a training needs, all of it good; a run without weights, and an index that it made."""
     folder = tmp_path / "input"
     folder.mkdir()
     write(folder, {
@@ -30,7 +31,7 @@ def folder(tmp_path):
         "train.jsonl": GROUPS, "dev.tsv": PAIRS, "questions.txt": "何\n", "train.json": GROUPS,
         "numbers.jsonl": '{"text": "何", "similar": [{"text": 1}]}\n',
         "squad.json": '{"data": [{"paragraphs": [{"context": "何", "qas": [{"id": "1", "question": "何"}]}]}]}',
-    } | run_files(CONFIG, None))  # fmt: skip
+    } | run_files(CONFIG, None) | index_files())  # fmt: skip
     return folder
 
 
@@ -68,6 +69,15 @@ TRAINING = {
     "a tab too many": ({"dev.tsv": PAIRS + "何\t何\t\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
     "label a word": ({"dev.tsv": PAIRS + "何\t何\ttrue\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
     "label of full width": ({"dev.tsv": PAIRS + "何\t何\t１\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
+    "no token": (
+        {"train.jsonl": '{"text": "何", "synonyms": ["\u200b"]}\n'}, "train.jsonl: no two similar questions with a"
+    ),
+    "no token in dev": ({"dev.tsv": "\u200b\t何\n" * 2}, "dev.tsv: no two similar questions with a token"),
+    "no token in what is kept out": (
+        settings(dev_file=None, train_file="many.tsv")
+        | {"many.tsv": "".join(f"{i}何\t{i}\n" for i in range(19)) + "何\t\u200b\n"},
+        "many.tsv: no two similar questions with a token",
+    ),
     "the same twice": ({"dev.tsv": "何\t何 \t1\n"}, "dev.tsv: no two similar questions"),
 }  # fmt: skip
 
@@ -77,6 +87,7 @@ GENERATE = ("--model", "run", "--output", "new", "--input")
 READERS = {
     "train_file": (NOT_LINES, Reader("train", "train.jsonl", TRAIN)),
     "dev_file": (NOT_TEXT, Reader("train", "dev.tsv", TRAIN)),
+    "generate --input": (NOT_TEXT, Reader("generate", "questions.txt", (*GENERATE, "questions.txt"))),
     "augment --input": (NOT_JSON, Reader("augment", "squad.json", (*GENERATE, "squad.json"))),
     "evaluate --pairs": (NOT_TEXT, Reader("evaluate", "dev.tsv", ("--pairs", "dev.tsv", "--tfidf"))),
     "evaluate --generated": (NOT_LINES, Reader("evaluate", "train.jsonl", ("--generated", "train.jsonl"))),
@@ -86,6 +97,10 @@ READERS = {
     "search index --input": (
         NOT_TEXT,
         Reader("search", "questions.txt", ("index", "--model", "run", "--output", "new", "--input", "questions.txt")),
+    ),
+    "search query --input": (
+        NOT_TEXT,
+        Reader("search", "asked.txt", ("query", "--model", "run", "--index", "index", "--input", "asked.txt")),
     ),
 }  # fmt: skip
 
@@ -135,6 +150,11 @@ COMMANDS = {
     "no batch": (generate.main, {"--batch-size": "0"}, "--batch-size 0: expected 1 to 1000"),
     "no nucleus": (generate.main, {"--top-p": "0"}, "--top-p 0.0: expected more than 0 and at most 1"),
     "negative seed": (generate.main, {"--seed": "-1"}, "--seed -1: expected at least 0"),
+    "beams drawn from": (
+        generate.main, {"--beam": "4", "--top-p": "0.95"}, "--beam draws nothing: expected without --top-p"
+    ),
+    "beams as samples": (augment.main, {"--input": "squad.json", "--beam": "4", "--samples": "30"}, "--beam draws"),
+    "beams of a seed": (generate.main, {"--beam": "4", "--seed": "42"}, "--beam draws nothing: expected without"),
     "too many samples": (generate.main, {"--samples": "1001"}, "--samples 1001: expected 1 to 1000"),
     "negative batch": (generate.main, {"--batch-size": "-1"}, "--batch-size -1: expected 1 to 1000"),
     "nucleus NaN": (generate.main, {"--top-p": "nan"}, "--top-p nan: expected more than 0 and at most 1"),
@@ -155,8 +175,6 @@ COMMANDS = {
 @pytest.mark.parametrize(("main", "changes", "message"), COMMANDS.values(), ids=COMMANDS)
 def test_generation(main, changes, message, folder, refused, without_tensorflow, monkeypatch):
     monkeypatch.chdir(folder)
-    if changes.get("--input") == "none.txt":  # found when it is read, for it may be a pipe
-        monkeypatch.setattr(generate, "load_generate", lambda *_: None)
     options = {"--model": "run", "--input": "questions.txt", "--output": "out"} | changes
     assert refused(main, *(part for option in options.items() for part in option)).startswith(message)
 
@@ -186,11 +204,11 @@ def test_files_to_augment(content, message, folder, refused, without_tensorflow,
 
 SEARCHES = {
     "index there": (["index", "--input", "questions.txt", "--output", "run"], "run: exists already"),
-    "no folder for it": (["index", "--input", "questions.txt", "--output", "a/b"], "a/b: no such folder: a"),
-    "from a pipe": (["index", "--input", "-", "--output", "index"], "--input -: the questions are read twice"),
-    "only blank lines": (["index", "--input", "blank.txt", "--output", "index"], "blank.txt: only blank lines"),
+    "no folder for it": (["index", "--input", "questions.txt", "--output", "a/b"], "a/b: cannot be made (No such file"),
+    "from a pipe": (["index", "--input", "-", "--output", "new"], "--input -: the questions are read twice"),
+    "only blank lines": (["index", "--input", "blank.txt", "--output", "new"], "blank.txt: only blank lines"),
     "no index": (["query", "--index", "run", "--text", "何"], "run: not an index, index.json is missing"),
-    "index below a file": (["index", "--input", "questions.txt", "--output", "vocab.txt/a"], "vocab.txt/a: no"),
+    "index below a file": (["index", "--input", "questions.txt", "--output", "vocab.txt/a"], "vocab.txt/a: cannot be"),
     "index of a long name": (["index", "--input", "questions.txt", "--output", "x" * 300], "x"),
     "index not writable": (["index", "--input", "questions.txt", "--output", "/proc/a"], "/proc/a: cannot be made ("),
     "index of no name": (["index", "--input", "questions.txt", "--output", ""], ".: exists already"),
@@ -209,7 +227,7 @@ def test_search(arguments, message, folder, refused, without_tensorflow, monkeyp
 
 def index_files(index=None, places=None, content=None):
     """An index of one question, good but for what is given."""
-    files = {"questions.txt": "何\n", "index.json": content or json.dumps({"questions": 1, "model": "another"})}
+    files = {"questions.txt": "何\n", "index.json": content or json.dumps({"model": hashlib.sha256(b"").hexdigest()})}
     good = faiss.IndexFlatIP(2)
     good.add(np.ones((1, 2), np.float32))
     vectors = faiss.serialize_index(good).tobytes()
@@ -234,8 +252,9 @@ INDEXES = {
     "no place": (index_files(places=_saved(np.zeros((0, 2), np.int64))), "index: a damaged index (not as many"),
     "description a list": (index_files(content="[]"), "index: a damaged index ("),
     "description without a model": (index_files(content="{}"), "index: a damaged index ('model')"),
+    "another model": (index_files(content='{"model": ""}'), "index: was made with another model than run"),
     "description broken": (index_files(content="{"), "index/index.json, line 1: not JSON"),
-    "a folder for a file": ({"index/index.json/a": ""}, "index: not an index, index.json is missing"),
+    "a folder for a file": ({"index/index.json": None, "index/index.json/a": ""}, "index: not an index, index.json is"),
     "questions missing": (index_files() | {"index/questions.txt": None}, "index: not an index, questions.txt is"),
 }
 
@@ -247,12 +266,30 @@ def test_damaged_indexes(files, message, folder, refused, without_tensorflow, mo
     assert refused(search.main, "query", "--index", "index", "--text", "何", "--model", "run").startswith(message)
 
 
+@pytest.mark.parametrize("size", [100, 1000, 5000])  # of the questions, of their places, of the vectors
+def test_an_index_on_a_full_disk(size, folder, refused, monkeypatch):
+    def embed(questions):
+        return np.ones((len(questions), 64), np.float32)
+
+    monkeypatch.setattr(search, "load_embed", lambda *_: embed)
+    write(folder, {"questions.txt": "何\n" * 100})
+    monkeypatch.chdir(folder)
+    with disk_full(size):
+        error = refused(search.main, "index", "--model", "run", "--input", "questions.txt", "--output", "new")
+    assert error == "new: cannot be written (File too large)"
+
+
 EVALUATIONS = {
     "nothing to score": (["--pairs", ""], "--pairs: expected --model, --encoder or --tfidf, too"),
     "no run": (["--pairs", "dev.tsv", "--model", "none"], "none: no such run folder"),
     "no name of a run": (["--pairs", "dev.tsv", "--model", ""], ".: not a finished run: encoder.json is missing"),
     "no name of an encoder": (["--pairs", "dev.tsv", "--encoder", "x" * 300], "xxx"),
     "no vectors": (["--pairs", "dev.tsv"], "--pairs: expected --model, --encoder or --tfidf, too"),
+    "vectors of no pairs": (["--generated", "questions.txt", "--tfidf"], "--generated: expected without --model,"),
+    "a run of no pairs": (["--generated", "questions.txt", "--model", "run"], "--generated: expected without --model,"),
+    "known to no purpose": (
+        ["--pairs", "dev.tsv", "--tfidf", "--train", "train.jsonl"], "--pairs: expected without --train, which is for"
+    ),
     "no pairs": (["--pairs", "none.tsv", "--tfidf"], "none.tsv: no such file"),
     "no encoder": (["--pairs", "dev.tsv", "--encoder", "./none"], "./none: no such folder"),
     "not generated": (["--generated", "train.jsonl"], "train.jsonl, line 1: expected"),

@@ -11,7 +11,7 @@ import augment
 import evaluate
 import generate
 import search
-from common.testing import write
+from common.testing import REPOSITORY, write
 from dataset import Row
 from scoring import classification, novelty, retrieval, score_rows
 
@@ -20,9 +20,10 @@ def records(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_generated_questions_are_different_and_ranked(trained, call, capsys, monkeypatch):
+@pytest.mark.parametrize("how", [("--samples", 12), ("--beam", 8)], ids=["samples", "beams"])
+def test_generated_questions_are_different_and_ranked(how, trained, call, capsys, monkeypatch):
     lines = "澍合手机怎么开机？\n\n　\n多少钱\n"
-    options = ["--model", trained, "--output", "-", "--samples", 12, "--n", 5]
+    options = ["--model", trained, "--output", "-", *how, "--n", 5]
     outputs = []
     for size in (1, 16):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
@@ -90,17 +91,18 @@ def test_augmented_questions_have_the_answers_of_their_own(trained, call, tmp_pa
     assert content == squad
 
 
-def test_evaluate_pairs(trained, call, tmp_path, capsys):
+@pytest.mark.parametrize(("how", "least"), [("--model", 0.7), ("--tfidf", 0.7), ("--encoder", 0)])
+def test_evaluate_pairs(how, least, trained, call, tmp_path, capsys):
     groups = records((trained.parent / "dev.jsonl").read_text(encoding="utf-8"))
     rows = [(group["text"], group["synonyms"][0], 1) for group in groups]
     rows += [(one["text"], other["synonyms"][0], 0) for one, other in zip(groups, groups[1:], strict=False)]
     write(tmp_path, {"pairs.tsv": "".join("{}\t{}\t{}\n".format(*row) for row in rows)})
-    for how in (["--model", trained], ["--tfidf"]):
-        call(evaluate.main, "--pairs", tmp_path / "pairs.tsv", *how)
-        scores = json.loads(capsys.readouterr().out)
-        assert list(scores) == ["pairs", "auc", "accuracy", "threshold", "questions", "mrr", "recall@1", "recall@10"]
-        assert (scores["pairs"], scores["questions"]) == (19, 20)
-        assert scores["auc"] > 0.7
+    names = {"--model": [trained], "--encoder": [REPOSITORY / "data" / "encoders" / "small"]}
+    call(evaluate.main, "--pairs", tmp_path / "pairs.tsv", how, *names.get(how, []))
+    scores = json.loads(capsys.readouterr().out)
+    assert list(scores) == ["pairs", "auc", "accuracy", "threshold", "questions", "mrr", "recall@1", "recall@10"]
+    assert (scores["pairs"], scores["questions"]) == (19, 20)
+    assert least < scores["auc"] < 1
 
 
 def test_scores_of_an_example():

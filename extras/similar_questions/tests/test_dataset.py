@@ -56,7 +56,7 @@ def test_questions_are_cut_and_those_without_a_token_passed_over(tokenizer):
     counts = Counter()
     tokens = tokenize(["怎么还款", "\u200b", "还款"], tokenizer, 3, counts)
     assert [len(ids) for ids in tokens.values()] == [3, 0, 2]
-    assert counts == {"questions cut": 1, "questions left out: no token": 1}
+    assert counts == {"questions cut": 1, "questions without a token": 1}
     assert to_features([Group(("\u200b", "还款"), 0)], tokens, np.random.default_rng(0)) == []
 
 

@@ -56,8 +56,8 @@ COMMANDS = {
     **{f"parse, {name}": case for name, case in shared(parse.main).items()},
     "two thresholds": (segment.main, {}, ["--threshold", 1, "--text", "text.txt"], "--threshold leaves nothing to"),
     "length NaN": (segment.main, {}, ["--word-length", "nan"], "--word-length nan: expected more than 0"),
-    "length infinite": (segment.main, {}, ["--word-length", "inf"], "--word-length inf: the text allows 1.20 to 2.00"),
-    "length next to 0": (segment.main, {}, ["--word-length", "1e-320"], "--word-length 9.99989e-321: the text allows"),
+    "length infinite": (segment.main, {}, ["--word-length", "inf"], "words of inf characters on average: the text"),
+    "length next to 0": (segment.main, {}, ["--word-length", "1e-320"], "words of 9.99989e-321 characters on average"),
     "negative length": (segment.main, {}, ["--word-length", "-1"], "--word-length -1: expected more than 0"),
     "no name of a text": (segment.main, {}, ["--text", "none/"], "no such file, folder of *.txt or pattern of files:"),
     "a sentence too long": (
@@ -141,7 +141,11 @@ def test_blank_text_to_choose_on(folder, refused, without_tensorflow):
 def test_a_length_that_cannot_be(folder, refused, without_tensorflow):
     arguments = ["--encoder", folder / "bert", "--input", folder / "text.txt", "--word-length", 3]
     error = refused(segment.main, *arguments)
-    assert error == "--word-length 3: the text allows 1.20 to 2.00; choose on another --text?"
+    assert error == "words of 3 characters on average: the text allows 1.20 to 2.00"
+    write(folder, {"long.txt": "Python何何\n"})
+    arguments = ["--gold", folder / "text.txt", "--predictions", folder / "text.txt", "--train", folder / "long.txt"]
+    error = refused(evaluate.main, *arguments)
+    assert error == "words of 1.6 characters on average: the text allows 4.00 to 8.00"
 
 
 def test_no_font(folder, refused, monkeypatch, without_tensorflow):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import perturb
-from common.encoder import build_encoder, load_weights, resolve_encoder
+from common.encoder import build_encoder, load_pretrained, resolve_encoder
 from joining import contrast
 from model import load_engine, states
 from parse import parse
@@ -37,7 +37,7 @@ def engine(request, source):
 def plain(source):
     """f(i, j) of all spans of a sentence as the formula says it, one copy at a time."""
     model = build_encoder(source.architecture, seed=0)
-    load_weights(model, source)
+    load_pretrained(model, source)
     tokenizer, forward = source.tokenizer, tf.function(states(model), reduce_retracing=True)
 
     def vector(ids, of, *masked):

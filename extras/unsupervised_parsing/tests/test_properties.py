@@ -1,14 +1,15 @@
-"""Properties that hold for any text and any scores: no character is lost, every tree is one."""
+"""Properties that hold for any text, scores and treebank: no character is lost, every tree is one."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.properties import TEXT
 from joining import join
 from scoring import count_attachment, count_brackets, count_words, f1
-from sentences import cut_long, is_tree, to_sentence, tokens
-from trees import bracketed, tree_of
+from sentences import Tree, cut_long, is_tree, read_treebank, to_sentence, tokens
+from trees import bracketed, random_tree, tree_of
 
 
 @given(TEXT, st.integers(0, 2**32), st.floats(-1, 1))
@@ -41,6 +42,8 @@ def test_trees_of_any_relatedness(n, seed, data):
     parts = [0, *sorted(data.draw(st.sets(st.integers(1, n - 1), max_size=2)))] if n > 1 else [0]
     brackets, heads = tree_of(matrix, parts)
     assert is_tree(heads)
+    edges = [sorted(edge) for edge in enumerate(heads, 1)]
+    assert not any(a < c < b < d for a, b in edges for c, d in edges)  # projective
     for i, (a, b) in enumerate(brackets):
         assert 0 <= a < b - 1 < n
         assert all(b <= c or d <= a or (a <= c and d <= b) for c, d in brackets[i + 1 :])  # apart, or the later inside
@@ -52,3 +55,27 @@ def test_trees_of_any_relatedness(n, seed, data):
     right, _, gold = count_brackets(([(0, n)], heads), heads, marks)
     assert right == 0
     assert gold <= n
+
+
+@pytest.fixture(scope="module")
+def treebank(tmp_path_factory):
+    return tmp_path_factory.mktemp("properties") / "gold.conllu"
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n"), max_size=3)
+
+
+@given(st.lists(st.lists(st.tuples(WORDS, st.booleans()), min_size=1, max_size=5), min_size=1, max_size=4),
+       st.integers(0, 2**32))  # fmt: skip
+def test_a_treebank_is_read_as_it_was_written(treebank, sentences, seed):
+    rng, lines, trees = np.random.default_rng(seed), [], []
+    for sentence in sentences:
+        words, marks = map(list, zip(*sentence, strict=True))
+        heads = random_tree(len(words), rng)[1]
+        lines += ["# a sentence", "1-2" + "\t_" * 9]
+        trees.append(Tree(len(lines) + 1, words, heads, marks))
+        for i, (word, mark) in enumerate(sentence):
+            lines.append(f"{i + 1}\t{word}\t_\t{'PUNCT' if mark else 'X'}\t_\t_\t{heads[i]}\t_\t_\t_")
+        lines += [""] * int(rng.integers(1, 3))
+    treebank.write_text("\n".join(lines[:-1]), encoding="utf-8", newline="")
+    assert list(read_treebank(str(treebank))) == trees
