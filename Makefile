@@ -94,7 +94,7 @@ lint: install  ## ruff
 bench: install  ## each figure of the README, one script after the other (on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
 
-bench-torch: install  ## PyTorch for benchmarks/prediction.py, in an environment of its own
+bench-torch: install  ## PyTorch for two benchmarks and tests/transformers_gold.py, in an environment of its own
 	.venv/bin/python -m venv runs/benchmarks/torch
 	runs/benchmarks/torch/bin/pip install -r benchmarks/tools/torch-requirements.txt
 

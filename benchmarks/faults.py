@@ -15,7 +15,6 @@ that is filled up but for some bytes where mounting is allowed; else no file of 
 """
 
 import argparse
-import json
 import os
 import random
 import re
@@ -34,7 +33,7 @@ from typing import NamedTuple
 import h5py
 import matplotlib.image
 import tensorflow as tf
-from tools.harness import ROOT, report
+from tools.harness import ROOT, first_items, report
 
 from common.cli import run
 from common.jsonl import read_json
@@ -288,15 +287,9 @@ def small_disk(path: Path) -> Iterator[Path]:
 def write_data(folder: Path, settings: dict) -> Path:
     """A part of the demo set of the task, and its config."""
     folder.mkdir()
-    train = (ROOT / "data/demo" / folder.name / "train.json").read_text(encoding="utf-8")
-    for name, size in (("train.json", 60), ("dev.json", 20)):
-        if folder.name == "reading_comprehension":
-            (entry,) = json.loads(train)["data"]
-            paragraphs = [paragraph for paragraph in entry["paragraphs"] if len(paragraph["context"]) < 120]
-            content = json.dumps({"data": [{"paragraphs": paragraphs[: size * 3 // 4]}]}, ensure_ascii=False)
-        else:
-            content = "".join(train.splitlines(keepends=True)[:size])
-        (folder / name).write_text(content, encoding="utf-8")
+    train = ROOT / "data/demo" / folder.name / "train.json"
+    for name, items in (("train.json", 60), ("dev.json", 20)):
+        (folder / name).write_text(first_items(train, items), encoding="utf-8")
     (folder / "sitecustomize.py").write_text(SLOW_DISK, encoding="utf-8")
     # wider than in tests: writing takes longer
     return write_tiny_config(folder, **settings, encoder={"hidden_size": 128, "layers": 1, "heads": 2})

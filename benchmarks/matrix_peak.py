@@ -6,7 +6,6 @@ Square products of a few sizes in TensorFlow and in OpenVINO, in float32 and, wh
 hardware, in bfloat16.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 
@@ -20,24 +19,24 @@ SIZES = (1024, 2048, 3072)
 
 
 def main() -> None:
-    args = parse_arguments()
-    report("matrix_peak", vars(args), measure(args.sizes, args.rounds))
+    args = make_parser(__doc__).parse_args()
+    report("matrix_peak", vars(args), measure(args.rounds))
 
 
-def matrix_peak(sizes: tuple[int, ...] = SIZES, rounds: int = 5) -> dict[str, float]:
+def matrix_peak(rounds: int = 5) -> dict[str, float]:
     """FLOP/s by data type, the largest over engines and sizes."""
     peaks: dict[str, float] = {}
-    for row in measure(sizes, rounds):
+    for row in measure(rounds):
         peak = 1e9 * max(row["tensorflow GFLOP/s"], row["openvino GFLOP/s"])
         peaks[row["dtype"]] = max(peaks.get(row["dtype"], 0.0), peak)
     return peaks
 
 
-def measure(sizes: tuple[int, ...], rounds: int) -> list[dict]:
+def measure(rounds: int) -> list[dict]:
     """The fastest of the rounds for each type and size."""
     rows = []
     for dtype in ["float32", "bfloat16"] if cpu_has_bfloat16() else ["float32"]:
-        for size in sizes:
+        for size in SIZES:
             row = {"dtype": dtype, "size": size}
             for name, make in (("tensorflow", tensorflow_product), ("openvino", openvino_product)):
                 row[f"{name} GFLOP/s"] = 2e-9 * size**3 / fastest(make(size, dtype), rounds)
@@ -79,12 +78,6 @@ def openvino_product(size: int, dtype: str) -> Callable[[], object]:
 
 def factors(size: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(2, size, size)).astype(np.float32)
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = make_parser(__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

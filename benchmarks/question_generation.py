@@ -53,7 +53,7 @@ def main() -> None:
         for name, taken in seconds.items()
     ]
     report(
-        "generation",
+        "question_generation",
         vars(args),
         rows,
         share_of_equal_samples=float(np.mean([a == b for a, b in zip(cached, uncached, strict=True)])),

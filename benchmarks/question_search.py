@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from tools.harness import ROOT, ask, make_parser, messages, peak_memory, report, workers
+from tools.harness import ROOT, ask, corpus_or_demo, messages, peak_memory, report, workers
 
 from common.cli import run
 from common.config import find_files
@@ -108,10 +108,8 @@ def index_file(folder: Path, approximate: bool) -> Path:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = make_parser(__doc__, rounds=1)
-    corpus = ROOT.parent / "shared/corpus"
-    default = corpus if corpus.is_dir() else ROOT / "data/demo/pretraining"
-    parser.add_argument("--text", default=str(default), help="one passage per line")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--text", default=corpus_or_demo(), help="one passage per line")
     parser.add_argument("--encoder", default=str(ROOT / "data/encoders/small"), help="folder or name on the hub")
     parser.add_argument("--questions", type=int, default=1_000_000, metavar="N", help="in the index")
     parser.add_argument("--asked", type=int, default=200, metavar="N", help="questions looked for")

@@ -33,7 +33,7 @@ from settings import Config
 
 def main() -> None:
     args = parse_arguments()
-    dev = official_or_demo("dureader_robust", "reading_comprehension", "dev.json")
+    dev = official_or_demo("reading_comprehension", "dev.json")
     sizes = EncoderSizes(hidden_size=768, layers=args.layers, heads=12)
     config = Config(train_file=str(dev), dev_file=str(dev), encoder=sizes)
     source = resolve_encoder(sizes)

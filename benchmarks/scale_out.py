@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
-from tools.harness import ROOT, duie_or_demo, make_parser, report
+from tools.harness import ROOT, duie_or_demo, first_items, make_parser, report
 
 from common.cli import run
 from common.testing import write_tiny_config
@@ -112,8 +112,7 @@ def read(path: Path) -> str:
 def train(place: Path) -> Path:
     data = duie_or_demo()
     for name, lines in (("train.json", 600), ("dev.json", 50)):
-        with data.train.open(encoding="utf-8") as file:
-            (place / name).write_text("".join(islice(file, lines)), encoding="utf-8")
+        (place / name).write_text(first_items(data.train, lines), encoding="utf-8")
     encoder = {"hidden_size": 256, "layers": 4, "heads": 4}
     settings = {"schema_file": str(data.schema), "max_length": 256, "stride": 128, "encoder": encoder}
     settings |= {"epochs": 2, "batch_size": 16, "learning_rate": 5e-4, "checkpoint_steps": 500}

@@ -3,7 +3,7 @@
 python benchmarks/training_step.py [--task relation_extraction|event_extraction|reading_comprehension]
 
 Both heads train on the same batches of one epoch, a few steps in turns. The share of padding is that of a
-whole epoch. The official train file where it is (CMRC 2018 for reading comprehension), else that of the demo set.
+whole epoch. The official train file where it is (CMRC 2018 in place of DuReader-robust's), else that of the demo set.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections import Counter
 from functools import partial
 
 import numpy as np
-from tools.harness import ROOT, in_turns, make_parser, official_or_demo, report
+from tools.harness import OFFICIAL, ROOT, SCHEMAS, in_turns, make_parser, official_or_demo, report
 
 from common.batching import bucketed_batches, padding_waste
 from common.cli import run
@@ -23,8 +23,6 @@ from common.jsonl import read_jsonl
 from common.optimizers import make_optimizer
 from common.training import Batches, set_precision
 
-OFFICIAL = {"relation_extraction": "duie", "event_extraction": "duee", "reading_comprehension": "cmrc2018"}
-
 
 def main() -> None:
     args = parse_arguments()
@@ -33,10 +31,10 @@ def main() -> None:
     from model import LOSSES
     from settings import Config
 
-    train_file = official_or_demo(OFFICIAL[args.task], args.task, "train.json")
+    train_file = official_or_demo(args.task, "train.json")
     files = [f"train_file={train_file}", f"dev_file={train_file}"]
-    if args.task != "reading_comprehension":
-        files.append(f"schema_file={next(train_file.parent.glob('*schema.json'))}")
+    if schema := SCHEMAS.get(args.task):
+        files.append(f"schema_file={train_file.with_name(schema)}")
     config = load_config(Config, "small.json", ROOT / args.task, [*files, *args.set])
     source = resolve_encoder(config.encoder)
     features, labels = prepare(args.task, config, source)

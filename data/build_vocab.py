@@ -18,7 +18,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from common.cli import UserError, run
-from common.jsonl import atomic_write
+from common.jsonl import atomic_write, check_output_path, read_lines
 from common.tokenizer import SPECIAL_TOKENS, words
 
 YEARS = [str(year) for year in range(1900, 2030)]
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--min-count", type=int, default=3, help="rarer characters are left out")
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
+    check_output_path(args.output, *args.input)
     counts = count_words(args.input)
     vocabulary = build_vocabulary(counts, args.size, args.min_count)
     with atomic_write(args.output) as file:
@@ -38,17 +39,11 @@ def main() -> None:
 
 
 def count_words(paths: Iterable[Path]) -> collections.Counter[str]:
-    """How often each word of the files occurs, read line by line."""
+    """How often each word of the files occurs, read line by line. Raises UserError as `read_lines` does."""
     counts: collections.Counter[str] = collections.Counter()
     for path in tqdm(list(paths), desc="counting", unit="file"):
-        try:
-            with path.open(encoding="utf-8") as lines:
-                for line in lines:
-                    counts.update(words(line))
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8") from error
+        for _, line in read_lines(path):
+            counts.update(words(line))
     return counts
 
 

@@ -12,15 +12,11 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-DOCUMENTS = sorted(
-    path
-    for pattern in ("*.md", "docs/*.md", "data/*.md", "benchmarks/*.md", "[a-z]*_*/*.md", "e*/*/*.md")
-    for path in REPOSITORY.glob(pattern)
-)
+FOLDERS = ("", "docs/", "data/", "data/encoders/*/", "benchmarks/", "[a-z]*_*/", "e*/*/")
+DOCUMENTS = sorted(path for folder in FOLDERS for path in REPOSITORY.glob(f"{folder}*.md"))
 # In a command that is not run: official data, encoders and texts from elsewhere, this test itself.
 NEEDS_MORE = ("data/duie", "base.json", "bundled.json", "dev_predictions", "make test")
-
-
+TARGETS = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
@@ -28,27 +24,31 @@ def commands(document: Path) -> list[str]:
     """The command lines in its code blocks of no language, those on several lines joined."""
     blocks = BLOCK.findall(document.read_text(encoding="utf-8"))
     text = re.sub(r"\\\n +|\n +(?=\[--)", " ", "".join(block for _, language, block in blocks if not language))
-    lines = (re.sub(r"  +#.*", "", line).strip() for line in text.splitlines())
+    lines = (re.sub(r"^ *TF_CONFIG='.*?' +|  +#.*", "", line).strip() for line in text.splitlines())
     return [line for line in lines if re.match(r"(make|cp|(\.venv/bin/)?python) ", line)]
 
 
 @cache
-def help_of(*command: str) -> str:
+def options_of(*command: str) -> set[str]:
+    """Those that the help lists: the docstring, which it prints before them, may have more."""
     done = subprocess.run([sys.executable, *command, "--help"], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    listed = done.stdout.rpartition("\noptions:\n")[2]
+    return set(re.findall(r"^  (?:-\w, )?(--[a-z][\w-]*)", listed, re.MULTILINE))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_commands_exist_with_these_options(document):
     for command in commands(document):
-        found = re.match(r"(?:\.venv/bin/)?python (\S+\.py)((?: [a-z]+(?= --))?)", command)
+        if command.startswith("make "):
+            wanted = {word for word in command.split()[1:] if "=" not in word}
+            assert wanted <= TARGETS, command
+        found = re.match(r"(?:\.venv/bin/)?python (\S+\.py)((?: +[a-z]+(?= +--))?)", command)
         if not found or not (REPOSITORY / found[1]).exists():  # of a copied folder
             assert not found or "my_" in found[1], command
             continue
         options = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", command))
-        shown = help_of(found[1], *found[2].split())
-        assert options <= set(re.findall(r"--[a-z][\w-]*", shown)), command
+        assert options <= options_of(found[1], *found[2].split()), command
 
 
 def test_links_lead_somewhere():

@@ -199,9 +199,12 @@ def test_build_vocab(tmp_path):
 
 
 def test_build_vocab_errors(tmp_path):
-    done = build("--input", tmp_path / "absent.txt", "--output", tmp_path / "vocab.txt")
-    assert done.returncode == 2
-    assert "absent.txt: No such file or directory" in done.stderr.splitlines()[-1]
+    absent = tmp_path / "absent.txt"
+    errors = {tmp_path / "vocab.txt": f"{absent}: no such file", tmp_path: f"{tmp_path}: is a folder"}
+    for output, error in errors.items():
+        done = build("--input", absent, "--output", output)
+        assert done.returncode == 2
+        assert error in done.stderr.splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
 

@@ -23,10 +23,9 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from common.cli import run
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools.harness import official_or_demo  # noqa: E402
+from tools.harness import ROOT, SCHEMAS, official_or_demo
 
 # name -> the settings that differ
 VARIANTS = {
@@ -48,7 +47,6 @@ VARIANTS = {
         "transitions x 100": ["head=crf", "crf_learning_rate=5e-2"],
     },
 }
-OFFICIAL = {"relation_extraction": ("duie", "schema.json"), "event_extraction": ("duee", "event_schema.json")}
 SMOOTHED = 5  # points of the curve, 20 steps each
 
 
@@ -67,9 +65,8 @@ def main() -> None:
 
 
 def train(task: str, settings: list[str], folder: Path, jobs: int) -> None:
-    official, schema = OFFICIAL[task]
-    names = {"train_file": "train.json", "dev_file": "dev.json", "schema_file": schema}
-    files = [f"{key}={official_or_demo(official, task, name)}" for key, name in names.items()]
+    names = {"train_file": "train.json", "dev_file": "dev.json", "schema_file": SCHEMAS[task]}
+    files = [f"{key}={official_or_demo(task, name)}" for key, name in names.items()]
     command = [sys.executable, ROOT / task / "train.py", "--config", "small.json", "--output", folder]
     threads = str(max(os.cpu_count() // jobs, 1))
     folder.parent.mkdir(parents=True, exist_ok=True)

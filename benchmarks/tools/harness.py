@@ -1,6 +1,7 @@
 """What the benchmarks share: options, the data, measuring in turns, and the report as a table and as JSON."""
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -19,12 +20,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.jsonl import write_json
+from common.jsonl import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 LOAD = os.getloadavg()[0]  # of the minute before, so of what else ran
 TORCH_PYTHON = ROOT / "runs/benchmarks/torch/bin/python"  # made by `make bench-torch`
 PACKAGES = ("tensorflow", "tf-keras", "bert4keras", "openvino", "numpy")
+# task -> the folders of its official data; CMRC 2018 stands in for the train file of DuReader-robust
+OFFICIAL = {
+    "relation_extraction": ("duie",),
+    "event_extraction": ("duee",),
+    "reading_comprehension": ("dureader_robust", "cmrc2018"),
+}
+SCHEMAS = {"relation_extraction": "schema.json", "event_extraction": "event_schema.json"}  # reading has none
 
 
 class Data(NamedTuple):
@@ -35,18 +43,36 @@ class Data(NamedTuple):
     schema: Path
 
 
-def official_or_demo(official: str, demo: str, name: str) -> Path:
-    """A file of an official data set where it is (`data/NAME`, or `shared/data/NAME` beside the repository), else
-    the file of the demo set."""
-    folders = [ROOT / "data" / official, ROOT.parent / "shared/data" / official]
-    return next((folder / name for folder in folders if (folder / name).is_file()), ROOT / "data/demo" / demo / name)
+def official_or_demo(task: str, name: str) -> Path:
+    """A file of a task's official data where it is (in `data/`, or `shared/data/` beside the repository), else of its
+    demo set."""
+    places = (ROOT / "data", ROOT.parent / "shared/data")
+    files = (place / official / name for official in OFFICIAL[task] for place in places)
+    return next(filter(Path.is_file, files), ROOT / "data/demo" / task / name)
 
 
 def duie_or_demo() -> Data:
     """The DuIE 2.0 files, else the demo set."""
-    train = official_or_demo("duie", "relation_extraction", "train.json")
+    train = official_or_demo("relation_extraction", "train.json")
     test = "test1.json" if train.parent.name == "duie" else "test.json"
     return Data(train, train.with_name(test), train.with_name("schema.json"))
+
+
+def corpus_or_demo() -> str:
+    """The text for pretraining where it is (`shared/corpus` beside the repository), else that of the demo."""
+    corpus = ROOT.parent / "shared/corpus"
+    return str(corpus if corpus.is_dir() else ROOT / "data/demo/pretraining")
+
+
+def first_items(path: Path, items: int) -> str:
+    """The first lines of a train file, or, of reading comprehension, the first paragraphs with as many questions."""
+    if path.parent.name in ("reading_comprehension", *OFFICIAL["reading_comprehension"]):
+        paragraphs = [paragraph for entry in read_json(path)["data"] for paragraph in entry["paragraphs"]]
+        before = itertools.accumulate((len(paragraph["qas"]) for paragraph in paragraphs), initial=0)
+        first = [paragraph for paragraph, questions in zip(paragraphs, before, strict=False) if questions < items]
+        return json.dumps({"data": [{"paragraphs": first}]}, ensure_ascii=False)
+    with path.open(encoding="utf-8") as file:
+        return "".join(itertools.islice(file, items))
 
 
 def make_parser(description: str, rounds: int = 5) -> argparse.ArgumentParser:
