@@ -43,7 +43,7 @@ demo-pretraining: install  ## train a small encoder on the texts of the demo set
 	echo '记者在成都获悉，两家公司[MASK][MASK]会面。' | \
 	    .venv/bin/python extras/pretraining/fill.py --encoder runs/pretraining/demo/encoder --input -
 
-demo-similar: install  ## train on groups of similar questions, write more of them, search among them
+demo-similar: install  ## train on groups of similar questions, write more of them
 	.venv/bin/python extras/similar_questions/train.py --config demo.json
 	printf '%s\n' 请问鼎昀手机多少钱 这本书怎么续借 | .venv/bin/python extras/similar_questions/generate.py \
 	    --model runs/similar_questions/demo --input - --output - --n 3

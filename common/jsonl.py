@@ -182,7 +182,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if os.path.lexists(path):
         raise UserError(f"{path}: exists already")
-    temporary = _temporary(path)
+    temporary = path.resolve().with_name(f".{path.name}.tmp")  # always the same: what a kill has left goes, too
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
     except OSError as error:
@@ -193,6 +194,8 @@ def new_folder(path: Path) -> Iterator[Path]:
             for file in temporary.iterdir():
                 flush(file)
             temporary.rename(path)
+    except UserError as error:
+        raise UserError(str(error).replace(str(temporary), str(path))) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -1,6 +1,7 @@
 """The run folder: everything that prediction and a resumed training need. No TensorFlow here."""
 
 import argparse
+import filecmp
 import math
 import os
 import shutil
@@ -100,8 +101,9 @@ def find_run(args: argparse.Namespace, task: Path, settings: Any, source: Encode
 
 def _check_files(run: RunFolder, settings: Any, source: EncoderSource) -> None:
     """Raises UserError if a file that labels or ids of tokens depend on is another one than at the start."""
+    schema_file = _schema_file(settings)
     changed = {
-        "the schema": schema_of(settings) and Path(schema_of(settings)).read_bytes() != run.schema.read_bytes(),
+        "the schema": schema_file and not _same(run.schema, schema_file),
         "the vocabulary": Tokenizer.from_vocab(run.vocabulary).tokens != source.tokenizer.tokens,
         "the encoder": read_json(run.architecture) != source.architecture,
     }
@@ -112,6 +114,10 @@ def _check_files(run: RunFolder, settings: Any, source: EncoderSource) -> None:
         )
 
 
+def _same(copy: Path, original: str) -> bool:
+    return copy.is_file() and filecmp.cmp(copy, original, shallow=False)
+
+
 def start_run(run: RunFolder, settings: Any, source: EncoderSource) -> None:
     """Writes what describes a run, if it is a new one and this is its chief. Call it when all that can be wrong with
     the input is checked. Raises UserError if the folder cannot be made."""
@@ -120,13 +126,13 @@ def start_run(run: RunFolder, settings: Any, source: EncoderSource) -> None:
     make_folder(run.path)
     source.tokenizer.save(run.vocabulary)
     write_json(run.architecture, source.architecture)
-    if schema_file := schema_of(settings):
+    if schema_file := _schema_file(settings):
         with replaced(run.schema) as temporary:
             shutil.copyfile(schema_file, temporary)
     save_config(settings, run.config)  # last: its presence means that the rest is there
 
 
-def schema_of(settings: Any) -> str | None:
+def _schema_file(settings: Any) -> str | None:
     """The file of the labels; not every task has one."""
     return getattr(settings, "schema_file", None)
 

@@ -273,19 +273,27 @@ def actors(job: Job) -> list["Actor"]:
     except ImportError:
         raise UserError('--ray: needs Ray, `pip install "ray==2.*"`') from None
     path = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
-    host, _, port = job.args.ray.rpartition(":")
     try:
-        if host and port.isdecimal():  # Ray itself tries for minutes
-            socket.create_connection((host.rpartition("//")[2].strip("[]"), int(port)), timeout=10).close()
+        _check_address(job.args.ray)
         environment = {"env_vars": {"PYTHONPATH": path}}
         ray.init(job.args.ray, runtime_env=environment, log_to_driver=False, logging_level="WARNING")
-    except (OSError, OverflowError, ValueError, SystemExit) as error:  # it exits where nobody answers
+    except (ConnectionError, ValueError, SystemExit) as error:  # it exits where nobody answers
         raise UserError(f"--ray {job.args.ray}: no Ray cluster found ({error})") from None
     per_node = job.args.workers or 1
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     if not nodes:
         raise UserError(f"--ray {job.args.ray}: no node of the cluster has a CPU")
     return [Actor(job, node["NodeID"], node["Resources"], per_node) for node in nodes for _ in range(per_node)]
+
+
+def _check_address(address: str) -> None:
+    """Raises ConnectionError where nobody answers; Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.rpartition("//")[2].strip("[]"), int(port)), timeout=10).close()
+        except (OSError, OverflowError) as error:
+            raise ConnectionError(error) from None
 
 
 class Actor:

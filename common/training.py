@@ -152,11 +152,12 @@ def save_weights(model: keras.Model, path: Path) -> None:
 def load_weights(model: keras.Model, path: Path) -> None:
     """Loads what `save_weights` saved. Raises UserError for a damaged file, one of another model, and for weights that
     are not finite."""
+    bare = keras.Model(model.inputs, model.outputs)  # without the mean of the losses, which may be infinite
     try:
-        keras.Model(model.inputs, model.outputs).load_weights(path)
+        bare.load_weights(path)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # HDF5 has many ways to fail
         raise UserError(f"{path}: not the weights of this model ({str(error).splitlines()[0]})") from error
-    for weight in model.weights:
+    for weight in bare.weights:
         if not np.isfinite(weight.numpy()).all():
             raise UserError(f"{path}: {weight.name} has values that are not finite")
 

@@ -162,6 +162,7 @@ def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new"
 
     def write_new(interrupted=False):
+        (tmp_path / ".new.tmp").mkdir()  # a killed process has left it
         with new_folder(path) as folder:
             (folder / "a").write_bytes(bytes(100))
             assert not path.exists()
@@ -172,6 +173,8 @@ def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
         write_new(interrupted=True)
     with disk_full(50), pytest.raises(UserError, match=r"new: cannot be written \(File too large\)"):
         write_new()
+    with disk_full(50), pytest.raises(UserError, match=r"/new/b: cannot be written"), new_folder(path) as folder:
+        write_jsonl(folder / "b", ["x" * 100])
     assert not list(tmp_path.iterdir())
     write_new()
     assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*")] == ["new", "new/a"]

@@ -56,7 +56,7 @@ def count_joins(sentences: list[Sentence], word_length: float) -> int:
     joins = round(max(spans - characters / word_length, 0))
     if not 1 <= joins <= most:
         allowed = f"{characters / max(spans - 1, 1):.2f} to {characters / max(spans - most, 1):.2f}"
-        raise UserError(f"words of {word_length:g} characters on average: the text allows {allowed}")
+        raise UserError(f"words of {word_length:g} characters on average: the text for the threshold allows {allowed}")
     return joins
 
 

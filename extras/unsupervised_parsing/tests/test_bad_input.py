@@ -141,11 +141,11 @@ def test_blank_text_to_choose_on(folder, refused, without_tensorflow):
 def test_a_length_that_cannot_be(folder, refused, without_tensorflow):
     arguments = ["--encoder", folder / "bert", "--input", folder / "text.txt", "--word-length", 3]
     error = refused(segment.main, *arguments)
-    assert error == "words of 3 characters on average: the text allows 1.20 to 2.00"
+    assert error == "words of 3 characters on average: the text for the threshold allows 1.20 to 2.00"
     write(folder, {"long.txt": "Python何何\n"})
     arguments = ["--gold", folder / "text.txt", "--predictions", folder / "text.txt", "--train", folder / "long.txt"]
     error = refused(evaluate.main, *arguments)
-    assert error == "words of 1.6 characters on average: the text allows 4.00 to 8.00"
+    assert error == "words of 1.6 characters on average: the text for the threshold allows 4.00 to 8.00"
 
 
 def test_no_font(folder, refused, monkeypatch, without_tensorflow):
