@@ -50,7 +50,7 @@ def train(
     questions = (question for group in [*groups, *dev] for question in group.questions)
     tokens = tokenize(questions, source.tokenizer, config.question_length, counts)
     for name, part in ((config.train_file, groups), (config.dev_file or config.train_file, dev)):
-        if not to_features(part, tokens, np.random.default_rng(0)):
+        if not any(to_features([group], tokens, np.random.default_rng(0)) for group in part):
             raise UserError(f"{name}: no two similar questions with a token")
     print(f"{len(groups)} groups to train on, {len(dev)} dev, {len(tokens)} questions")
     print_counts(counts)
