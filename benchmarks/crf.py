@@ -14,7 +14,7 @@ import statistics
 import numpy as np
 from tools.harness import in_turns, make_parser, median_ratio, report
 
-from common.cli import run
+from common.cli import run_command
 
 
 def main() -> None:
@@ -93,4 +93,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

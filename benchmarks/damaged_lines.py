@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from tools.harness import ROOT, report
 
-from common.cli import run
+from common.cli import run_command
 from common.tokenizer import Tokenizer
 
 DEMO = ROOT / "data/demo"
@@ -87,7 +87,7 @@ def outcome(call: Callable[[], None], place: str) -> str:
     output = io.TextIOWrapper(io.BytesIO(), "utf-8")
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(said):
         try:
-            run(call)
+            run_command(call)
         except SystemExit as exit:
             code = exit.code
         except BaseException:
@@ -231,7 +231,7 @@ def duie(good: Path, damaged: Path) -> list[Callable[[], None]]:
     import check_submission
     import evaluate
     from dataset import Labels, to_example, to_features
-    from schema import read_records, read_schema
+    from records import read_records, read_schema
 
     schema = DEMO / "relation_extraction/schema.json"
     labels, tokenizer = Labels(read_schema(schema)), Tokenizer.from_vocab(ROOT / "data/vocab.txt")
@@ -263,7 +263,7 @@ def duee(good: Path, damaged: Path) -> list[Callable[[], None]]:
     import check_submission
     import evaluate
     from dataset import Labels, to_example, to_features, token_tags
-    from schema import read_inputs, read_labelled, read_schema
+    from records import read_inputs, read_labelled, read_schema
 
     schema = DEMO / "event_extraction/event_schema.json"
     labels, tokenizer = Labels(read_schema(schema)), Tokenizer.from_vocab(ROOT / "data/vocab.txt")
@@ -294,8 +294,8 @@ def squad(good: Path, damaged: Path) -> list[Callable[[], None]]:
     import evaluate
     import heuristics
     from common.config import EncoderSizes
+    from config import Config
     from dataset import read_questions, to_features
-    from settings import Config
 
     tokenizer = Tokenizer.from_vocab(ROOT / "data/vocab.txt")
     config = Config(train_file="", dev_file="", encoder=EncoderSizes(hidden_size=8, layers=1, heads=1), max_length=192,
@@ -503,7 +503,7 @@ def config_lines() -> list[bytes]:
 def config(good: Path, damaged: Path) -> list[Callable[[], None]]:
     from common.config import EncoderSizes, load_config, save_config
     from common.encoder import resolve_encoder
-    from settings import Config
+    from config import Config
 
     def load() -> None:
         settings = load_config(Config, damaged, good.parent)
@@ -544,4 +544,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

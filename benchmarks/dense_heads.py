@@ -19,11 +19,11 @@ from encoder_step import ARCHITECTURE
 from tools.harness import ROOT, duie_or_demo, in_turns, make_parser, median_ratio, report
 
 from common.batching import bucketed_batches
-from common.cli import run
+from common.cli import run_command
 from common.config import EncoderSizes, OptimizerConfig
 from common.encoder import build_encoder, resolve_encoder
+from common.files import read_jsonl
 from common.heads import hidden_states
-from common.jsonl import read_jsonl
 from common.optimizers import make_optimizer
 from common.training import Batches, LossModel, set_precision
 
@@ -36,7 +36,7 @@ from bert4keras.layers import GlobalPointer
 
 from dataset import Labels, pair_batch, to_example, to_features
 from model import LOSSES, build_model
-from schema import read_schema
+from records import read_schema
 
 
 def main() -> None:
@@ -114,4 +114,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

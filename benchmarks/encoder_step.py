@@ -32,7 +32,7 @@ from tools.harness import (
     workers,
 )  # fmt: skip
 
-from common.cli import run
+from common.cli import run_command
 
 TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_step.py"
 ARCHITECTURE = {
@@ -133,4 +133,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 from tools.harness import ask, in_turns, make_parser, median_ratio, messages, peak_memory, report, workers
 
-from common.cli import run
+from common.cli import run_command
 
 FORMS = ("factored", "dense", "bert4keras")
 POSITIVES = 4  # of a sentence; DuIE has 2
@@ -133,4 +133,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -35,9 +35,9 @@ import matplotlib.image
 import tensorflow as tf
 from tools.harness import ROOT, first_items, report
 
-from common.cli import run
-from common.jsonl import read_json
-from common.run import RunFolder
+from common.cli import run_command
+from common.files import read_json
+from common.run_folder import RunFolder
 from common.testing import assert_equal_runs, history, read_report, write_tiny_config
 
 TASKS = {
@@ -303,4 +303,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

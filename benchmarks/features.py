@@ -15,13 +15,13 @@ from pathlib import Path
 
 from tools.harness import ROOT, duie_or_demo, make_parser, report
 
-from common.cli import run
+from common.cli import run_command
 from common.tokenizer import Encoding, Tokenizer
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
 from dataset import Labels, to_example, to_features
-from schema import read_records, read_schema
+from records import read_records, read_schema
 
 FIRST, LATER = "first us/example", "later us/example"
 
@@ -83,4 +83,4 @@ class TimedTokenizer(Tokenizer):
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from tools.harness import make_parser, report
 
-from common.cli import run
+from common.cli import run_command
 from common.inference import cpu_has_bfloat16
 
 SIZES = (1024, 2048, 3072)
@@ -81,4 +81,4 @@ def factors(size: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

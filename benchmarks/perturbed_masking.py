@@ -19,10 +19,10 @@ from itertools import pairwise
 import numpy as np
 from tools.harness import ROOT, duie_or_demo, in_turns, make_parser, median_ratio, report
 
-from common.cli import run
+from common.cli import run_command
 from common.encoder import build_encoder, load_pretrained, resolve_encoder
+from common.files import read_jsonl
 from common.inference import select_engine
-from common.jsonl import read_jsonl
 from common.tokenizer import load_jieba
 
 sys.path.insert(0, str(ROOT / "extras" / "unsupervised_parsing"))
@@ -95,4 +95,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -48,21 +48,21 @@ from tools.harness import (
 )  # fmt: skip
 
 from common.batching import length_sorted_batches, model_inputs
-from common.cli import run
+from common.cli import run_command
 from common.config import EncoderSizes
 from common.encoder import EncoderSource, build_encoder, resolve_encoder
+from common.files import read_jsonl, write_jsonl
 from common.inference import MAX_TOKENS, select_engine, tensorflow_engine
-from common.jsonl import read_jsonl, write_jsonl
 from common.training import LossModel
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
+from config import Config
 from dataset import Example, Features, Labels, to_example, to_features
 from decode import object_relations, pair_scores, pointer_spans
 from model import OBJECT_POWER, SUBJECT_POWER, PairExtractor, PointerExtractor, build_model, sigmoid
 from predict import predict
-from schema import read_records, read_schema
-from settings import Config
+from records import read_records, read_schema
 
 TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_factors.py"
 PUBLISHED_VOCABULARY = ROOT.parent / "shared/encoders/chinese_vocab_21128.txt"
@@ -353,4 +353,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -17,7 +17,7 @@ import numpy as np
 from matrix_peak import matrix_peak
 from tools.harness import ROOT, corpus_or_demo, in_turns, make_parser, report
 
-from common.cli import run
+from common.cli import run_command
 from common.config import find_files, load_config
 from common.encoder import build_encoder, resolve_encoder
 from common.losses import token_crossentropy
@@ -26,9 +26,9 @@ from common.training import Batches, set_precision
 
 sys.path.insert(0, str(ROOT / "extras/pretraining"))
 
+from config import Config
 from dataset import Text, Windows, masked_batch, passes, to_corpus
 from model import build_model
-from settings import Config
 
 
 class Passages:
@@ -99,4 +99,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

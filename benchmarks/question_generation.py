@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tools.harness import ROOT, in_turns, make_parser, median_ratio, report
 
-from common.cli import run
+from common.cli import run_command
 from common.config import EncoderSizes
 from common.encoder import build_encoder, mlm_head, resolve_encoder
 
@@ -96,4 +96,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

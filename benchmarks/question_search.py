@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from tools.harness import ROOT, ask, corpus_or_demo, messages, peak_memory, report, workers
 
-from common.cli import run
+from common.cli import run_command
 from common.config import find_files
-from common.jsonl import read_lines
+from common.files import read_lines
 
 sys.path.insert(0, str(ROOT / "extras/similar_questions"))
 
@@ -117,4 +117,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -18,17 +18,17 @@ from dataclasses import replace
 import numpy as np
 from tools.harness import ROOT, in_turns, make_parser, median_ratio, official_or_demo, report
 
-from common.cli import run
+from common.cli import run_command
 from common.config import EncoderSizes
 from common.encoder import build_encoder, resolve_encoder
 from common.inference import select_engine
 
 sys.path.insert(0, str(ROOT / "reading_comprehension"))
 
+from config import Config
 from dataset import Question, model_inputs, read_questions, to_features
 from model import Extractor, build_model
 from predict import predict
-from settings import Config
 
 
 def main() -> None:
@@ -101,4 +101,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -28,7 +28,7 @@ from tools.harness import (
     workers,
 )  # fmt: skip
 
-from common.cli import run
+from common.cli import run_command
 
 MODES = {"off": 0, "on": 1}
 
@@ -94,7 +94,7 @@ def serve(connection: Connection, recompute: int, layers: int, length: int, prec
     """The worker: answers ("step", batch size) and ("forward", batch size) with a loss, ("peak", 0) with bytes."""
     import tensorflow as tf
 
-    from common.compat import dropout_seed
+    from common.bert import dropout_seed
 
     model = encoder_model(architecture(layers), recompute, precision)
     rng = np.random.default_rng(0)
@@ -151,4 +151,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tools.harness import ROOT, duie_or_demo, first_items, make_parser, report
 
-from common.cli import run
+from common.cli import run_command
 from common.testing import write_tiny_config
 
 TASK = ROOT / "relation_extraction"
@@ -146,4 +146,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

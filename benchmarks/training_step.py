@@ -16,10 +16,10 @@ import numpy as np
 from tools.harness import OFFICIAL, ROOT, SCHEMAS, in_turns, make_parser, official_or_demo, report
 
 from common.batching import bucketed_batches, padding_waste
-from common.cli import run
+from common.cli import run_command
 from common.config import load_config
 from common.encoder import EncoderSource, build_encoder, resolve_encoder
-from common.jsonl import read_jsonl
+from common.files import read_jsonl
 from common.optimizers import make_optimizer
 from common.training import Batches, set_precision
 
@@ -27,9 +27,9 @@ from common.training import Batches, set_precision
 def main() -> None:
     args = parse_arguments()
     sys.path.insert(0, str(ROOT / args.task))
+    from config import Config
     from dataset import BATCHES
     from model import LOSSES
-    from settings import Config
 
     train_file = official_or_demo(args.task, "train.json")
     files = [f"train_file={train_file}", f"dev_file={train_file}"]
@@ -90,7 +90,7 @@ def prepare(task: str, config, source: EncoderSource) -> tuple[list, dict]:
 
         return list(to_features(read_questions(config.train_file), source.tokenizer, config, counts)), {}
     from dataset import Labels, to_example, to_features
-    from schema import read_schema
+    from records import read_schema
 
     labels = Labels(read_schema(config.schema_file))
     more = [counts] if task == "relation_extraction" else []
@@ -110,4 +110,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

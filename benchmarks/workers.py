@@ -23,7 +23,7 @@ from typing import Any
 
 from tools.harness import ROOT, SCHEMAS, first_items, official_or_demo, report
 
-from common.cli import run
+from common.cli import run_command
 from common.testing import differences, start_workers, write_tiny_config
 
 HEADS = {
@@ -107,4 +107,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from common.cli import UserError
-from common.jsonl import replaced
+from common.files import replaced
 
 MODEL_TYPES = ("bert", "albert", "electra", "ernie", "nezha", "roformer")
 FORMATS = "model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*"

@@ -17,7 +17,7 @@ class UserError(Exception):
     """The user's input is wrong. The message is the one line shown: where, what, and what is expected."""
 
 
-def run(main: Callable[[], None]) -> None:
+def run_command(main: Callable[[], None]) -> None:
     """Call `main` and turn its failure into an exit code.
 
     0 done, 2 a `UserError` or a full disk (one line on standard error), 130 interrupted, 141 the reader of our output

@@ -1,6 +1,6 @@
 """Typed configurations: JSON (with a parent) and `--set key=value` become a frozen dataclass.
 
-A task declares its keys with `@config` and reads them with `load_config`. A mistake is one line that names
+A task declares its keys with `@strict_config` and reads them with `load_config`. A mistake is one line that names
 the file and the key.
 """
 
@@ -20,14 +20,14 @@ import pydantic_core
 from pydantic import Field, PositiveFloat
 
 from common.cli import UserError
-from common.jsonl import read_json, write_json
+from common.files import read_json, write_json
 
 T = TypeVar("T")
 DATA_FOLDER = Path(__file__).resolve().parent.parent / "data"
 
 # Strict: no strings for numbers, no booleans for integers; an integer may stand for a float.
 STRICT = pydantic.ConfigDict(strict=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-config = functools.partial(pydantic.dataclasses.dataclass, frozen=True, kw_only=True, config=STRICT)
+strict_config = functools.partial(pydantic.dataclasses.dataclass, frozen=True, kw_only=True, config=STRICT)
 
 
 class _Located(NamedTuple):
@@ -83,7 +83,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow counts in 32 bits
 
 
-@config
+@strict_config
 class OptimizerConfig:
     """How the weights move; the learning rate itself is a key of its own beside `optimizer`."""
 
@@ -99,7 +99,7 @@ class OptimizerConfig:
     rates: dict[str, PositiveFloat] = dataclasses.field(default_factory=dict)  # part of a weight's name -> factor
 
 
-@config
+@strict_config
 class EncoderSizes:
     """A fresh encoder."""
 
@@ -131,9 +131,9 @@ EncoderSpec = Annotated[
 ]
 
 
-@config
+@strict_config
 class TrainingConfig:
-    """The keys that every training has; a folder's own are added in its settings.py."""
+    """The keys that every training has; a folder's own are added in its config.py."""
 
     train_file: InputFile
     dev_file: InputFile
@@ -159,14 +159,14 @@ class TrainingConfig:
         return self
 
 
-@config
-class WindowsConfig(TrainingConfig):
+@strict_config
+class WindowedConfig(TrainingConfig):
     """Where a text of more than `max_length` tokens is cut into windows."""
 
     stride: PositiveInt = 128  # tokens from one window to the next
 
     @pydantic.model_validator(mode="after")
-    def _check_stride(self) -> "WindowsConfig":
+    def _check_stride(self) -> "WindowedConfig":
         if self.stride > self.max_length - 2:
             raise ValueError(f"stride {self.stride} is more than max_length - 2, tokens between windows would be lost")
         return self
@@ -179,7 +179,7 @@ def load_config(
     overrides: Iterable[str] = (),
     check_files: bool = True,
 ) -> T:
-    """Read the configuration `name` into `cls`, a class declared with `@config`.
+    """Read the configuration `name` into `cls`, a class declared with `@strict_config`.
 
     `name` is a file, or one in `folder`/configs, with or without .json. Its "parent", a file next to it,
     holds defaults, merged key by key; "about" is a remark. `overrides` are "key.key=value", the value JSON
@@ -201,9 +201,9 @@ def load_config(
         raise UserError(_explain(cls, error, sources, path)) from None
 
 
-def save_config(settings: Any, path: str | Path) -> None:
+def save_config(config: Any, path: str | Path) -> None:
     """Write a configuration, all defaults and paths resolved, so that `load_config` reads it back equal."""
-    write_json(path, dataclasses.asdict(settings))
+    write_json(path, dataclasses.asdict(config))
 
 
 def config_differences(first: Any, second: Any) -> list[str]:

@@ -22,8 +22,8 @@ from common.checkpoints import (
 )
 from common.cli import UserError
 from common.config import EncoderSizes
+from common.files import read_json, write_json
 from common.hub import fetch_encoder
-from common.jsonl import read_json, write_json
 from common.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def build_encoder(
     Inputs [token ids, segment ids], both int32 [B, L], L at most `max_position` (NEZHA, RoFormer: any L);
     token id 0 is padding. Output: the last hidden states [B, L, hidden_size]; with `with_mlm` a list of them
     and the scores (logits) of all vocabulary entries [B, L, vocab_size]. A call in training needs
-    `common.compat.dropout_seed`. `recompute` blocks at a time are run again in the backward pass, see
+    `common.bert.dropout_seed`. `recompute` blocks at a time are run again in the backward pass, see
     `common.recompute`; 0 for none. With `unilm` a token of segment 0 attends to all of segment 0, and one of segment 1
     to all tokens up to itself (arXiv 1905.03197).
     """
@@ -259,7 +259,7 @@ def _attend_to_same_token(model: "keras.Model") -> None:
 
 def _transformer(architecture: dict[str, Any], seed=0, dropout_rate=0.0, with_mlm=False, unilm=False):
     """The bert4keras object that builds the model and knows the names of its weights."""
-    from common.compat import TRANSFORMERS, with_unilm_mask  # TensorFlow: only now, when the input has been checked
+    from common.bert import TRANSFORMERS, with_unilm_mask  # TensorFlow: only now, when the input has been checked
 
     sizes = {key: value for key, value in architecture.items() if key not in ("model", "same_token_attention")}
     transformer = TRANSFORMERS[architecture["model"]]

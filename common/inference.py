@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-Run = Callable[[dict[str, np.ndarray]], Any]  # inputs by name -> outputs as the model nests them
+Engine = Callable[[dict[str, np.ndarray]], Any]  # inputs by name -> outputs as the model nests them
 
 # Padded tokens per batch: enough to keep the matrix products busy, little enough to stay in the caches.
 MAX_TOKENS = 4096
@@ -39,7 +39,7 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def select_engine(name: str) -> Callable[["keras.Model"], Run]:
+def select_engine(name: str) -> Callable[["keras.Model"], Engine]:
     """The engine of a name: "tensorflow", "openvino", or "auto", which is OpenVINO on a CPU that multiplies bfloat16
     in hardware. In float32 TensorFlow is the faster one (`benchmarks/prediction.py`)."""
     if name == "auto":
@@ -50,7 +50,7 @@ def select_engine(name: str) -> Callable[["keras.Model"], Run]:
     return {"tensorflow": tensorflow_engine, "openvino": openvino_engine}[name]
 
 
-def tensorflow_engine(model: "keras.Model") -> Run:
+def tensorflow_engine(model: "keras.Model") -> Engine:
     """Runs a model in one graph for all shapes; inputs and outputs are NumPy arrays."""
     import tensorflow as tf
 
@@ -63,7 +63,7 @@ def tensorflow_engine(model: "keras.Model") -> Run:
     return run
 
 
-def openvino_engine(model: "keras.Model") -> Run:
+def openvino_engine(model: "keras.Model") -> Engine:
     """The same in OpenVINO on the CPU, in bfloat16 where the CPU multiplies it in hardware.
 
     The model must have been built under the float32 policy.

@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib.figure
 
 from common.cli import UserError
+from common.files import check_output_path, replaced
 from common.fonts import find_font
-from common.jsonl import check_output_path, replaced
 
 MAX_ROWS = 300  # of a chart; the page has all
 MAX_NAME = 24  # characters of a row's name

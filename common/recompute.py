@@ -14,7 +14,7 @@ class Encoder(keras.Model):
 
     In training every `recompute` blocks then keep their input alone, and their forward pass is run once more in the
     backward pass. Layers, weights and results are those of the model without; what draws random numbers in them has
-    to be a pure function, as `common.compat.stateless_dropout` is, for the second run to be as the first.
+    to be a pure function, as `common.bert.stateless_dropout` is, for the second run to be as the first.
 
     outputs: that of the last block, or a list of it and what is made of it. boundaries: the input of the first block
     and the output of each. sides: what all blocks read beside, masks first.

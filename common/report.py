@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from common.jsonl import atomic_write, make_folder
+from common.files import atomic_write, make_folder
 from common.spans import Span
 
 PAGE = Path(__file__).with_name("report.html")

@@ -29,8 +29,8 @@ from typing import Any
 from tqdm import tqdm
 
 from common.cli import UserError
+from common.files import make_folder, read_jsonl, write_jsonl
 from common.inference import chunks
-from common.jsonl import make_folder, read_jsonl, write_jsonl
 
 Predict = Callable[[Iterable], Iterable]  # inputs -> a prediction for each, in order
 

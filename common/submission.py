@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, printable
-from common.jsonl import open_zip, read_submission_lines
+from common.files import open_zip, read_submission_lines
 
 KINDS_SHOWN = 10
 Say = Callable[[str], None]

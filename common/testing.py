@@ -28,8 +28,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from common.cli import run
-from common.jsonl import read_submission_lines
+from common.cli import run_command
+from common.files import read_submission_lines
 from common.tokenizer import Tokenizer
 from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_JSON, NOT_LINES, READERS, SCHEMA_READERS, Reader, not_zips
 
@@ -87,7 +87,7 @@ def call():
     def call(main, *arguments):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["command", *map(str, arguments)])
-            run(main)
+            run_command(main)
 
     return call
 
@@ -351,7 +351,7 @@ class TrainingTests:
                 with pytest.raises(SystemExit, match="130"):
                     call(self.train, *arguments)
 
-        cut(training.Run, "keep_best", lambda run, _: run.progress.epoch == 1)
+        cut(training.Training, "keep_best", lambda run, _: run.progress.epoch == 1)
         cut(training, "write_history", lambda _, history: len(history) == 10)
         assert "resuming in epoch 2" in capsys.readouterr().out
         call(self.train, *arguments)

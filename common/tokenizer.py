@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from common.cli import UserError
-from common.jsonl import atomic_write
+from common.files import atomic_write
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PIECE_BYTES = 12  # id, start and end of a piece, int32

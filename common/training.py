@@ -20,14 +20,14 @@ import tf_keras as keras
 from tf_keras.src.saving import saving_lib
 from tqdm import tqdm
 
+from common.bert import dropout_seed
 from common.cli import UserError
-from common.compat import dropout_seed
+from common.files import atomic_write, flush, replaced
 from common.inference import cpu_has_bfloat16
-from common.jsonl import atomic_write, flush, replaced
 from common.losses import sum_over_replicas
 from common.optimizers import averaged_weights
 from common.plots import plot_curves
-from common.run import RunFolder
+from common.run_folder import RunFolder
 from common.workers import check_resumed, is_chief, shares
 
 LOG_STEPS = 20  # between two points of the loss
@@ -204,7 +204,7 @@ class SavedProgress(tf.train.experimental.PythonState):
         self.now = Progress(**json.loads(string))
 
 
-class Run(keras.callbacks.Callback):
+class Training(keras.callbacks.Callback):
     """Resumes a run where it was stopped, to the bit, and keeps what it learns.
 
     Every `checkpoint_steps` steps and after every epoch the model, the optimizer and the progress are saved

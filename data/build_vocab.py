@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from common.cli import UserError, run
-from common.jsonl import atomic_write, check_output_path, read_lines
+from common.cli import UserError, run_command
+from common.files import atomic_write, check_output_path, read_lines
 from common.tokenizer import SPECIAL_TOKENS, words
 
 YEARS = [str(year) for year in range(1900, 2030)]
@@ -121,4 +121,4 @@ def _merge(pieces: list[str], pair: tuple[str, str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

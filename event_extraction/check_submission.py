@@ -8,9 +8,9 @@ Each kind of problem is one line on standard error: the first place that has it,
 from functools import partial
 from typing import Any
 
-from common.cli import check_arguments, run
+from common.cli import check_arguments, run_command
 from common.submission import Say, check_submission
-from schema import Schema, read_inputs, read_schema, record_faults, schema_faults
+from records import Schema, read_inputs, read_schema, record_faults, schema_faults
 
 
 def examine(record: Any, problem: Say, warning: Say, schema: Schema | None) -> int:
@@ -37,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -11,7 +11,7 @@ import numpy as np
 from common.batching import model_inputs, pad
 from common.spans import Span, token_span, token_windows
 from common.tokenizer import Tokenizer
-from schema import Schema
+from records import Schema
 
 TRIGGER = ""  # the role of a trigger; no role of the schema has this name
 
@@ -79,7 +79,7 @@ class Labels:
 
 
 def to_example(record: dict[str, Any]) -> Example:
-    """A labelled record, whose offsets are right (`schema.read_labelled` sees to it)."""
+    """A labelled record, whose offsets are right (`records.read_labelled` sees to it)."""
     return Example(record["text"], tuple(_event(event) for event in record["event_list"]))
 
 

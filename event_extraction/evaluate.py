@@ -11,11 +11,11 @@ import sys
 import zipfile
 from typing import Any
 
-from common.cli import UserError, evaluation_arguments, note_unmatched, run
-from common.jsonl import make_folder
+from common.cli import UserError, evaluation_arguments, note_unmatched, run_command
+from common.files import make_folder
 from common.table import format_table
+from records import read_events
 from report import write_report
-from schema import read_events
 from scoring import Counts, by_type, exact_events, per_label, score
 
 Records = list[dict[str, Any]]
@@ -94,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

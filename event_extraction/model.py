@@ -12,11 +12,11 @@ from common.encoder import EncoderSource, build_encoder
 from common.heads import PairHead, hidden_states
 from common.inference import select_engine
 from common.losses import batch_mean, pair_heads_loss
-from common.run import RunFolder, read_threshold
+from common.run_folder import RunFolder, read_threshold
 from common.training import LossModel, load_weights
+from config import Config
 from dataset import Features, Labels
 from decode import Tokens, decode_pair, tag_spans
-from settings import Config
 
 
 def build_model(head: str, encoder: keras.Model, labels: Labels, seed: int) -> LossModel:

@@ -12,16 +12,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from common.cli import prediction_arguments, run
+from common.cli import prediction_arguments, run_command
+from common.files import check_output_path, write_jsonl, write_lines
 from common.inference import chunks, in_length_order
-from common.jsonl import check_output_path, write_jsonl, write_lines
-from common.run import load_run
+from common.run_folder import load_run
 from common.scale_out import predicted
 from common.tokenizer import Tokenizer
+from config import Config
 from dataset import Example, Features, Labels, to_features
 from decode import Found, to_characters, to_events, to_record
-from schema import read_inputs, read_schema
-from settings import Config
+from records import read_inputs, read_schema
 
 # Records in memory at a time, and of a worker's block; the more, the less padding.
 CHUNK = 2048
@@ -80,4 +80,4 @@ def in_words(event: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -5,7 +5,7 @@
 Each kind of problem is one line on standard error: the first place that has it, and how often it comes up.
 """
 
-from common.cli import check_arguments, run
+from common.cli import check_arguments, run_command
 from common.submission import findings
 from dataset import read_questions
 from evaluate import read_predictions
@@ -31,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

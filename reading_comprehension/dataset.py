@@ -11,10 +11,10 @@ import numpy as np
 from common import batching
 from common.batching import pad
 from common.cli import UserError
-from common.jsonl import read_json
+from common.files import read_json
 from common.spans import Span, find, find_folded, token_span, token_windows
 from common.tokenizer import Tokenizer
-from settings import Config
+from config import Config
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-from common.cli import UserError, evaluation_arguments, run
-from common.jsonl import make_folder, read_json
+from common.cli import UserError, evaluation_arguments, run_command
+from common.files import make_folder, read_json
 from dataset import read_entries
 from report import write_report
 from scoring import score
@@ -57,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

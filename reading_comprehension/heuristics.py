@@ -11,8 +11,8 @@ import math
 import re
 from collections import Counter
 
-from common.cli import run
-from common.jsonl import check_output_path, write_json
+from common.cli import run_command
+from common.files import check_output_path, write_json
 from dataset import Question, check_ids, read_questions
 
 
@@ -62,4 +62,4 @@ def terms(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

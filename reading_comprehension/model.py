@@ -10,11 +10,11 @@ from common.encoder import EncoderSource, build_encoder
 from common.heads import PairHead, text_mask
 from common.inference import select_engine
 from common.losses import batch_mean, factored_multilabel_crossentropy, masked_softmax_crossentropy
-from common.run import RunFolder
+from common.run_folder import RunFolder
 from common.training import LossModel, load_weights
+from config import Config
 from dataset import Features, model_inputs
 from decode import Candidates, band, n_best_spans
-from settings import Config
 
 
 def build_model(head: str, encoder: keras.Model, seed: int) -> LossModel:

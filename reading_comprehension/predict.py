@@ -13,15 +13,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from common.cli import UserError, prediction_arguments, run
+from common.cli import UserError, prediction_arguments, run_command
+from common.files import check_output_path, write_json, write_lines
 from common.inference import chunks, in_length_order
-from common.jsonl import check_output_path, write_json, write_lines
-from common.run import load_run
+from common.run_folder import load_run
 from common.scale_out import predicted
 from common.tokenizer import Tokenizer
+from config import Config
 from dataset import Features, Question, check_ids, read_questions, to_features
 from decode import Answer, to_answers
-from settings import Config
 
 # Questions in memory at a time as scores, and of a worker's block; the more, the less padding.
 CHUNK = 256
@@ -101,4 +101,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -8,17 +8,17 @@ from collections import Counter
 from pathlib import Path
 
 from common.batching import bucketed_batches
-from common.cli import UserError, print_counts, run, training_arguments
+from common.cli import UserError, print_counts, run_command, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
-from common.jsonl import write_json
-from common.run import RunFolder, find_run, print_finished, start_run
+from common.files import write_json
+from common.run_folder import RunFolder, find_run, print_finished, start_run
 from common.workers import as_worker, is_chief, select_strategy
+from config import Config
 from dataset import BATCHES, Question, check_ids, read_questions, to_features
 from predict import predict
 from report import write_report
 from scoring import score
-from settings import Config
 
 HERE = Path(__file__).resolve().parent
 
@@ -53,7 +53,7 @@ def train(
     from common.encoder import build_encoder, load_pretrained
     from common.inference import tensorflow_engine
     from common.optimizers import make_optimizer
-    from common.training import Batches, Run, load_weights, set_precision
+    from common.training import Batches, Training, load_weights, set_precision
     from model import LOSSES, Extractor, build_model
 
     with select_strategy().scope():
@@ -66,7 +66,7 @@ def train(
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
         model.compile(optimizer, LOSSES[config.head], accumulate=config.accumulate, jit_compile=config.xla)
         start_run(folder, config, source)
-        training = Run(folder, model, config.checkpoint_steps)
+        training = Training(folder, model, config.checkpoint_steps)
     extractor = Extractor(model, config, tensorflow_engine)
 
     def predicted() -> dict[str, str]:
@@ -92,4 +92,4 @@ def train(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

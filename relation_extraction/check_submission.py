@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from common.cli import check_arguments, run
+from common.cli import check_arguments, run_command
 from common.submission import Say, check_submission
-from schema import Predicate, read_records, read_schema, record_faults, schema_faults
+from records import Predicate, read_records, read_schema, record_faults, schema_faults
 
 
 def examine(record: Any, problem: Say, warning: Say, schema: dict[str, Predicate] | None) -> int:
@@ -68,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -12,7 +12,7 @@ import numpy as np
 from common.batching import model_inputs, pad
 from common.spans import Span, find, find_folded, token_span, token_windows
 from common.tokenizer import Tokenizer
-from schema import Predicate
+from records import Predicate
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import sys
 import zipfile
 from typing import Any
 
-from common.cli import UserError, evaluation_arguments, note_unmatched, run
-from common.jsonl import make_folder
+from common.cli import UserError, evaluation_arguments, note_unmatched, run_command
+from common.files import make_folder
 from common.table import format_table
-from schema import read_records
+from records import read_records
 from scoring import Counts, by_support, per_predicate, read_aliases
 
 # Official gold has a triple for every sentence, and real predictions leave some without. From this many
@@ -71,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

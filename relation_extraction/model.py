@@ -11,11 +11,11 @@ from common.encoder import EncoderSource, build_encoder
 from common.heads import ConditionalLayerNormalization, PairHead, hidden_states
 from common.inference import select_engine
 from common.losses import pair_heads_loss, pointer_crossentropy
-from common.run import RunFolder, read_threshold
+from common.run_folder import RunFolder, read_threshold
 from common.training import LossModel, load_weights
+from config import Config
 from dataset import Features, Labels
 from decode import decode_pair, object_relations, pointer_spans
-from settings import Config
 
 # powers of the sigmoid in the pointer head: subjects, objects
 SUBJECT_POWER, OBJECT_POWER = 2, 4

@@ -7,7 +7,7 @@ from typing import Any
 
 from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
 from dataset import to_example
-from scoring import Aliases, Counts, Triple, by_support, compare, normalise_triple, per_predicate, score
+from scoring import Aliases, Counts, NormalTriple, by_support, compare, normalise_triple, per_predicate, score
 
 KINDS = {
     "correct": "right",
@@ -74,7 +74,7 @@ def explain(wrong: dict[str, Any], missed: Records) -> tuple[str, str]:
     return "not in gold", ""
 
 
-def _value(triple: Triple) -> str:
+def _value(triple: NormalTriple) -> str:
     return dict(triple.object).get("@value", "")
 
 

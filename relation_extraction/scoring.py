@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.jsonl import read_lines
+from common.files import read_lines
 
 Aliases = Mapping[str, Set[str]]
 Judged = tuple[dict[str, Any], bool]  # a triple as written, and whether the other side has it
 
 
-class Triple(NamedTuple):
+class NormalTriple(NamedTuple):
     """A normalised triple; the object as its (slot, value) pairs, sorted."""
 
     predicate: str
@@ -115,29 +115,29 @@ def read_aliases(path: str | Path) -> dict[str, set[str]]:
     return {name: set(aliases) for name, *aliases in rows}
 
 
-def normalise_triple(triple: dict[str, Any]) -> Triple:
+def normalise_triple(triple: dict[str, Any]) -> NormalTriple:
     slots = sorted((slot, _normalise(value)) for slot, value in triple["object"].items())
-    return Triple(triple["predicate"], _normalise(triple["subject"]), tuple(slots))
+    return NormalTriple(triple["predicate"], _normalise(triple["subject"]), tuple(slots))
 
 
 def _normalise(name: str) -> str:
     return name.lower()[1:-1] if name.startswith("《") and name.endswith("》") else name.lower()
 
 
-def _distinct(triples: Iterable[dict[str, Any]], alias: Aliases) -> dict[Triple, dict[str, Any]]:
+def _distinct(triples: Iterable[dict[str, Any]], alias: Aliases) -> dict[NormalTriple, dict[str, Any]]:
     """The first of each, as written."""
-    kept: dict[Triple, dict[str, Any]] = {}
+    kept: dict[NormalTriple, dict[str, Any]] = {}
     for original in triples:
         if not _is_among(triple := normalise_triple(original), kept.keys(), alias):
             kept[triple] = original
     return kept
 
 
-def _is_among(target: Triple, triples: Set[Triple], alias: Aliases) -> bool:
+def _is_among(target: NormalTriple, triples: Set[NormalTriple], alias: Aliases) -> bool:
     return target in triples or (bool(alias) and any(_matches(target, triple, alias) for triple in triples))
 
 
-def _matches(target: Triple, triple: Triple, alias: Aliases) -> bool:
+def _matches(target: NormalTriple, triple: NormalTriple, alias: Aliases) -> bool:
     """Whether `triple` stands for `target`: subjects by the target's aliases, slot values by both sides'."""
     return (
         triple.predicate == target.predicate

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from common.cli import UserError, prediction_arguments, printable, run
+from common.cli import UserError, prediction_arguments, printable, run_command
 
 
 def failing(error):
@@ -15,27 +15,27 @@ def failing(error):
 
 def test_user_error_is_one_line_and_exit_code_2(capsys):
     with pytest.raises(SystemExit) as exit_info:
-        run(failing(UserError("train.json, line 3: not JSON\nreally")))
+        run_command(failing(UserError("train.json, line 3: not JSON\nreally")))
     assert exit_info.value.code == 2
     assert capsys.readouterr() == ("", "error: train.json, line 3: not JSON really\n")
 
 
 def test_interrupt_is_quiet(capsys):
     with pytest.raises(SystemExit) as exit_info:
-        run(failing(KeyboardInterrupt()))
+        run_command(failing(KeyboardInterrupt()))
     assert exit_info.value.code == 130
     assert capsys.readouterr() == ("", "")
 
 
 def test_success_and_faults_of_ours_pass_through():
-    assert run(lambda: None) is None
+    assert run_command(lambda: None) is None
     with pytest.raises(ZeroDivisionError):
-        run(lambda: 1 / 0)
+        run_command(lambda: 1 / 0)
 
 
 @pytest.mark.parametrize("lines", [3, 100_000])  # within the output buffer and far beyond it
 def test_closed_pipe_is_quiet(lines):
-    program = f"import common.cli; common.cli.run(lambda: print('line\\n' * {lines}))"
+    program = f"import common.cli; common.cli.run_command(lambda: print('line\\n' * {lines}))"
     command = f"'{sys.executable}' -c \"{program}\" | true; exit ${{PIPESTATUS[0]}}"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert result.returncode == 141
@@ -53,12 +53,12 @@ def test_closed_pipe_is_quiet(lines):
 @pytest.mark.parametrize("lines", [3, 100_000])
 def test_streams_that_are_full_or_closed(streams, said, lines):
     program = f"""
-import common.cli, common.jsonl, sys
+import common.cli, common.files, sys
 def main():
     print('line\\n' * {lines})
     if '<' in {streams!r}:
-        next(common.jsonl.read_lines('-'))
-common.cli.run(main)"""
+        next(common.files.read_lines('-'))
+common.cli.run_command(main)"""
     command = ["bash", "-c", f'"$@" {streams}', "bash", sys.executable, "-c", program]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 2
@@ -66,7 +66,7 @@ common.cli.run(main)"""
 
 
 def test_lines_of_a_closed_standard_error_do_not_come_out_elsewhere():
-    program = "import common.cli, sys; common.cli.run(lambda: print('note', file=sys.stderr))"
+    program = "import common.cli, sys; common.cli.run_command(lambda: print('note', file=sys.stderr))"
     command = ["bash", "-c", '"$@" 2>&-', "bash", sys.executable, "-c", program]
     result = subprocess.run(command, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (0, "")
@@ -79,7 +79,7 @@ def test_nothing_in_a_message_commands_the_terminal():
 
 def test_import_sets_the_environment_and_loads_nothing_heavy():
     program = (
-        "import os, sys, common.cli, common.jsonl; "
+        "import os, sys, common.cli, common.files; "
         "print(os.environ['TF_KERAS'], os.environ['TF_USE_LEGACY_KERAS'], 'numpy' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -13,17 +13,17 @@ from common.config import (
     InputFile,
     InputFiles,
     OptimizerConfig,
-    config,
     config_differences,
     find_files,
     load_config,
     save_config,
+    strict_config,
 )
 
 SIZES = {"hidden_size": 8, "layers": 1, "heads": 2, "vocabulary": "../vocab.txt"}
 
 
-@config
+@strict_config
 class Config:
     train_file: InputFile
     dev_file: InputFile | None = None
@@ -200,7 +200,7 @@ def test_circle_of_two(task):
     assert error(task, name="one").startswith("configs/two.json: parent: circular")
 
 
-@config
+@strict_config
 class Texts:
     train_file: InputFiles
 

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
+from common.bert import models
 from common.checkpoints import canonical_name, published_name, read_weights
 from common.cli import UserError
-from common.compat import models
 from common.config import EncoderSizes
 from common.encoder import build_encoder, load_pretrained, resolve_encoder, save_checkpoint, save_encoder
 from common.tokenizer import Tokenizer

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from common.cli import UserError, printable
 from common.config import OptimizerConfig, TrainingConfig, load_config, save_config
-from common.jsonl import read_json, read_jsonl, read_lines, read_submission_lines, write_json, write_jsonl
+from common.files import read_json, read_jsonl, read_lines, read_submission_lines, write_json, write_jsonl
 from common.properties import TEXT
 from common.spans import find, find_folded, text_spans, token_span, token_windows, windows
 from common.table import display_width, format_table

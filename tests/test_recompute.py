@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from common.compat import dropout_seed
+from common.bert import dropout_seed
 from common.encoder import build_encoder
 from common.losses import batch_mean
 from common.training import Batches, LossModel, load_weights, save_weights

@@ -12,19 +12,19 @@ import tf_keras as keras
 from common.cli import UserError
 from common.config import OptimizerConfig
 from common.optimizers import make_optimizer
-from common.run import RunFolder, read_threshold
+from common.run_folder import RunFolder, read_threshold
 from common.testing import disk_full
-from common.training import LossModel, Run, load_weights, write_history
+from common.training import LossModel, Training, load_weights, write_history
 
 HISTORY = [{"epoch": 1, "loss": 0.5, "f1": 0.25, "seconds": 1.0}]
 
 
-def start(folder: Path, weights: float = 0.0) -> Run:
+def start(folder: Path, weights: float = 0.0) -> Training:
     """A run with a model of one layer, whose weights all have one value."""
     inputs = keras.Input([50])
     model = LossModel(inputs, keras.layers.Dense(50, kernel_initializer=keras.initializers.Constant(weights))(inputs))
     model.compile(make_optimizer(OptimizerConfig(), 1e-3, 10), loss=tf.reduce_mean)
-    run = Run(RunFolder(folder), model, checkpoint_steps=1)
+    run = Training(RunFolder(folder), model, checkpoint_steps=1)
     run.set_model(model)
     return run
 

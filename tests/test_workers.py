@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.batching import pad
+from common.bert import StatelessDropout
 from common.cli import UserError
-from common.compat import StatelessDropout
 from common.config import OptimizerConfig
 from common.crf import Transitions, crf_loss
 from common.heads import PairHead

@@ -21,7 +21,7 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from common.cli import run
+from common.cli import run_command
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -108,4 +108,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

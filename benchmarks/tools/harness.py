@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.jsonl import read_json, write_json
+from common.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 LOAD = os.getloadavg()[0]  # of the minute before, so of what else ran

@@ -6,7 +6,7 @@ import pytest
 from common.tokenizer import Tokenizer
 from dataset import TRIGGER, Event, Features, Labels, to_example, to_features, token_tags
 from decode import Found, decode_pair, find_links, tag_spans, to_characters, to_events, to_record
-from schema import read_labelled, read_schema
+from records import read_labelled, read_schema
 from scoring import score
 
 TEXT = "何川胜江月,江月胜白云"

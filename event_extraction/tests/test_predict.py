@@ -6,7 +6,7 @@ import pytest
 
 import predict
 from common.testing import PredictionTests, read_records
-from schema import read_schema, record_faults, schema_faults
+from records import read_schema, record_faults, schema_faults
 
 ODD_TEXTS = [
     "", " \t\u3000", "\r\n", "\ufeff", "字" * 10_000, "a" * 500, "😀👩\u200d👩\u200d👧🇨🇳何川",

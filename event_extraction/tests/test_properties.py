@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from common.properties import TEXT, parts
 from dataset import to_example, to_features
 from decode import Found, find_links, to_characters, to_events, to_record
-from schema import offset_faults
+from records import offset_faults
 from scoring import exact_events, score
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from schema import read_events
+from records import read_events
 from scoring import exact_events, per_label, score
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from common.batching import model_inputs, pad
 from common.spans import Span, token_span, token_windows
 from common.tokenizer import Tokenizer
-from schema import entities
+from records import entities
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Features:
 
 
 def to_example(record: dict[str, Any]) -> Example:
-    """A labelled record, whose offsets are right (`schema.read_records` sees to it)."""
+    """A labelled record, whose offsets are right (`records.read_records` sees to it)."""
     return Example(record["text"], frozenset((label, (first, last + 1)) for label, _, first, last in entities(record)))
 
 

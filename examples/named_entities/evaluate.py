@@ -9,11 +9,11 @@ on standard error.
 import json
 import sys
 
-from common.cli import UserError, evaluation_arguments, note_unmatched, run
-from common.jsonl import make_folder
+from common.cli import UserError, evaluation_arguments, note_unmatched, run_command
+from common.files import make_folder
 from common.table import format_table
+from records import read_records
 from report import write_report
-from schema import read_records
 from scoring import Counts, per_label, score
 
 
@@ -36,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

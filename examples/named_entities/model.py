@@ -9,11 +9,11 @@ from common.batching import model_inputs
 from common.encoder import EncoderSource, build_encoder
 from common.heads import PairHead, hidden_states
 from common.inference import select_engine
-from common.run import RunFolder, read_threshold
+from common.run_folder import RunFolder, read_threshold
 from common.spans import best_spans
 from common.training import LossModel, load_weights
+from config import Config
 from dataset import Features
-from settings import Config
 
 
 def build_model(encoder: keras.Model, labels: list[str], seed: int) -> LossModel:

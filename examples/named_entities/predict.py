@@ -12,16 +12,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from common.cli import prediction_arguments, run
+from common.cli import prediction_arguments, run_command
+from common.files import check_output_path, write_jsonl, write_lines
 from common.inference import chunks, in_length_order
-from common.jsonl import check_output_path, write_jsonl, write_lines
-from common.run import load_run
+from common.run_folder import load_run
 from common.scale_out import predicted
 from common.tokenizer import Tokenizer
+from config import Config
 from dataset import Example, Features, to_features
 from decode import to_characters, to_record
-from schema import entities, read_records, read_schema
-from settings import Config
+from records import entities, read_records, read_schema
 
 # Records in memory at a time, and of a worker's block; the more, the less padding.
 CHUNK = 2048
@@ -76,4 +76,4 @@ def predict(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
-from schema import entities
+from records import entities
 from scoring import Counts, per_label, score
 
 KINDS = {

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from schema import entities
+from records import entities
 
 
 @dataclass

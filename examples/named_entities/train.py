@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from common.batching import bucketed_batches
-from common.cli import print_counts, run, training_arguments
+from common.cli import print_counts, run_command, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
-from common.jsonl import write_json
-from common.run import RunFolder, find_run, print_finished, start_run
+from common.files import write_json
+from common.run_folder import RunFolder, find_run, print_finished, start_run
 from common.workers import as_worker, is_chief, select_strategy
+from config import Config
 from dataset import to_batch, to_example, to_features
 from predict import predict
+from records import read_records, read_schema
 from report import write_report
-from schema import read_records, read_schema
 from scoring import score
-from settings import Config
 
 HERE = Path(__file__).resolve().parent
 
@@ -60,7 +60,7 @@ def train(
     from common.inference import tensorflow_engine
     from common.losses import pair_heads_loss
     from common.optimizers import make_optimizer
-    from common.training import Batches, Run, choose_threshold, load_weights, set_precision
+    from common.training import Batches, Training, choose_threshold, load_weights, set_precision
     from model import Extractor, build_model
 
     with select_strategy().scope():
@@ -73,7 +73,7 @@ def train(
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
         model.compile(optimizer, pair_heads_loss, accumulate=config.accumulate, jit_compile=config.xla)
         start_run(folder, config, source)
-        training = Run(folder, model, config.checkpoint_steps)
+        training = Training(folder, model, config.checkpoint_steps)
     extractor = Extractor(model, tensorflow_engine)
     predicted = partial(predict, extractor=extractor, tokenizer=source.tokenizer, labels=labels, config=config)
 
@@ -99,4 +99,4 @@ def train(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

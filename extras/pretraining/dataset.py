@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from common.batching import bucketed_batches, model_inputs, pad
 from common.cli import UserError
-from common.jsonl import read_lines, replaced
+from common.files import read_lines, replaced
 from common.tokenizer import Tokenizer, load_jieba
 from common.workers import is_chief
 

@@ -9,7 +9,7 @@ import argparse
 import json
 
 from baselines import Counts
-from common.cli import UserError, run
+from common.cli import UserError, run_command
 from common.config import find_files
 from common.encoder import resolve_encoder
 from dataset import HELD_OUT, Text, Windows, to_corpus
@@ -53,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

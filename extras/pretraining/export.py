@@ -7,9 +7,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from common.cli import run
+from common.cli import run_command
 from common.encoder import resolve_encoder, save_checkpoint
-from common.jsonl import new_folder
+from common.files import new_folder
 
 
 def main() -> None:
@@ -29,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.cli import UserError, run
+from common.cli import UserError, run_command
 from common.encoder import resolve_encoder
-from common.jsonl import read_lines, write_jsonl
+from common.files import read_lines, write_jsonl
 from common.tokenizer import Tokenizer
 
 MAX_LENGTH = 256
@@ -72,4 +72,4 @@ def candidates(scores: np.ndarray, tokenizer: Tokenizer, top: int) -> list[list[
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

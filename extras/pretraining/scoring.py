@@ -3,14 +3,14 @@
 import numpy as np
 
 from common.batching import length_sorted_batches
-from common.inference import MAX_TOKENS, Run
+from common.inference import MAX_TOKENS, Engine
 from common.tokenizer import Tokenizer
 from dataset import Windows, masked_batch
 
 SCORES = ("accuracy", "perplexity", "word_accuracy")
 
 
-def score(run: Run, windows: Windows, tokenizer: Tokenizer) -> dict[str, float]:
+def score(run: Engine, windows: Windows, tokenizer: Tokenizer) -> dict[str, float]:
     """Of masks that are always the same for the same text, every chosen token shown as [MASK].
 
     accuracy: share of the single tokens found. perplexity: exp of the mean of -log p of them. word_accuracy: share of
@@ -22,7 +22,7 @@ def score(run: Run, windows: Windows, tokenizer: Tokenizer) -> dict[str, float]:
     return dict(zip(SCORES, values, strict=True))
 
 
-def find(run: Run, windows: Windows, tokenizer: Tokenizer, whole_words: float) -> tuple[np.ndarray, np.ndarray]:
+def find(run: Engine, windows: Windows, tokenizer: Tokenizer, whole_words: float) -> tuple[np.ndarray, np.ndarray]:
     """For all tokens that are masked: found or not, bool [n], and the log of its probability, float [n]."""
     found, log_p = [], []
     for number, batch in enumerate(length_sorted_batches(windows.lengths, MAX_TOKENS, MAX_TOKENS)):

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from common.cli import UserError, run
-from common.jsonl import atomic_write, check_output_path, read_json, read_jsonl
+from common.cli import UserError, run_command
+from common.files import atomic_write, check_output_path, read_json, read_jsonl
 
 
 def main() -> None:
@@ -55,4 +55,4 @@ def _find(value: Any) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

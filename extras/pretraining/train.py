@@ -7,14 +7,14 @@ from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
-from common.cli import UserError, run, training_arguments
+from common.cli import UserError, run_command, training_arguments
 from common.config import find_files, load_config
 from common.encoder import EncoderSource, resolve_encoder
-from common.jsonl import write_json
-from common.run import RunFolder, find_run, print_finished, start_run
+from common.files import write_json
+from common.run_folder import RunFolder, find_run, print_finished, start_run
 from common.workers import as_worker, is_chief, select_strategy
+from config import Config
 from dataset import HELD_OUT, Text, Windows, file_weights, masked_batch, passes, read_corpus, to_corpus
-from settings import Config
 
 HERE = Path(__file__).resolve().parent
 
@@ -52,7 +52,7 @@ def train(
     from common.inference import tensorflow_engine
     from common.losses import token_crossentropy
     from common.optimizers import make_optimizer
-    from common.training import Batches, Run, set_precision
+    from common.training import Batches, Training, set_precision
     from model import build_model
     from scoring import SCORES, score
 
@@ -68,7 +68,7 @@ def train(
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
         model.compile(optimizer, token_crossentropy, accumulate=config.accumulate, jit_compile=config.xla)
         start_run(folder, config, source)
-        training = Run(folder, model, config.checkpoint_steps)
+        training = Training(folder, model, config.checkpoint_steps)
     engine = tensorflow_engine(model)
     corpora = read_corpus(text, tokenizer, folder.path / "corpus.npz"), to_corpus(dev, tokenizer)
     windows, dev = (Windows(corpus, tokenizer, config.max_length, config.stride) for corpus in corpora)
@@ -95,4 +95,4 @@ def train(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

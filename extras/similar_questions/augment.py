@@ -14,8 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from common.cli import UserError, print_counts, run
-from common.jsonl import read_json, write_json
+from common.cli import UserError, print_counts, run_command
+from common.files import read_json, write_json
 from generate import generate_all, generation_arguments, load_generate
 
 
@@ -81,4 +81,4 @@ def with_similar(item: dict, similar: dict[str, list], k: int, least: float) -> 
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from common.batching import pad
 from common.cli import UserError
-from common.jsonl import read_jsonl, read_lines
+from common.files import read_jsonl, read_lines
 from common.tokenizer import Tokenizer
 
 KEPT_OUT = 20  # one family in so many is one of dev where there is no dev file

@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from common.inference import Run, in_length_order, tensorflow_engine
-from common.run import load_run
+from common.inference import Engine, in_length_order, tensorflow_engine
+from common.run_folder import load_run
 from common.tokenizer import Tokenizer
+from config import Config
 from dataset import question_inputs, tokenize
-from settings import Config
 
 BATCH_SIZE = 256  # questions; common.inference.MAX_TOKENS bounds longer ones
 Embed = Callable[[Sequence[str]], np.ndarray]  # questions -> float32 [questions, size]
 
 
-def embed(questions: Sequence[str], run: Run, tokenizer: Tokenizer, most: int, counts: Counter) -> np.ndarray:
+def embed(questions: Sequence[str], run: Engine, tokenizer: Tokenizer, most: int, counts: Counter) -> np.ndarray:
     """float32 [questions, size]; the first `most` tokens of each are read, and one without any has a vector, too.
 
     run: the engine of `model.question_model`. counts: how many questions are cut.

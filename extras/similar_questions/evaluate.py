@@ -16,9 +16,9 @@ from typing import Any
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from common.cli import UserError, print_counts, run
+from common.cli import UserError, print_counts, run_command
 from common.encoder import resolve_encoder
-from common.jsonl import read_jsonl
+from common.files import read_jsonl
 from dataset import read_groups, read_rows
 from embed import Embed, embed, load_embed
 from scoring import novelty, score_rows
@@ -96,4 +96,4 @@ def has_text(found: Any) -> bool:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from common.cli import UserError, print_counts, run
+from common.cli import UserError, print_counts, run_command
+from common.files import check_output_path, read_lines, write_jsonl
 from common.inference import chunks, tensorflow_engine
-from common.jsonl import check_output_path, read_lines, write_jsonl
-from common.run import load_run
+from common.run_folder import load_run
+from config import Config
 from dataset import tokenize
 from embed import embed
-from settings import Config
 
 DRAWING = {"samples": 30, "top_p": 0.95, "seed": 42}  # the options that --beam has no use for, and their defaults
 
@@ -137,4 +137,4 @@ def generate_all(generate: Generate, questions: Iterable[str], size: int) -> Ite
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -8,9 +8,9 @@ import tf_keras as keras
 
 from common.encoder import EncoderSource, build_encoder, mlm_head
 from common.losses import MASKED, batch_mean, token_crossentropy
-from common.run import RunFolder
+from common.run_folder import RunFolder
 from common.training import LossModel, load_weights
-from settings import Config
+from config import Config
 
 SCALE = 30  # of the cosines in the softmax over a batch
 

@@ -20,12 +20,12 @@ import faiss
 import numpy as np
 from tqdm import tqdm
 
-from common.cli import UserError, print_counts, run
+from common.cli import UserError, print_counts, run_command
+from common.files import new_folder, read_json, read_lines, write_json, write_jsonl
 from common.inference import chunks
-from common.jsonl import new_folder, read_json, read_lines, write_json, write_jsonl
-from common.run import RunFolder, load_run
+from common.run_folder import RunFolder, load_run
+from config import Config
 from embed import Embed, load_embed
-from settings import Config
 
 CHUNK = 8192  # questions in memory at a time
 LEARNT_FROM = 64  # questions for each list of an approximate index
@@ -174,4 +174,4 @@ def find(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from common.batching import bucketed_batches
-from common.cli import UserError, print_counts, run, training_arguments
+from common.cli import UserError, print_counts, run_command, training_arguments
 from common.config import load_config
 from common.encoder import EncoderSource, resolve_encoder
-from common.jsonl import write_json
-from common.run import RunFolder, find_run, print_finished, start_run
+from common.files import write_json
+from common.run_folder import RunFolder, find_run, print_finished, start_run
 from common.workers import as_worker, is_chief, select_strategy
+from config import Config
 from dataset import Features, Group, pair_batch, read_groups, split, to_features, tokenize
 from embed import embed
 from scoring import score_groups
-from settings import Config
 
 SCORES = ("dev_loss", "generation_loss", "similarity_loss", "mrr", "recall@1", "recall@10")
 HERE = Path(__file__).resolve().parent
@@ -61,7 +61,7 @@ def train(
     from common.encoder import build_encoder, load_pretrained
     from common.inference import tensorflow_engine
     from common.optimizers import make_optimizer
-    from common.training import Batches, Run, set_precision
+    from common.training import Batches, Training, set_precision
     from model import build_model, loss, mean_losses, question_model
 
     def batches_of(groups: list[Group], epoch: int) -> tuple[list[Features], list[np.ndarray]]:
@@ -81,7 +81,7 @@ def train(
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
         model.compile(optimizer, loss, accumulate=config.accumulate, jit_compile=config.xla)
         start_run(folder, config, source)
-        training = Run(folder, model, config.checkpoint_steps)
+        training = Training(folder, model, config.checkpoint_steps)
     collate = partial(pair_batch, tokenizer=source.tokenizer)
     dev_batches = Batches(*batches_of(dev, 0), collate, config.seed, epoch=0)
     dev_questions = list(dict.fromkeys(question for group in dev for question in group.questions))
@@ -104,4 +104,4 @@ def train(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

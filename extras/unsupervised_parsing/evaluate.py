@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from baselines import Segmenter, mutual_information, simple
-from common.cli import UserError, run
+from common.cli import UserError, run_command
 from common.config import find_files
-from common.jsonl import read_jsonl, read_lines
+from common.files import read_jsonl, read_lines
 from joining import WORD_LENGTH, sample_sentences
 from scoring import add, count_attachment, count_brackets, count_words, f1
 from sentences import Tree as Gold
@@ -119,4 +119,4 @@ def _integers(value: Any, end: int) -> bool:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -8,7 +8,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.config import find_files
-from common.jsonl import read_lines
+from common.files import read_lines
 from sentences import Sentence, is_mark, to_sentence, tokens
 
 SAMPLE = 1000  # lines on which a threshold is chosen

@@ -10,8 +10,8 @@ import argparse
 from collections import Counter
 from collections.abc import Callable
 
-from common.cli import UserError, run
-from common.jsonl import atomic_write, check_output_path, read_lines
+from common.cli import UserError, run_command
+from common.files import atomic_write, check_output_path, read_lines
 from common.tokenizer import CJK_RANGES, load_jieba
 
 
@@ -55,4 +55,4 @@ def known_words(name: str | None) -> Callable[[str], object]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -4,7 +4,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.encoder import EncoderSource, build_encoder, load_pretrained
-from common.inference import Run, select_engine
+from common.inference import Engine, select_engine
 
 
 def build_model(encoder: keras.Model) -> keras.Model:
@@ -25,7 +25,7 @@ def states(encoder: keras.Model) -> keras.Model:
     return keras.Model(encoder.inputs, encoder.boundaries[-2])
 
 
-def load_engine(source: EncoderSource, engine: str = "auto") -> Run:
+def load_engine(source: EncoderSource, engine: str = "auto") -> Engine:
     """Runs `build_model` of a published encoder. In bfloat16, where "auto" takes that, a score moves by 1 % of the
     spread of the scores, and F1 of words by a few thousandths."""
     encoder = build_encoder(source.architecture, seed=0)

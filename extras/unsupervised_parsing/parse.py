@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from common.cli import UserError, run
+from common.cli import UserError, run_command
 from common.encoder import resolve_encoder
-from common.inference import Run
-from common.jsonl import atomic_write, check_output_path
+from common.files import atomic_write, check_output_path
+from common.inference import Engine
 from common.tokenizer import Tokenizer
 from joining import SAMPLE, check_threshold, join
 from perturb import all_pairs, relatedness
@@ -84,7 +84,7 @@ def check_sizes(sentences: Iterable[tuple[int, Sentence]], path: str) -> Iterato
         yield number, sentence
 
 
-def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Run) -> Iterator[Parse]:
+def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine) -> Iterator[Parse]:
     """The tree takes punctuation marks to be related to nothing. A sentence of more than `MAX_LENGTH` tokens is parsed
     in parts, which then hang together from the right."""
     cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=0)) for sentence in sentences)
@@ -127,4 +127,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.batching import pad
-from common.inference import MAX_TOKENS, Run, in_length_order
+from common.inference import MAX_TOKENS, Engine, in_length_order
 
 COPIES = 4096  # of so many at least batches are made: enough of each length, and little to hold
 
@@ -34,7 +34,7 @@ def all_pairs(n: int) -> np.ndarray:
 
 
 def relatedness(
-    pieces: Iterable[Piece], pairs_of: Callable[[int], np.ndarray], run: Run, mask_id: int
+    pieces: Iterable[Piece], pairs_of: Callable[[int], np.ndarray], run: Engine, mask_id: int
 ) -> Iterator[np.ndarray]:
     """For each piece f(i, j) and f(j, i) of the pairs that `pairs_of` gives for its number of spans: float32 [p, 2].
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import matplotlib.figure
 import numpy as np
 
+from common.files import make_folder, replaced
 from common.fonts import find_font
-from common.jsonl import make_folder, replaced
 from trees import Bracket
 
 INCHES = 0.3  # of a row and a column

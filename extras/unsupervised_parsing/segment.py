@@ -16,10 +16,10 @@ from itertools import chain, islice, tee
 import numpy as np
 from tqdm import tqdm
 
-from common.cli import UserError, run
+from common.cli import UserError, run_command
 from common.encoder import resolve_encoder
-from common.inference import Run
-from common.jsonl import atomic_write, check_output_path
+from common.files import atomic_write, check_output_path
+from common.inference import Engine
 from common.tokenizer import Tokenizer
 from joining import (
     SAMPLE,
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def score(
-    sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Run
+    sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine
 ) -> Iterator[tuple[Sentence, np.ndarray]]:
     """Each sentence of tokens with the scores of its neighbours, the contrast of (f(i, i+1) + f(i+1, i)) / 2: float32
     [n - 1]."""
@@ -105,4 +105,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

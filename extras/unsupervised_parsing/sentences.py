@@ -9,7 +9,7 @@ from itertools import accumulate, chain, pairwise
 import numpy as np
 
 from common.cli import UserError
-from common.jsonl import read_lines
+from common.files import read_lines
 from common.tokenizer import SPECIAL_TOKENS, Tokenizer, load_jieba
 from perturb import Piece
 

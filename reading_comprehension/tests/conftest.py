@@ -34,7 +34,7 @@ def demo():
 def make_settings():
     """Settings as if they had been read; files that a test does not need are made up."""
     from common.config import EncoderSizes
-    from settings import Config
+    from config import Config
 
     encoder = EncoderSizes(hidden_size=16, layers=1, heads=2)
     existing = str(DEMO / "dev.json")

@@ -21,7 +21,7 @@ from common.testing import submission as submission  # noqa: E402
 from common.testing import tokenizer as tokenizer  # noqa: E402
 from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
 from dataset import Labels  # noqa: E402
-from schema import Predicate  # noqa: E402
+from records import Predicate  # noqa: E402
 
 DEMO = REPOSITORY / "data" / "demo" / "relation_extraction"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import decode
-from common.jsonl import read_jsonl
+from common.files import read_jsonl
 from common.tokenizer import Tokenizer
 from dataset import Features, Labels, to_example, to_features
 from decode import (
@@ -19,7 +19,7 @@ from decode import (
     to_characters,
     to_record,
 )
-from schema import read_schema
+from records import read_schema
 from scoring import score
 
 

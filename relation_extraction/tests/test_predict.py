@@ -6,7 +6,7 @@ import pytest
 
 import predict
 from common.testing import PredictionTests, read_records
-from schema import read_schema, record_faults, schema_faults
+from records import read_schema, record_faults, schema_faults
 
 ODD_TEXTS = [
     "",

@@ -8,8 +8,8 @@ import evaluate
 import predict
 import train
 from common.testing import read_records, read_report, write_tiny_config
+from records import entities
 from report import facts
-from schema import entities
 
 
 @pytest.fixture(scope="module")

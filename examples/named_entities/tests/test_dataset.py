@@ -8,7 +8,7 @@ import pytest
 from common.tokenizer import Tokenizer
 from dataset import Example, to_batch, to_example, to_features
 from decode import to_characters, to_record
-from schema import read_records, read_schema
+from records import read_records, read_schema
 
 RECORD = {
     "text": "何川在何川 Air公司",

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from schema import read_records
+from records import read_records
 from scoring import per_label, score
 
 # 0 何川 2 在 3 何川 5 公 司 7 见 8 江月

@@ -48,9 +48,9 @@ def trained(tmp_path_factory, make_config, call):
 @pytest.fixture(scope="session")
 def run_of(trained):
     """(encoder, architecture, settings) of it."""
-    from common.run import load_run
+    from common.run_folder import load_run
+    from config import Config
     from model import load_encoder
-    from settings import Config
 
     folder, config, source = load_run(str(trained), Config)
     return load_encoder(folder, config, source), source.architecture, config

@@ -4,11 +4,11 @@ from typing import Literal
 
 import pydantic
 
-from common.config import PositiveInt, WindowsConfig, config
+from common.config import PositiveInt, WindowedConfig, strict_config
 
 
-@config
-class Config(WindowsConfig):
+@strict_config
+class Config(WindowedConfig):
     head: Literal["pair", "softmax"] = "pair"
     max_length: PositiveInt = 384  # tokens of question and context with [CLS] and two [SEP]
     stride: PositiveInt = 256  # tokens from one window to the next; they overlap by max_answer_tokens or more

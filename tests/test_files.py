@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from common.cli import UserError
-from common.jsonl import (
+from common.files import (
     atomic_write,
     check_output_path,
     new_folder,

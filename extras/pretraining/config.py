@@ -5,11 +5,11 @@ from typing import Annotated
 import pydantic
 from pydantic import Field, NonNegativeFloat
 
-from common.config import EncoderSizes, InputFiles, PositiveInt, WindowsConfig, config
+from common.config import EncoderSizes, InputFiles, PositiveInt, WindowedConfig, strict_config
 
 
-@config
-class Config(WindowsConfig):
+@strict_config
+class Config(WindowedConfig):
     train_file: InputFiles  # text, one passage per line: a file, a folder (its *.txt) or a pattern such as corpus/*.txt
     dev_file: InputFiles | None = None  # the same; null: every 200th passage of each train file is kept out for it
     weights: dict[str, NonNegativeFloat] = pydantic.Field(default_factory=dict)  # how often the passages of a file come

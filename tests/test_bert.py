@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from common.compat import Compat, MultiHeadAttention, StatelessDropout, TruncatedNormal, dropout_seed, models
-from common.compat import layers as originals
+from common.bert import Compat, MultiHeadAttention, StatelessDropout, TruncatedNormal, dropout_seed, models
+from common.bert import layers as originals
 from common.encoder import build_encoder
 
 SIZES = {
@@ -87,7 +87,7 @@ def test_a_batch_without_rows(model):
 @pytest.mark.parametrize("model", MODELS)
 def test_each_dropout_of_an_encoder_draws_its_own_mask(model, monkeypatch):
     names = []
-    monkeypatch.setattr("common.compat.stateless_dropout", lambda x, rate, name: names.append(name) or x)
+    monkeypatch.setattr("common.bert.stateless_dropout", lambda x, rate, name: names.append(name) or x)
     encoder(model)(INPUTS, training=True)
     assert len(set(names)) == len(names) == 1 + 3 * SIZES["num_hidden_layers"]  # embeddings; 3 in each block
 

@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from common.config import Fraction, InputFile, WindowsConfig, config
+from common.config import Fraction, InputFile, WindowedConfig, strict_config
 
 
-@config
-class Config(WindowsConfig):
+@strict_config
+class Config(WindowedConfig):
     schema_file: InputFile
     head: Literal["pair", "pointer"] = "pair"
     threshold_share: Fraction = 0.05  # of the training examples, kept to choose the decoding threshold on

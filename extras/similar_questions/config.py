@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.config import InputFile, PositiveInt, TrainingConfig, config
+from common.config import InputFile, PositiveInt, TrainingConfig, strict_config
 
 
-@config
+@strict_config
 class Config(TrainingConfig):
     train_file: InputFile  # groups (JSON lines) or pairs (.tsv) of similar questions
     dev_file: InputFile | None = None  # the same; null: a twentieth of the families is kept out for it

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from common.cli import UserError
-from schema import Predicate, read_records, read_schema, record_faults, schema_faults
+from records import Predicate, read_records, read_schema, record_faults, schema_faults
 
 DIRECTOR = {"predicate": "导演", "subject_type": "影视作品", "object_type": {"@value": "人物"}}
 RELEASE = {

@@ -4,11 +4,11 @@ from typing import Literal
 
 from pydantic import PositiveFloat
 
-from common.config import Fraction, InputFile, WindowsConfig, config
+from common.config import Fraction, InputFile, WindowedConfig, strict_config
 
 
-@config
-class Config(WindowsConfig):
+@strict_config
+class Config(WindowedConfig):
     schema_file: InputFile
     head: Literal["pair", "crf"] = "pair"
     threshold_share: Fraction = 0.05  # of train, kept to choose the pair head's threshold on; by crf too, to compare

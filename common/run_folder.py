@@ -13,7 +13,7 @@ from typing import Any
 from common.cli import UserError
 from common.config import config_differences, load_config, save_config
 from common.encoder import EncoderSource, check_architecture
-from common.jsonl import make_folder, read_json, replaced, write_json
+from common.files import make_folder, read_json, replaced, write_json
 from common.tokenizer import Tokenizer
 from common.workers import is_chief
 
@@ -75,12 +75,12 @@ class RunFolder:
         return self.path / "metrics.json"
 
 
-def find_run(args: argparse.Namespace, task: Path, settings: Any, source: EncoderSource) -> RunFolder:
-    """The folder for a run with these settings: `--output`, else `runs/TASK/CONFIG`; none yet, or one that was started
+def find_run(args: argparse.Namespace, task: Path, config: Any, source: EncoderSource) -> RunFolder:
+    """The folder for a run with this config: `--output`, else `runs/TASK/CONFIG`; none yet, or one that was started
     with them.
 
     args: of `common.cli.training_arguments`. task: the folder of the task. Raises UserError if the folder cannot be
-    written, or belongs to a run with other settings (names the keys) or of which a file has changed since.
+    written, or belongs to a run with another config (names the keys) or of which a file has changed since.
     """
     run = RunFolder(Path(args.output or f"runs/{task.name}/{Path(args.config).stem}"))
     try:
@@ -89,19 +89,19 @@ def find_run(args: argparse.Namespace, task: Path, settings: Any, source: Encode
     except OSError as error:
         raise UserError(f"{run.path}: cannot be written ({error.strerror})") from None
     if run.config.exists():
-        started = load_config(type(settings), run.config, run.path, check_files=False)
-        if changed := config_differences(started, settings):
+        started = load_config(type(config), run.config, run.path, check_files=False)
+        if changed := config_differences(started, config):
             raise UserError(
                 f"{run.path}: this run was started with other settings ({', '.join(changed)}); "
                 "choose another --output or remove the folder"
             )
-        _check_files(run, settings, source)
+        _check_files(run, config, source)
     return run
 
 
-def _check_files(run: RunFolder, settings: Any, source: EncoderSource) -> None:
+def _check_files(run: RunFolder, config: Any, source: EncoderSource) -> None:
     """Raises UserError if a file that labels or ids of tokens depend on is another one than at the start."""
-    schema_file = _schema_file(settings)
+    schema_file = _schema_file(config)
     changed = {
         "the schema": schema_file and not _same(run.schema, schema_file),
         "the vocabulary": Tokenizer.from_vocab(run.vocabulary).tokens != source.tokenizer.tokens,
@@ -118,7 +118,7 @@ def _same(copy: Path, original: str) -> bool:
     return copy.is_file() and filecmp.cmp(copy, original, shallow=False)
 
 
-def start_run(run: RunFolder, settings: Any, source: EncoderSource) -> None:
+def start_run(run: RunFolder, config: Any, source: EncoderSource) -> None:
     """Writes what describes a run, if it is a new one and this is its chief. Call it when all that can be wrong with
     the input is checked. Raises UserError if the folder cannot be made."""
     if run.config.exists() or not is_chief():
@@ -126,15 +126,15 @@ def start_run(run: RunFolder, settings: Any, source: EncoderSource) -> None:
     make_folder(run.path)
     source.tokenizer.save(run.vocabulary)
     write_json(run.architecture, source.architecture)
-    if schema_file := _schema_file(settings):
+    if schema_file := _schema_file(config):
         with replaced(run.schema) as temporary:
             shutil.copyfile(schema_file, temporary)
-    save_config(settings, run.config)  # last: its presence means that the rest is there
+    save_config(config, run.config)  # last: its presence means that the rest is there
 
 
-def _schema_file(settings: Any) -> str | None:
+def _schema_file(config: Any) -> str | None:
     """The file of the labels; not every task has one."""
-    return getattr(settings, "schema_file", None)
+    return getattr(config, "schema_file", None)
 
 
 def print_finished(run: RunFolder) -> None:
@@ -145,7 +145,7 @@ def print_finished(run: RunFolder) -> None:
 
 
 def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, EncoderSource]:
-    """The folder, settings and encoder (without weights) of a finished run.
+    """The folder, config and encoder (without weights) of a finished run.
 
     Raises UserError for a folder that is none, or whose training has not come to its end.
     """
@@ -155,11 +155,11 @@ def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, Enco
     for file in (run.config, run.architecture, run.vocabulary, run.weights, run.metrics):
         if not file.is_file():
             raise UserError(f"{run.path}: not a finished run: {file.name} is missing")
-    settings = load_config(config_class, run.config, run.path, check_files=False)
-    tokenizer = Tokenizer.from_vocab(run.vocabulary, getattr(settings.encoder, "word_level", False))
+    config = load_config(config_class, run.config, run.path, check_files=False)
+    tokenizer = Tokenizer.from_vocab(run.vocabulary, getattr(config.encoder, "word_level", False))
     architecture = read_json(run.architecture)
     check_architecture(architecture, tokenizer.vocab_size, run.architecture)
-    return run, settings, EncoderSource(str(run.path), architecture, tokenizer)
+    return run, config, EncoderSource(str(run.path), architecture, tokenizer)
 
 
 def read_threshold(run: RunFolder) -> float | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError
-from common.jsonl import read_jsonl, read_submission_lines
+from common.files import read_jsonl, read_submission_lines
 
 
 @dataclass(frozen=True)

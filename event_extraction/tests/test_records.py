@@ -1,7 +1,7 @@
 import pytest
 
 from common.cli import UserError
-from schema import read_schema
+from records import read_schema
 
 LINE = '{"event_type": "人生-死亡", "role_list": [{"role": "时间"}, {"role": "死者"}], "class": "人生"}\n'
 
