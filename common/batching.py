@@ -1,6 +1,11 @@
 """Batches of similar length, in an order that is a pure function of (seed, epoch)."""
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
 import numpy as np
+
+T = TypeVar("T")
 
 # So many batches are sorted by length together: more means less padding, fewer means more mixing.
 BATCHES_PER_POOL = 64
@@ -45,11 +50,43 @@ def cut(items, lengths, batch_size, max_tokens=None):
     return batches
 
 
-def padding_waste(batches, lengths):
-    """Share of padded positions over all batches, 0 to 1."""
-    lengths = np.asarray(lengths)
-    padded = sum(lengths[batch].max() * len(batch) for batch in batches)
-    return 1 - lengths.sum() / padded
+class Batches:
+    """The batches of one epoch, from number `skip` on: a pure function of the seed.
+
+    Args:
+        items: what is trained on.
+        order: for each batch the indices of its items.
+        collate: makes (inputs, targets) of a batch's items; draws from the generator that it is given.
+        seed: integers, for instance of the run and of the epoch.
+        skip: batches that are done already.
+    """
+
+    def __init__(
+        self,
+        items: Sequence,
+        order: Sequence[Sequence[int]],
+        collate: Callable[[list, np.random.Generator], tuple[Any, Any]],
+        seed: tuple[int, ...],
+        skip: int = 0,
+    ):
+        self.items, self.order, self.collate, self.seed, self.skip = items, order, collate, seed, skip
+
+    def __len__(self) -> int:
+        return len(self.order) - self.skip
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        number = self.skip + index
+        return self.collate([self.items[i] for i in self.order[number]], np.random.default_rng((*self.seed, number)))
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return (self[index] for index in range(len(self)))
+
+
+def hold_out(items: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T]]:
+    """Shuffles the items and splits a share of them off: (the rest, the share)."""
+    order = np.random.default_rng(seed).permutation(len(items))
+    kept = int(share * len(items))
+    return [items[i] for i in order[kept:]], [items[i] for i in order[:kept]]
 
 
 def pad(arrays, value=0):

@@ -36,7 +36,6 @@ import tf_keras as keras
 from bert4keras import layers, models
 
 from common.activations import GELU
-from common.heads import rotate
 
 # of its own in every thread: a distribution strategy traces each replica in one, and switches between them
 _dropout_key: ContextVar[tuple[int, int | tf.Tensor | tf.Variable] | None] = ContextVar("dropout key", default=None)
@@ -135,6 +134,26 @@ class MultiHeadAttention(layers.MultiHeadAttention):
             output += tf.einsum("bhjk,jkd->bhjd", attention, rest[0])
         mixed = tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [-1, self.heads * self.head_size])
         return tf.reshape(self.o_dense(mixed), [batch, length, self.out_dim])
+
+
+def rotate(x, sine, cosine):
+    """Turn the entries 2k and 2k + 1 of x [..., size] by angles; their sines and cosines [..., size / 2] broadcast.
+
+    The swapped entries come from a product with a matrix of 0 and +-1, exact in every precision: slicing every other
+    entry took a third of the time of an encoder's layer on a CPU.
+    """
+    size = x.shape[-1]
+    swap = np.zeros((size, size))
+    swap[range(1, size, 2), range(0, size, 2)] = -1
+    swap[range(0, size, 2), range(1, size, 2)] = 1
+    swapped = tf.tensordot(x, tf.constant(swap, x.dtype), 1)
+    return x * tf.repeat(cosine, 2, axis=-1) + swapped * tf.repeat(sine, 2, axis=-1)
+
+
+def rotary_angles(length, size):
+    """float32 [length, size / 2]: position / 10000^(2k / size) radians (RoPE, arXiv 2104.09864)."""
+    frequency = tf.pow(10000.0, -tf.range(0.0, size, 2) / size)
+    return tf.range(tf.cast(length, tf.float32))[:, None] * frequency
 
 
 class FeedForward(layers.FeedForward):
@@ -269,16 +288,6 @@ class Nezha(Compat, models.NEZHA):
 
 class RoFormer(Compat, models.RoFormer):
     """BERT with rotary positions in the attention."""
-
-
-TRANSFORMERS = {
-    "bert": Bert,
-    "electra": Bert,
-    "ernie": Bert,
-    "albert": Albert,
-    "nezha": Nezha,
-    "roformer": RoFormer,
-}
 
 
 def with_unilm_mask(transformer: type) -> type:

@@ -16,10 +16,10 @@ from safetensors.numpy import save
 
 from common.cli import UserError
 from common.files import replaced
+from common.kinds import KINDS
 
-MODEL_TYPES = ("bert", "albert", "electra", "ernie", "nezha", "roformer")
 FORMATS = "model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*"
-CONFIG = re.compile(rf"config\.json|({'|'.join(MODEL_TYPES)})_config\w*\.json")
+CONFIG = re.compile(rf"config\.json|({'|'.join(KINDS)})_config\w*\.json")
 SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
 CHECKPOINT = re.compile(r".+\.data-\d{5}-of-(\d{5})")
 
@@ -28,7 +28,7 @@ RENAMINGS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
         # Where the model sits: "bert.tf_bert_model.bert.encoder.", "electra.encoder.", plain "encoder."
-        (rf"^(.*\b({'|'.join(MODEL_TYPES)})\.)?(?=(embeddings\w*|encoder|pooler)\.)", "bert."),
+        (rf"^(.*\b({'|'.join(KINDS)})\.)?(?=(embeddings\w*|encoder|pooler)\.)", "bert."),
         (r"^bert\.embeddings_project\.", "bert.encoder.embedding_hidden_mapping_in."),
         (r"\.layer\.(\d+)\.", r".layer_\1."),
         # ALBERT's one block

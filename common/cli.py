@@ -7,7 +7,7 @@ import os
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TextIO
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -15,6 +15,12 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 class UserError(Exception):
     """The user's input is wrong. The message is the one line shown: where, what, and what is expected."""
+
+
+def raise_first(faults: Iterable[str], where: str) -> None:
+    """Raises UserError for the first of the faults, if there is one."""
+    for fault in faults:
+        raise UserError(f"{where}: {fault}")
 
 
 def run_command(main: Callable[[], None]) -> None:

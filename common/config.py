@@ -20,7 +20,7 @@ import pydantic_core
 from pydantic import Field, PositiveFloat
 
 from common.cli import UserError
-from common.files import read_json, write_json
+from common.files import read_json
 
 T = TypeVar("T")
 DATA_FOLDER = Path(__file__).resolve().parent.parent / "data"
@@ -34,6 +34,7 @@ class _Located(NamedTuple):
     """Marks a string whose meaning depends on the folder of the file that states it."""
 
     resolve: Callable[[str, Path], str]
+    is_data: bool
 
 
 def _file_path(value: str, folder: Path) -> str:
@@ -77,8 +78,8 @@ def _check_files(pattern: str, info: pydantic.ValidationInfo) -> str:
     return pattern
 
 
-InputFile = Annotated[str, _Located(_file_path), pydantic.AfterValidator(_check_file)]
-InputFiles = Annotated[str, _Located(_file_path), pydantic.AfterValidator(_check_files)]
+InputFile = Annotated[str, _Located(_file_path, is_data=True), pydantic.AfterValidator(_check_file)]
+InputFiles = Annotated[str, _Located(_file_path, is_data=True), pydantic.AfterValidator(_check_files)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow counts in 32 bits
 
@@ -121,7 +122,7 @@ class EncoderSizes:
 # A folder, `data:` folder or name on the hub; or the sizes of a fresh one. The tags are for pydantic alone:
 # messages leave out what is in angle brackets.
 EncoderSpec = Annotated[
-    Annotated[str, _Located(_encoder_path), pydantic.Tag("<name>")]
+    Annotated[str, _Located(_encoder_path, is_data=False), pydantic.Tag("<name>")]
     | Annotated[EncoderSizes, pydantic.Tag("<sizes>")],
     pydantic.Discriminator(
         lambda value: {str: "<name>", dict: "<sizes>", EncoderSizes: "<sizes>"}.get(type(value)),
@@ -145,7 +146,7 @@ class TrainingConfig:
     dropout: Fraction = 0.1
     gelu: Literal["erf", "tanh", "sigmoid"] | None = None  # form of GELU; null: the encoder's own, erf in a fresh one
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-    recompute: bool | PositiveInt = False  # blocks that are run again, together, in the backward pass; true: 1
+    recompute: Annotated[int, Field(ge=0, lt=2**31)] = 0  # blocks that are run again, together, in the backward pass
     accumulate: PositiveInt = 1  # parts of a batch, one after the other: the same step with less memory
     xla: bool = False  # compile the training step for each shape of a batch, for GPUs
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
@@ -201,14 +202,38 @@ def load_config(
         raise UserError(_explain(cls, error, sources, path)) from None
 
 
-def save_config(config: Any, path: str | Path) -> None:
-    """Write a configuration, all defaults and paths resolved, so that `load_config` reads it back equal."""
-    write_json(path, dataclasses.asdict(config))
+def one_of(names: Iterable[str]) -> Any:
+    """A type for a key whose value is one of these names.
+
+    >>> head: one_of(("pair", "pointer")) = "pair"
+    """
+    known = tuple(names)
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"should be {' or '.join(map(repr, known))}, not {_shown(value)}")
+        return value
+
+    return Annotated[str, pydantic.AfterValidator(check)]
+
+
+def data_files(config: Any) -> dict[str, list[Path]]:
+    """The data files that a configuration names, by key."""
+    hints = get_type_hints(type(config), include_extras=True)
+    keys = [
+        key
+        for key, hint in hints.items()
+        if any(isinstance(part, _Located) and part.is_data for part in _parts(hint))
+    ]
+    return {key: find_files(path) for key in keys if (path := getattr(config, key)) is not None}
 
 
 def config_differences(first: Any, second: Any) -> list[str]:
-    """The dotted keys whose values differ between two configurations."""
-    return list(_differences(dataclasses.asdict(first), dataclasses.asdict(second), ()))
+    """The dotted keys whose values differ between two configurations. Where a file is does not count."""
+    first, second = (
+        _placed(type(config), dataclasses.asdict(config), lambda located, path: "") for config in (first, second)
+    )
+    return list(_differences(first, second, ()))
 
 
 def _differences(first: Any, second: Any, location: tuple[str, ...]) -> Iterator[str]:
@@ -236,7 +261,8 @@ def _read_chain(cls: type, path: Path, children: tuple[Path, ...]) -> list[tuple
     for key in ("about", "parent"):
         if not isinstance(values.get(key, ""), str):
             raise UserError(f"{path}: {key}: should be a string, not {_shown(values[key])}")
-    values.pop("about", None)
+    for key in ("about", "format"):  # a remark; that of a run's own config
+        values.pop(key, None)
     folder, seen, ancestors = path.absolute().parent, (*children, path.resolve()), []
     if "parent" in values:
         parent = Path(os.path.normpath(folder / values.pop("parent")))
@@ -245,7 +271,7 @@ def _read_chain(cls: type, path: Path, children: tuple[Path, ...]) -> list[tuple
         if parent.resolve() in seen:
             raise UserError(f"{path}: parent: circular, {parent} is already a child of this file")
         ancestors = _read_chain(cls, parent, seen)
-    return [*ancestors, (str(path), _resolve(cls, values, folder))]
+    return [*ancestors, (str(path), _resolved(cls, values, folder))]
 
 
 def _parse_override(cls: type, text: str) -> tuple[str, dict[str, Any]]:
@@ -256,7 +282,7 @@ def _parse_override(cls: type, text: str) -> tuple[str, dict[str, Any]]:
         value = json.loads(value)
     for part in reversed(key.split(".")):
         value = {part: value}
-    return "--set", _resolve(cls, value, Path.cwd())
+    return "--set", _resolved(cls, value, Path.cwd())
 
 
 def _check_json(where: str, values: dict[str, Any]) -> None:
@@ -269,14 +295,19 @@ def _check_json(where: str, values: dict[str, Any]) -> None:
         raise UserError(f"{where}: {str(error).partition(' at line ')[0]}") from None
 
 
-def _resolve(hint: Any, value: Any, folder: Path) -> Any:
-    """`value` with every string that the type `hint` marks as a path made absolute."""
+def _resolved(cls: type, values: Any, folder: Path) -> Any:
+    """The values with every path made absolute."""
+    return _placed(cls, values, lambda located, path: located.resolve(path, folder))
+
+
+def _placed(hint: Any, value: Any, place: Callable[[_Located, str], str]) -> Any:
+    """`value` with every string that the type `hint` marks as a path replaced by `place(mark, path)`."""
     for part in _parts(hint):
         if isinstance(part, _Located) and isinstance(value, str):
-            value = part.resolve(value, folder)
+            value = place(part, value)
         elif _is_config(part) and isinstance(value, dict):
             hints = get_type_hints(part, include_extras=True)
-            value = {key: _resolve(hints.get(key), item, folder) for key, item in value.items()}
+            value = {key: _placed(hints.get(key), item, place) for key, item in value.items()}
     return value
 
 

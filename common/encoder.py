@@ -1,63 +1,30 @@
-"""One call builds the encoder: from published weights, from the hub, or fresh from sizes."""
+"""Encoders from published weights, from the hub, or fresh from sizes: `resolve_encoder` finds out what is meant,
+`build_encoder` builds it, `load_pretrained` loads its weights, `start_encoder` does the last two for a training."""
 
 import functools
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.checkpoints import (
-    MODEL_TYPES,
-    check_weights,
-    encoder_files,
-    read_weights,
-    write_checkpoint,
-    write_safetensors,
-)
+from common.checkpoints import check_weights, encoder_files, read_weights, write_checkpoint, write_safetensors
 from common.cli import UserError
-from common.config import EncoderSizes
+from common.config import EncoderSizes, TrainingConfig
 from common.files import read_json, write_json
 from common.hub import fetch_encoder
+from common.inference import cpu_has_bfloat16
+from common.kinds import KINDS
+from common.published import to_architecture, to_published
 from common.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import tf_keras as keras
-
-ACTIVATIONS = {
-    "gelu": "gelu_erf",
-    "gelu_new": "gelu_tanh",
-    "gelu_fast": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "quick_gelu": "gelu_sigmoid",
-    "relu": "relu",
-    "silu": "swish",
-    "swish": "swish",
-}
-# Variants of the published configs that the models here cannot be: key -> the one value they have.
-FIXED = {
-    "position_embedding_type": "absolute",
-    "max_relative_position": 64,
-    "num_hidden_groups": 1,
-    "inner_group_num": 1,
-    "rotary_value": False,
-}
-
-
-CLASSES = {  # in transformers
-    "bert": "Bert",
-    "albert": "Albert",
-    "electra": "Electra",
-    "ernie": "Ernie",
-    "nezha": "Nezha",
-    "roformer": "RoFormer",
-}
-
 
 @dataclass(frozen=True)
 class EncoderSource:
@@ -67,6 +34,7 @@ class EncoderSource:
     architecture: dict[str, Any]  # for `build_encoder`; JSON-able, so a run folder can keep it
     tokenizer: Tokenizer
     weights: Callable[[], dict[str, np.ndarray]] | None = None  # Google's names -> arrays; None: fresh
+    files: tuple[Path, ...] = ()  # what `weights` reads
 
 
 @dataclass(frozen=True)
@@ -89,7 +57,7 @@ def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0, gelu: str | N
     source = _resolve(spec)
     architecture = source.architecture
     positions = architecture["max_position"]
-    if architecture["model"] not in ("nezha", "roformer") and max_length > positions:
+    if KINDS[architecture["model"]].has_positions and max_length > positions:
         raise UserError(f"max_length: {max_length} tokens, but {source.name} has positions for {positions}")
     if gelu is None:
         return source
@@ -131,76 +99,20 @@ def _fresh_architecture(sizes: EncoderSizes, vocab_size: int) -> dict[str, Any]:
 def _from_folder(folder: Path, name: str) -> EncoderSource:
     config_name, weight_names = encoder_files((path.name for path in folder.iterdir()), str(folder))
     config = read_json(folder / config_name)
-    architecture = _architecture(config, folder / config_name)
+    architecture = to_architecture(config, folder / config_name)
     tokenizer = Tokenizer.from_vocab(folder / "vocab.txt")
     if tokenizer.vocab_size != architecture["vocab_size"]:
         raise UserError(
             f"{folder / 'vocab.txt'}: {tokenizer.vocab_size} entries, but the encoder has embeddings for "
             f"{architecture['vocab_size']} (vocab_size in {config_name})"
         )
-    files = [folder / weight_name for weight_name in weight_names]
+    files = tuple(folder / weight_name for weight_name in weight_names)
     check_weights(files)
     weights = functools.partial(_read, files, bool(config.get("use_task_id")))
-    return EncoderSource(name, architecture, tokenizer, weights)
+    return EncoderSource(name, architecture, tokenizer, weights, files)
 
 
-def _architecture(config: Any, path: Path) -> dict[str, Any]:
-    """A published config in bert4keras' terms; raises UserError naming the key."""
-    if not isinstance(config, dict):
-        raise UserError(f"{path}: expected an object")
-    guess = next((name for name in ("albert", "electra") if path.name.startswith(name)), "bert")
-    model = config.get("model_type", "nezha" if config.get("use_relative_position") else guess)
-    if model not in MODEL_TYPES:
-        raise UserError(f"{path}: model_type {model!r} is not one of {', '.join(MODEL_TYPES)}")
-    for key, value in FIXED.items():
-        if config.get(key, value) != value:
-            raise UserError(f"{path}: {key} is {config[key]!r}, only {value!r} is supported")
-    activation = config.get("hidden_act", "gelu")
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise UserError(f"{path}: hidden_act {activation!r} is not one of {', '.join(ACTIVATIONS)}")
-
-    def size(key: str, default: int | None = None) -> int:
-        value = config.get(key, default)
-        if type(value) is not int or value < 1:
-            raise UserError(f"{path}: {key} should be a positive integer, not {value!r}")
-        return value
-
-    epsilon = config.get("layer_norm_eps", 1e-12)
-    if type(epsilon) not in (int, float) or not 0 <= epsilon < 1:
-        raise UserError(f"{path}: layer_norm_eps should be a number from 0 to 1, not {epsilon!r}")
-    hidden_size, heads = size("hidden_size"), size("num_attention_heads")
-    if hidden_size % heads:
-        raise UserError(f"{path}: hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}")
-    return {
-        "model": model,
-        "vocab_size": size("vocab_size"),
-        "hidden_size": hidden_size,
-        "embedding_size": size("embedding_size", hidden_size),
-        "num_hidden_layers": size("num_hidden_layers"),
-        "num_attention_heads": heads,
-        "intermediate_size": size("intermediate_size"),
-        "hidden_act": ACTIVATIONS[activation],
-        "max_position": size("max_position_embeddings", 512),
-        "segment_vocab_size": size("type_vocab_size", 2),
-        "layer_norm_eps": float(epsilon),
-    }
-
-
-def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
-    """Raises UserError unless a file's value is what `build_encoder` takes, for a vocabulary of this size."""
-    sizes = ("hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    if not (
-        isinstance(architecture, dict)
-        and architecture.get("model") in MODEL_TYPES
-        and architecture.get("hidden_act") in ACTIVATIONS.values()
-        and all(type(architecture.get(key)) is int and architecture[key] > 0 for key in sizes)
-    ):
-        raise UserError(f"{path}: not the description of an encoder")
-    if architecture.get("vocab_size") != vocab_size:
-        raise UserError(f"{path}: vocab_size is {architecture.get('vocab_size')!r}, the vocabulary has {vocab_size}")
-
-
-def _read(files: list[Path], use_task_id: bool) -> dict[str, np.ndarray]:
+def _read(files: Sequence[Path], use_task_id: bool) -> dict[str, np.ndarray]:
     weights = read_weights(files)
     if use_task_id:  # ERNIE adds task 0's vector to every token: the same as adding it to each segment's
         try:
@@ -238,6 +150,42 @@ def build_encoder(
     return Encoder(transformer.model.inputs, transformer.model.output, transformer.boundaries, sides, recompute)
 
 
+def start_encoder(config: TrainingConfig, source: EncoderSource, **options: bool) -> "keras.Model":
+    """Builds the encoder that a training starts from: sets the seed and the precision, and loads published weights.
+
+    Args:
+        config: of the training.
+        source: what its `encoder` came to.
+        options: `with_mlm` and `unilm` of `build_encoder`.
+    """
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(config.seed)
+    print("precision:", set_precision(config.precision))
+    encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=config.recompute, **options)
+    load_pretrained(encoder, source)
+    return encoder
+
+
+def set_precision(name: str) -> str:
+    """Sets Keras' policy. "auto" takes the fast one of this machine: bfloat16 on GPUs from compute capability 8 and
+    on CPUs that multiply it in hardware, float16 on GPUs from 7, else float32 (elsewhere bfloat16 is 2.6 times slower
+    on a CPU)."""
+    import tensorflow as tf
+    import tf_keras as keras
+
+    if name == "auto":
+        name = "float32"
+        gpus = tf.config.list_physical_devices("GPU")
+        if gpus:
+            capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+            name = "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16" if capability >= (7, 0) else name
+        elif cpu_has_bfloat16():
+            name = "mixed_bfloat16"
+    keras.mixed_precision.set_global_policy(name)
+    return name
+
+
 def mlm_head(encoder: "keras.Model") -> "keras.Model":
     """The masked-language-model head of an encoder with one: hidden states [..., hidden_size] -> scores of all entries
     of the vocabulary."""
@@ -259,11 +207,11 @@ def _attend_to_same_token(model: "keras.Model") -> None:
 
 def _transformer(architecture: dict[str, Any], seed=0, dropout_rate=0.0, with_mlm=False, unilm=False):
     """The bert4keras object that builds the model and knows the names of its weights."""
-    from common.bert import TRANSFORMERS, with_unilm_mask  # TensorFlow: only now, when the input has been checked
+    from common import bert  # TensorFlow: only now, when the input has been checked
 
     sizes = {key: value for key, value in architecture.items() if key not in ("model", "same_token_attention")}
-    transformer = TRANSFORMERS[architecture["model"]]
-    return (with_unilm_mask(transformer) if unilm else transformer)(
+    transformer = getattr(bert, KINDS[architecture["model"]].builder)
+    return (bert.with_unilm_mask(transformer) if unilm else transformer)(
         **sizes,
         seed=seed,
         dropout_rate=dropout_rate,
@@ -312,41 +260,27 @@ def _named_variables(model: "keras.Model", architecture: dict[str, Any]) -> Iter
             yield name, variable
 
 
-def save_encoder(
-    model: "keras.Model", architecture: dict[str, Any], tokenizer: Tokenizer, folder: Path, half_precision: bool = False
-) -> None:
-    """Write a model that `build_encoder` made as a folder that `resolve_encoder` and `transformers` load:
+def save_encoder(model: "keras.Model", source: EncoderSource, folder: Path, half_precision: bool = False) -> None:
+    """Write a model that `build_encoder` made of `source` as a folder that `resolve_encoder` and `transformers` load:
     config.json, vocab.txt and model.safetensors, in float16 with `half_precision`, else in float32."""
     dtype = np.float16 if half_precision else np.float32
-    weights = {name: variable.numpy().astype(dtype) for name, variable in _named_variables(model, architecture)}
-    _write_description(architecture, tokenizer, folder, "config.json")
-    write_safetensors(weights, architecture["model"], folder / "model.safetensors")
+    variables = _named_variables(model, source.architecture)
+    weights = {name: variable.numpy().astype(dtype) for name, variable in variables}
+    _write_description(source, folder, "config.json")
+    write_safetensors(weights, source.architecture["model"], folder / "model.safetensors")
 
 
 def save_checkpoint(source: EncoderSource, folder: Path) -> None:
     """Write an encoder as Google's folders are: bert_config.json, vocab.txt and a TensorFlow checkpoint in float32."""
-    _write_description(source.architecture, source.tokenizer, folder, "bert_config.json")
+    _write_description(source, folder, "bert_config.json")
     write_checkpoint(source.weights(), folder / "bert_model.ckpt")
 
 
-def _write_description(architecture: dict[str, Any], tokenizer: Tokenizer, folder: Path, config_name: str) -> None:
-    """Make the folder, with the vocabulary and the config, the inverse of `_architecture`."""
+def _write_description(source: EncoderSource, folder: Path, config_name: str) -> None:
+    """Makes the folder, with the vocabulary and the config."""
     folder.mkdir(exist_ok=True)
-    tokenizer.save(folder / "vocab.txt")
-    sizes = {key: value for key, value in architecture.items() if key != "same_token_attention"}
-    config = {
-        "architectures": [CLASSES[architecture["model"]] + "ForMaskedLM"],
-        "model_type": sizes.pop("model"),
-        "max_position_embeddings": sizes.pop("max_position"),
-        "type_vocab_size": sizes.pop("segment_vocab_size"),
-        **sizes,
-        "hidden_act": next(name for name, value in ACTIVATIONS.items() if value == architecture["hidden_act"]),
-        "rotary_value": False,
-        "tie_word_embeddings": True,
-        "pad_token_id": 0,
-        "dtype": "float32",  # also where the file holds float16, in which transformers would compute
-    }
-    write_json(folder / config_name, config)
+    source.tokenizer.save(folder / "vocab.txt")
+    write_json(folder / config_name, to_published(source.architecture))
 
 
 def _said(report: LoadReport) -> str:

@@ -12,11 +12,13 @@ import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from common.cli import DISK_FULL, UserError
 
+T = TypeVar("T")
 # A lone surrogate ("\ud800", legal in JSON) has no UTF-8 form: this error handler writes JSON's escape of it.
 _TEXT_FORMAT = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
 MOST_PACKED = 100  # times its size in the zip that text has; official lines have 5 to 20
@@ -44,6 +46,11 @@ def read_submission_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
     """`read_jsonl` that also takes a leaderboard's zip (a name ending in .zip) holding exactly one file."""
     with _open_submission(path) as file:
         yield from _parse_lines(file, _name(path))
+
+
+def peeked(items: Iterator[T]) -> Iterator[T]:
+    """The same items, of which the first is read now: a file that is wrong from the start is found at once."""
+    return chain([next(items)], items)
 
 
 def read_json(path: str | Path) -> Any:

@@ -1,10 +1,10 @@
 """Output heads: what they start from, the pair head in factored form, and the conditional layer normalisation of the
 pointer head."""
 
-import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from common.bert import rotary_angles, rotate
 from common.losses import MASKED
 
 # Both biases start here, their sum at -8: about one positive among the thousands of pairs of a sentence. From 0 a
@@ -17,6 +17,15 @@ def hidden_states(encoder):
     `text_mask`. All tokens are of segment 0."""
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     return token_ids, encoder([token_ids, tf.zeros_like(token_ids)]), text_mask(token_ids)
+
+
+def second_segment_states(encoder):
+    """The inputs `token_ids` and `segment_ids` int32 [batch, length] by name, the encoder's hidden states of them, and
+    a mask bool [batch, length] of the tokens of segment 1."""
+    token_ids, segment_ids = (keras.Input([None], dtype="int32", name=name) for name in ("token_ids", "segment_ids"))
+    hidden = encoder([token_ids, segment_ids])
+    mask = text_mask(token_ids) & (segment_ids == 1)
+    return {"token_ids": token_ids, "segment_ids": segment_ids}, hidden, mask
 
 
 def text_mask(token_ids):
@@ -45,12 +54,12 @@ class PairHead(keras.layers.Layer):
     masked entries of `scores` hold `MASKED`.
     """
 
-    def __init__(self, labels, head_size=64, upper_triangle=True, **kwargs):
+    def __init__(self, n_labels, head_size=64, upper_triangle=True, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        self.labels, self.head_size, self.upper_triangle = labels, head_size, upper_triangle
+        self.head_size, self.upper_triangle = head_size, upper_triangle
         self.projection = keras.layers.Dense(2 * head_size, dtype="float32", name="projection")
         self.biases = keras.layers.Dense(
-            2 * labels, bias_initializer=keras.initializers.Constant(PRIOR), dtype="float32", name="biases"
+            2 * n_labels, bias_initializer=keras.initializers.Constant(PRIOR), dtype="float32", name="biases"
         )
 
     def call(self, hidden, mask):
@@ -65,26 +74,6 @@ class PairHead(keras.layers.Layer):
         if self.upper_triangle:
             pairs &= tf.linalg.band_part(tf.ones_like(pairs), 0, -1)
         return tf.where(pairs, scores, MASKED), row_bias, column_bias
-
-
-def rotate(x, sine, cosine):
-    """Turn the entries 2k and 2k + 1 of x [..., size] by angles; their sines and cosines [..., size / 2] broadcast.
-
-    The swapped entries come from a product with a matrix of 0 and +-1, exact in every precision: slicing every other
-    entry took a third of the time of an encoder's layer on a CPU.
-    """
-    size = x.shape[-1]
-    swap = np.zeros((size, size))
-    swap[range(1, size, 2), range(0, size, 2)] = -1
-    swap[range(0, size, 2), range(1, size, 2)] = 1
-    swapped = tf.tensordot(x, tf.constant(swap, x.dtype), 1)
-    return x * tf.repeat(cosine, 2, axis=-1) + swapped * tf.repeat(sine, 2, axis=-1)
-
-
-def rotary_angles(length, size):
-    """float32 [length, size / 2]: position / 10000^(2k / size) radians (RoPE, arXiv 2104.09864)."""
-    frequency = tf.pow(10000.0, -tf.range(0.0, size, 2) / size)
-    return tf.range(tf.cast(length, tf.float32))[:, None] * frequency
 
 
 class ConditionalLayerNormalization(keras.layers.Layer):

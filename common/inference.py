@@ -22,12 +22,12 @@ MAX_TOKENS = 4096
 
 
 def in_length_order(
-    items: list[T], lengths: list[int], run: Callable[[list[T]], Iterable[R]], batch_size: int
+    items: list[T], lengths: list[int], extract: Callable[[list[T]], Iterable[R]], batch_size: int
 ) -> list[R]:
-    """Runs batches of items of similar length; the results stand in the order of the items."""
+    """Extracts from batches of items of similar length; the results stand in the order of the items."""
     results = [None] * len(items)
     for batch in length_sorted_batches(lengths, batch_size, MAX_TOKENS):
-        for index, result in zip(batch, run([items[i] for i in batch]), strict=True):
+        for index, result in zip(batch, extract([items[i] for i in batch]), strict=True):
             results[index] = result
     return results
 
@@ -37,6 +37,12 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def start_engines(parts: dict[str, "keras.Model"], engine: str = "tensorflow") -> dict[str, Engine]:
+    """Starts an engine for each part of a head's model, see `select_engine`."""
+    start = select_engine(engine)
+    return {name: start(part) for name, part in parts.items()}
 
 
 def select_engine(name: str) -> Callable[["keras.Model"], Engine]:

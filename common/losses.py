@@ -1,4 +1,4 @@
-"""Multi-label cross-entropy (ZLPR) in dense, sparse and factored form, and softmax cross-entropies.
+"""Multi-label cross-entropy (ZLPR) in dense, sparse and factored form, and the softmax cross-entropy of tokens.
 
 With scores `s` and positives `P` of one instance the loss is
 
@@ -7,8 +7,8 @@ With scores `s` and positives `P` of one instance the loss is
 and a label is predicted when its score is above 0; there is no activation on the scores.
 Sources: kexue.fm/archives/7359 and 8888; Su et al., arXiv 2208.02955.
 
-All functions compute in float32 whatever the precision policy, and return one loss per instance or, where they say so,
-the mean over a batch.
+All functions compute in float32 whatever the precision policy, and return one loss for each instance;
+`common.loss_model.mean_loss` takes the mean.
 """
 
 import tensorflow as tf
@@ -19,24 +19,24 @@ MASKED = -1e12
 TINY = 1e-37  # smallest normal float32, rounded up: log stays finite
 
 
-def multilabel_crossentropy(labels, scores):
-    """Dense form; labels may be soft.
+def multilabel_crossentropy(targets, scores):
+    """Dense form; targets may be soft.
 
-    labels: [..., n] in [0, 1]. scores: [..., n]; masked entries hold `MASKED` and label 0.
+    targets: [..., n] in [0, 1]. scores: [..., n]; masked entries hold `MASKED` and target 0.
     Returns float32 [...].
     """
-    labels, scores = tf.cast(labels, tf.float32), tf.cast(scores, tf.float32)
-    positive, negative = labels > 0, labels < 1
+    targets, scores = tf.cast(targets, tf.float32), tf.cast(scores, tf.float32)
+    positive, negative = targets > 0, targets < 1
     # the inner `where` keeps log's gradient finite in the branch that is not taken
-    log_positive = tf.math.log(tf.where(positive, labels, 1.0))
-    log_negative = tf.math.log1p(-tf.where(negative, labels, 0.0))
+    log_positive = tf.math.log(tf.where(positive, targets, 1.0))
+    log_negative = tf.math.log1p(-tf.where(negative, targets, 0.0))
     return _log1p_sum_exp(tf.where(negative, scores + log_negative, MASKED)) + _log1p_sum_exp(
         tf.where(positive, log_positive - scores, MASKED)
     )
 
 
 def sparse_multilabel_crossentropy(positives, scores):
-    """The same for labels given as indices.
+    """The same for positives given as indices.
 
     The usual sparse formula subtracts the positives from the log-sum-exp of all scores, which loses confident
     models to cancellation (a positive score of 20 gives 4.99 in place of 2.42). Here the positives are taken
@@ -74,14 +74,14 @@ def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):
     """
     scores, row_bias, column_bias = (tf.cast(x, tf.float32) for x in (scores, row_bias, column_bias))
     positives = tf.cast(positives, tf.int32)
-    labels, length = tf.shape(row_bias)[1], tf.shape(scores)[1]
+    n_labels, length = tf.shape(row_bias)[1], tf.shape(scores)[1]
     valid = positives[..., 0] >= 0
     label, row, column = tf.unstack(tf.maximum(positives, 0), num=3, axis=-1)
 
     both = valid[:, :, None] & valid[:, None, :]
     same_row = both & _equal(label) & _equal(row)
     same_cell = same_row & _equal(column)
-    of_label = valid[..., None] & tf.cast(tf.one_hot(label, labels), tf.bool)  # [batch, p, labels]
+    of_label = valid[..., None] & tf.cast(tf.one_hot(label, n_labels), tf.bool)  # [batch, p, labels]
 
     direct = (
         tf.gather(scores, row, batch_dims=1)
@@ -104,59 +104,21 @@ def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):
 
 def pair_heads_loss(positives: dict, outputs: dict):
     """Of several pair heads by name, each with its `positives` and factors as above: the sum over the labels, averaged
-    over the batch (`batch_mean`) and the heads. Returns float32 scalar."""
+    over the heads. Returns float32 [batch]."""
     losses = [
-        batch_mean(tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1))
+        tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1)
         for name, factors in outputs.items()
     ]
     return tf.add_n(losses) / len(losses)
 
 
-def masked_softmax_crossentropy(labels, scores, mask):
-    """Softmax cross-entropy over the entries of a mask.
-
-    labels: int [...], index of the right entry. scores: [..., n]. mask: bool [..., n].
-    Returns float32 [...].
-    """
-    scores = tf.where(mask, tf.cast(scores, tf.float32), MASKED)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
-
-
-def pointer_crossentropy(labels, logits, power, mask):
-    """Binary cross-entropy of the pointer networks of the 2020 baseline, whose probability is
-    sigmoid(logit) ** power: a power above 1 starts the many negatives near 0 (kexue.fm/archives/7161).
-
-    labels: [batch, length, n] in {0, 1}. logits: [batch, length, n]. mask: bool [batch, length].
-    Returns float32 scalar: summed over n / 2 pointers, averaged over the tokens of the mask in the whole batch, as in
-    `batch_mean`.
-    """
-    log_p = power * tf.math.log_sigmoid(tf.cast(logits, tf.float32))
-    log_not_p = tf.math.log(tf.maximum(-tf.math.expm1(log_p), TINY))
-    losses = -tf.where(tf.cast(labels, tf.bool), log_p, log_not_p)
-    mask = tf.cast(mask, tf.float32)
-    tokens = sum_over_replicas(tf.reduce_sum(mask))
-    return tf.reduce_sum(tf.reduce_sum(losses, -1) * mask) / (2 * tf.maximum(tokens, 1.0))
-
-
-def batch_mean(losses):
-    """float32 [batch] -> scalar. Where the rows of a batch are spread over replicas (common/workers.py), the part of
-    each in the mean over all the rows: their sum is that mean, and so it is with the gradients, which are summed."""
-    rows = sum_over_replicas(tf.cast(tf.shape(losses)[0], tf.float32))
-    return tf.math.divide_no_nan(tf.reduce_sum(losses), rows)  # a part of a batch may have none
-
-
 def token_crossentropy(tokens, scores):
-    """The mean cross-entropy of tokens, int32 [...], but those that are 0, by the scores of all entries of the
-    vocabulary, [..., entries]: scalar, of each replica its part."""
+    """The cross-entropy of tokens, int32 [...], by the scores of all entries of the vocabulary, [..., entries].
+
+    Returns the losses and their weights, float32 [...] both: 0 where the token is 0, else 1.
+    """
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, tf.cast(scores, tf.float32))
-    counted = tf.cast(tokens != 0, tf.float32)
-    tokens = sum_over_replicas(tf.reduce_sum(counted))
-    return tf.math.divide_no_nan(tf.reduce_sum(losses * counted), tokens)  # a part of a batch may have no rows
-
-
-def sum_over_replicas(x):
-    """The sum of a tensor over the replicas of a distribution strategy; in a single process the tensor itself."""
-    return tf.distribute.get_replica_context().all_reduce("SUM", x)
+    return losses, tf.cast(tokens != 0, tf.float32)
 
 
 def _log1p_sum_exp(x, axis=-1):

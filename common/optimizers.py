@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import re
 from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
@@ -10,6 +9,7 @@ import tf_keras as keras
 
 from common.cli import UserError
 from common.config import OptimizerConfig
+from common.kinds import depth_of, is_of_encoder
 
 # Biases, and the scales and offsets of layer norms: decay is for what multiplies the input.
 NOT_DECAYED = r"(^|/)(bias|beta|gamma)(/replica_\d+)?:"
@@ -217,19 +217,20 @@ def make_optimizer(
 
 def _head_rates(rate: float, names: list[str]) -> dict[str, float]:
     """The factor of all layers that are not the encoder's."""
-    heads = {name.partition("/")[0] for name in names if not name.startswith(("Embedding-", "Transformer-"))}
+    heads = {name.partition("/")[0] for name in names if not is_of_encoder(name)}
     return {f"{layer}/": rate for layer in heads if rate != 1}
 
 
 def _layer_rates(decay: float, names: list[str]) -> dict[str, float]:
-    """Factors by parts of names: decay for the last block, decay^2 for the one below, ..., the least for embeddings."""
+    """Factors by name: decay for the last block, decay^2 for the one below, ..., the least for embeddings."""
     if decay == 1:
         return {}
-    blocks = max((int(found[1]) + 1 for name in names if (found := re.match(r"Transformer-(\d+)-", name))), default=0)
+    layers = {name.partition("/")[0] for name in names}
+    depths = {layer: depth for layer in layers if (depth := depth_of(layer)) is not None}
+    blocks = max(depths.values(), default=0)
     if not blocks:
         raise UserError("optimizer.layer_decay: the blocks of this encoder share their weights")
-    depths = {"Embedding-": blocks + 1} | {f"Transformer-{i}-": blocks - i for i in range(blocks)}
-    return {name: decay**depth for name, depth in depths.items()}
+    return {f"{layer}/": decay ** (blocks + 1 - depth) for layer, depth in depths.items()}
 
 
 @contextlib.contextmanager

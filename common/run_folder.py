@@ -1,21 +1,27 @@
 """The run folder: everything that prediction and a resumed training need. No TensorFlow here."""
 
 import argparse
-import filecmp
+import dataclasses
+import hashlib
+import json
 import math
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.cli import UserError
-from common.config import config_differences, load_config, save_config
-from common.encoder import EncoderSource, check_architecture
+from common.config import config_differences, data_files, load_config
+from common.devices import place_to_work
+from common.encoder import EncoderSource
 from common.files import make_folder, read_json, replaced, write_json
+from common.published import check_architecture
 from common.tokenizer import Tokenizer
-from common.workers import is_chief
+
+FORMAT = 2  # of a run folder; it stands in the run's config
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,11 @@ class RunFolder:
     @property
     def config(self) -> Path:
         return self.path / "config.json"
+
+    @property
+    def inputs(self) -> Path:
+        """What the run was started with: digests of the data files and of the encoder."""
+        return self.path / "inputs.json"
 
     @property
     def architecture(self) -> Path:
@@ -76,78 +87,75 @@ class RunFolder:
 
 
 def find_run(args: argparse.Namespace, task: Path, config: Any, source: EncoderSource) -> RunFolder:
-    """The folder for a run with this config: `--output`, else `runs/TASK/CONFIG`; none yet, or one that was started
-    with them.
+    """Finds the folder for a run with this config: `--output`, else `runs/TASK/CONFIG`. It is none yet, or one that was
+    started with the same config and the same files, wherever they are now.
 
     args: of `common.cli.training_arguments`. task: the folder of the task. Raises UserError if the folder cannot be
-    written, or belongs to a run with another config (names the keys) or of which a file has changed since.
+    written, is of another format, or holds a run with another config (names the keys) or other files.
     """
-    run = RunFolder(Path(args.output or f"runs/{task.name}/{Path(args.config).stem}"))
+    path = place_to_work(Path(args.output or f"runs/{task.name}/{Path(args.config).stem}"))
+    run = RunFolder(path)
     try:
-        place = next(folder for folder in (run.path, *run.path.absolute().parents) if folder.exists())
+        place = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
         tempfile.TemporaryFile(dir=place).close()
     except OSError as error:
-        raise UserError(f"{run.path}: cannot be written ({error.strerror})") from None
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
     if run.config.exists():
-        started = load_config(type(config), run.config, run.path, check_files=False)
-        if changed := config_differences(started, config):
-            raise UserError(
-                f"{run.path}: this run was started with other settings ({', '.join(changed)}); "
-                "choose another --output or remove the folder"
-            )
-        _check_files(run, config, source)
+        way_out = "choose another --output or remove the folder"
+        if changed := config_differences(_load_config(run, type(config)), config):
+            raise UserError(f"{path}: this run was started with other settings ({', '.join(changed)}); {way_out}")
+        before, now = read_json(run.inputs), _digests(config, source)
+        if changed := [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]:
+            raise UserError(f"{path}: {' and '.join(changed)} changed since this run was started; {way_out}")
     return run
 
 
-def _check_files(run: RunFolder, config: Any, source: EncoderSource) -> None:
-    """Raises UserError if a file that labels or ids of tokens depend on is another one than at the start."""
-    schema_file = _schema_file(config)
-    changed = {
-        "the schema": schema_file and not _same(run.schema, schema_file),
-        "the vocabulary": Tokenizer.from_vocab(run.vocabulary).tokens != source.tokenizer.tokens,
-        "the encoder": read_json(run.architecture) != source.architecture,
-    }
-    if names := [name for name, is_changed in changed.items() if is_changed]:
-        raise UserError(
-            f"{run.path}: {' and '.join(names)} changed since this run was started; "
-            "choose another --output or remove the folder"
-        )
-
-
-def _same(copy: Path, original: str) -> bool:
-    return copy.is_file() and filecmp.cmp(copy, original, shallow=False)
-
-
 def start_run(run: RunFolder, config: Any, source: EncoderSource) -> None:
-    """Writes what describes a run, if it is a new one and this is its chief. Call it when all that can be wrong with
-    the input is checked. Raises UserError if the folder cannot be made."""
-    if run.config.exists() or not is_chief():
+    """Writes what describes a run, if it is a new one. Call it when all that can be wrong with the input is checked.
+    Raises UserError if the folder cannot be made."""
+    if run.config.exists():
         return
     make_folder(run.path)
     source.tokenizer.save(run.vocabulary)
     write_json(run.architecture, source.architecture)
-    if schema_file := _schema_file(config):
+    write_json(run.inputs, _digests(config, source))
+    if schema_file := getattr(config, "schema_file", None):  # not every task has one
         with replaced(run.schema) as temporary:
             shutil.copyfile(schema_file, temporary)
-    save_config(config, run.config)  # last: its presence means that the rest is there
+    # last: its presence means that the rest is there
+    write_json(run.config, {"format": FORMAT} | dataclasses.asdict(config))
 
 
-def _schema_file(config: Any) -> str | None:
-    """The file of the labels; not every task has one."""
-    return getattr(config, "schema_file", None)
+def _digests(config: Any, source: EncoderSource) -> dict[str, str]:
+    """Of all the files that a run depends on, by what they are called in a message."""
+    description = json.dumps([source.architecture, source.tokenizer.word_level]).encode()
+    vocabulary = "\n".join(source.tokenizer.tokens).encode("utf-8", "surrogatepass")
+    return {
+        **{key: _digest(files) for key, files in data_files(config).items()},
+        "the vocabulary": hashlib.sha256(vocabulary).hexdigest(),
+        "the encoder": hashlib.sha256(description + _digest(source.files).encode()).hexdigest(),
+    }
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """Of the contents of files, whatever their names."""
+    of_files = []
+    for path in files:
+        with path.open("rb") as file:
+            of_files.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return of_files[0] if len(of_files) == 1 else hashlib.sha256("".join(of_files).encode()).hexdigest()
 
 
 def print_finished(run: RunFolder) -> None:
-    """The scores and the folder of a finished run, once if there are several workers."""
-    if is_chief():
-        print(run.metrics.read_text(encoding="utf-8"), end="")
-        print(f"finished: {run.path}")
+    """Prints the scores and the folder of a finished run."""
+    print(run.metrics.read_text(encoding="utf-8"), end="")
+    print(f"finished: {run.path}")
 
 
 def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, EncoderSource]:
-    """The folder, config and encoder (without weights) of a finished run.
+    """Returns the folder, config and encoder (without weights) of a finished run.
 
-    Raises UserError for a folder that is none, or whose training has not come to its end.
+    Raises UserError for a folder that is none, is of another format, or whose training has not come to its end.
     """
     run = RunFolder(Path(path))
     if not os.path.isdir(run.path):
@@ -155,15 +163,27 @@ def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, Enco
     for file in (run.config, run.architecture, run.vocabulary, run.weights, run.metrics):
         if not file.is_file():
             raise UserError(f"{run.path}: not a finished run: {file.name} is missing")
-    config = load_config(config_class, run.config, run.path, check_files=False)
+    config = _load_config(run, config_class)
     tokenizer = Tokenizer.from_vocab(run.vocabulary, getattr(config.encoder, "word_level", False))
     architecture = read_json(run.architecture)
     check_architecture(architecture, tokenizer.vocab_size, run.architecture)
     return run, config, EncoderSource(str(run.path), architecture, tokenizer)
 
 
+def _load_config(run: RunFolder, config_class: type) -> Any:
+    """The config of a run, whose data may be gone. Raises UserError for a run of another format."""
+    values = read_json(run.config)
+    found = values.get("format", 1) if isinstance(values, dict) else FORMAT
+    if found != FORMAT:
+        raise UserError(
+            f"{run.path}: a run folder of format {found}, expected {FORMAT}: "
+            "train again, or use the version of the project that wrote it"
+        )
+    return load_config(config_class, run.config, run.path, check_files=False)
+
+
 def read_threshold(run: RunFolder) -> float | None:
-    """Above which training chose to decode; None for a head without one. Raises UserError."""
+    """The threshold that training chose; None for a head without one. Raises UserError."""
     metrics = read_json(run.metrics)
     threshold = metrics.get("threshold", math.nan) if isinstance(metrics, dict) else math.nan
     if threshold is not None and (type(threshold) not in (int, float) or not math.isfinite(threshold)):

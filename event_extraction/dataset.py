@@ -1,19 +1,15 @@
-"""Official DuEE 1.0 records -> examples (spans of characters) -> features (spans of tokens) -> batches."""
+"""Official DuEE 1.0 records -> examples (spans of characters) -> features (spans of tokens). The heads make batches."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from common.batching import model_inputs, pad
 from common.spans import Span, token_span, token_windows
 from common.tokenizer import Tokenizer
-from records import Schema
-
-TRIGGER = ""  # the role of a trigger; no role of the schema has this name
+from records import TRIGGER, Labels
 
 
 @dataclass(frozen=True)
@@ -44,35 +40,6 @@ class Features:
     offsets: np.ndarray
     spans: np.ndarray
     links: np.ndarray
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What a span can be: the trigger of an event type, or the argument in a role of it. A link from a trigger to an
-    argument has the label of the argument."""
-
-    schema: Schema
-
-    @cached_property
-    def names(self) -> list[tuple[str, str]]:
-        return [(name, role) for name, roles in self.schema.items() for role in (TRIGGER, *roles)]
-
-    @cached_property
-    def ids(self) -> dict[tuple[str, str], int]:
-        return {name: i for i, name in enumerate(self.names)}
-
-    @cached_property
-    def trigger(self) -> np.ndarray:
-        """int [labels]: of each label the trigger of its event type."""
-        return np.array([self.ids[event_type, TRIGGER] for event_type, _ in self.names])
-
-    @cached_property
-    def arguments(self) -> list[int]:
-        """The labels that are none of a trigger."""
-        return [i for i, (_, role) in enumerate(self.names) if role != TRIGGER]
-
-    def __len__(self) -> int:
-        return len(self.names)
 
 
 # --- record -> example
@@ -142,44 +109,3 @@ def _token_spans(
             if trigger is not None:
                 links.add((label, *trigger, *span))
     return np.array(sorted(spans), np.int32).reshape(-1, 3), np.array(sorted(links), np.int32).reshape(-1, 5)
-
-
-# --- features -> batch
-
-
-def pair_batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """Inputs and labels of the pair head: for each of its three matrices the positives int32 [batch, p, 3] of
-    (label, i, j), padded with -1. `heads` and `tails` link the first and the last tokens of trigger and argument."""
-    positives = {
-        "entities": [feature.spans for feature in features],
-        "heads": [feature.links[:, [0, 1, 3]] for feature in features],
-        "tails": [feature.links[:, [0, 2, 4]] for feature in features],
-    }
-    return model_inputs(features), {name: pad(arrays, -1) for name, arrays in positives.items()}
-
-
-def crf_batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """Inputs and labels of the CRF: `tags` int32 [batch, length], see `token_tags`."""
-    return model_inputs(features), {"tags": pad([token_tags(feature, labels) for feature in features])}
-
-
-def token_tags(feature: Features, labels: Labels) -> np.ndarray:
-    """Arguments as one tag for each token, int32 [n]: 0 outside, 1 + 2 k at the beginning of a span of the k-th
-    argument label, 2 + 2 k inside. Of overlapping spans the one that starts first is kept, of these the longest."""
-    tags = np.zeros(len(feature.token_ids), np.int32)
-    kind = {label: k for k, label in enumerate(labels.arguments)}
-    for label, first, last in sorted(feature.spans.tolist(), key=lambda span: (span[1], -span[2], span[0])):
-        if label in kind and not tags[first : last + 1].any():
-            tags[first], tags[first + 1 : last + 1] = 1 + 2 * kind[label], 2 + 2 * kind[label]
-    return tags
-
-
-def count_untagged(features: Iterable[Features], labels: Labels) -> int:
-    """How many arguments have no tags of their own, because they overlap another."""
-    return sum(
-        int(np.isin(feature.spans[:, 0], labels.arguments).sum() - (token_tags(feature, labels) % 2).sum())
-        for feature in features
-    )
-
-
-BATCHES = {"pair": pair_batch, "crf": crf_batch}

@@ -1,16 +1,15 @@
-"""Scores -> spans and links -> events -> official records."""
+"""Spans and links between tokens -> events -> official records."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from common.spans import Span, best_spans, pair_scores, text_spans
-from dataset import TRIGGER, Event, Features, Labels
+from common.spans import Span, text_spans
+from dataset import Event, Features
+from records import TRIGGER, Labels
 
-Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # int [n], int [n] -> scores [labels, n]
 Tokens = tuple[np.ndarray, np.ndarray]  # spans int [s, 3] and links int [k, 5], as in `Features`
 
 
@@ -19,42 +18,6 @@ class Found(NamedTuple):
 
     spans: set[tuple[int, Span]]
     links: set[tuple[int, Span, Span]]
-
-
-def decode_pair(outputs: dict[str, tuple], length: int, labels: Labels, threshold: float) -> Tokens:
-    """Spans and links of one window from the factors of the pair heads.
-
-    outputs: for entities, heads and tails the factors (scores [l, l], row_bias [labels, l], column_bias).
-    length: tokens of the window without its padding.
-    """
-    spans = best_spans(outputs["entities"], length, threshold)
-    heads, tails = (partial(pair_scores, outputs[name]) for name in ("heads", "tails"))
-    return spans, find_links(spans, heads, tails, labels, threshold)
-
-
-def find_links(spans: np.ndarray, heads: Gather, tails: Gather, labels: Labels, threshold: float) -> np.ndarray:
-    """Links the triggers among the spans to the arguments of their type: int [k, 5]. A link holds where the pair of
-    first tokens and the pair of last tokens both score above the threshold for the argument's label."""
-    is_trigger = labels.trigger[spans[:, 0]] == spans[:, 0]
-    triggers, arguments = spans[is_trigger], spans[~is_trigger]
-    t, a = np.nonzero(triggers[:, :1] == labels.trigger[arguments[:, 0]])
-    label, pair = arguments[a, 0], np.arange(len(a))
-    linked = (heads(triggers[t, 1], arguments[a, 1])[label, pair] > threshold) & (
-        tails(triggers[t, 2], arguments[a, 2])[label, pair] > threshold
-    )
-    return np.column_stack([label, triggers[t, 1:], arguments[a, 1:]])[linked]
-
-
-def tag_spans(tags: np.ndarray, labels: Labels) -> np.ndarray:
-    """Spans int [s, 3] of the tags of a window, see `dataset.token_tags`; an inside without a beginning begins."""
-    spans, before = [], 0
-    for i, tag in enumerate(tags.tolist()):
-        if tag % 2 == 0 and tag and before in (tag - 1, tag):
-            spans[-1][2] = i
-        elif tag:
-            spans.append([labels.arguments[(tag - 1) // 2], i, i])
-        before = tag
-    return np.array(spans, np.int64).reshape(-1, 3)
 
 
 def to_characters(feature: Features, tokens: Tokens, found: Found) -> None:

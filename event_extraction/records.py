@@ -1,4 +1,4 @@
-"""The schema of the task, and the form of an official DuEE 1.0 line.
+"""What the labels are, and what an official DuEE 1.0 line is.
 
 A line is `{"text": ..., "id": ..., "event_list": [EVENT, ...]}`, an event a dict with the keys `event_type`,
 `trigger`, `trigger_start_index` and `arguments`, an argument one with `role`, `argument`, `argument_start_index` and
@@ -6,13 +6,48 @@ A line is `{"text": ..., "id": ..., "event_list": [EVENT, ...]}`, an event a dic
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from common.cli import UserError
+import numpy as np
+
+from common.cli import UserError, raise_first
 from common.files import read_jsonl, read_submission_lines
 
 Schema = dict[str, tuple[str, ...]]  # event type -> its roles
+TRIGGER = ""  # the role of a trigger; no role of the schema has this name
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a span can be: the trigger of an event type, or the argument in a role of it. A link from a trigger to an
+    argument has the label of the argument."""
+
+    schema: Schema
+
+    @cached_property
+    def names(self) -> list[tuple[str, str]]:
+        return [(name, role) for name, roles in self.schema.items() for role in (TRIGGER, *roles)]
+
+    @cached_property
+    def ids(self) -> dict[tuple[str, str], int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+    @cached_property
+    def trigger(self) -> np.ndarray:
+        """int [labels]: of each label the trigger of its event type."""
+        return np.array([self.ids[event_type, TRIGGER] for event_type, _ in self.names])
+
+    @cached_property
+    def arguments(self) -> list[int]:
+        """The labels that are none of a trigger."""
+        return [i for i, (_, role) in enumerate(self.names) if role != TRIGGER]
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 def read_schema(path: str | Path) -> Schema:
@@ -47,8 +82,7 @@ def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
     for number, record in _numbered(path, "text", "id", "event_list"):
         if (first := first_line.setdefault(record["id"], number)) != number:
             raise UserError(f"{path}, line {number}: id {record['id']!r} is already on line {first}")
-        for fault in (*offset_faults(record), *schema_faults(record, schema)):
-            raise UserError(f"{path}, line {number}: {fault}")
+        raise_first(chain(offset_faults(record), schema_faults(record, schema)), f"{path}, line {number}")
         yield record
 
 
@@ -108,8 +142,7 @@ def _read(path: str | Path, *keys: str) -> Iterator[dict[str, Any]]:
 
 def _numbered(path: str | Path, *keys: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, record in read_submission_lines(path):
-        for fault in record_faults(record, *keys):
-            raise UserError(f"{path}, line {number}: {fault}")
+        raise_first(record_faults(record, *keys), f"{path}, line {number}")
         yield number, record
 
 

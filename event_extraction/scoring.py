@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+SCORES = ("precision", "recall", "f1", "f1_lcs")
 Arguments = dict[tuple[str, str], dict[str, set[str]]]  # (type, role) -> string -> its forms
 Similarity = Callable[[str, str], float]
 

@@ -5,34 +5,40 @@ python event_extraction/train.py --config demo.json
 
 import sys
 from collections import Counter
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.batching import bucketed_batches
+from common.batching import Batches, bucketed_batches, hold_out
 from common.cli import print_counts, run_command, training_arguments
 from common.config import load_config
-from common.encoder import EncoderSource, resolve_encoder
-from common.files import write_json
-from common.run_folder import RunFolder, find_run, print_finished, start_run
-from common.workers import as_worker, is_chief, select_strategy
+from common.devices import devices
+from common.encoder import EncoderSource, resolve_encoder, start_encoder
+from common.inference import start_engines
+from common.run_folder import RunFolder, find_run, print_finished
+from common.thresholds import choose_threshold
+from common.tokenizer import Tokenizer
 from config import Config
-from dataset import BATCHES, Labels, count_untagged, to_example, to_features
-from predict import predict
-from records import read_labelled, read_schema
+from dataset import Features, to_example, to_features
+from extraction import predict
+from model import HEADS
+from records import Labels, read_labelled, read_schema
 from report import write_report
-from scoring import score
+from scoring import SCORES, score
+
+if TYPE_CHECKING:
+    from common.training import Training
 
 HERE = Path(__file__).resolve().parent
 
 
-@as_worker()
 def main() -> None:
     args = training_arguments(__doc__)
     config = load_config(Config, args.config, HERE, args.set)
     labels = Labels(read_schema(config.schema_file))
-    records, dev = (list(read_labelled(file, labels.schema)) for file in (config.train_file, config.dev_file))
+    records = list(read_labelled(config.train_file, labels.schema))
+    dev = list(read_labelled(config.dev_file, labels.schema))
     source = resolve_encoder(config.encoder, config.max_length, config.gelu)
     folder = find_run(args, HERE, config, source)
     if not folder.metrics.exists():
@@ -43,61 +49,59 @@ def main() -> None:
 def train(
     config: Config, labels: Labels, records: list[dict], dev: list[dict], source: EncoderSource, folder: RunFolder
 ) -> None:
-    order = np.random.default_rng(config.seed).permutation(len(records))
-    kept = [records[i] for i in order[: int(config.threshold_share * len(records))]]
-    records = [records[i] for i in order[len(kept) :]]
-    counts = Counter()
-    examples = [to_example(record) for record in records]
-    features = list(to_features(examples, source.tokenizer, labels, config.max_length, config.stride, counts))
-    lengths = [len(feature.token_ids) for feature in features]
-    counts["arguments lost: overlap another"] = count_untagged(features, labels) if config.head == "crf" else 0
+    head = HEADS[config.head]
+    records, kept = hold_out(records, config.threshold_share, config.seed)
     print(f"{len(records)} records to train on, {len(kept)} kept out of training, {len(dev)} dev")
-    print_counts(counts, sys.stdout)
+    features = read_features(records, source.tokenizer, labels, config)
+    lengths = [len(feature.token_ids) for feature in features]
 
     # TensorFlow is imported only here, when the input has been checked
-    import tf_keras as keras
-
-    from common.encoder import build_encoder, load_pretrained
-    from common.inference import tensorflow_engine
     from common.optimizers import make_optimizer
-    from common.training import Batches, Training, choose_threshold, load_weights, set_precision
-    from model import EXTRACTORS, LOSSES, build_model
+    from common.training import Training
+    from common.weights import load_weights
 
-    with select_strategy().scope():
-        keras.utils.set_random_seed(config.seed)
-        print("precision:", set_precision(config.precision))
-        encoder = build_encoder(source.architecture, config.seed, config.dropout, recompute=int(config.recompute))
-        load_pretrained(encoder, source)
-        model = build_model(config.head, encoder, labels, config.seed)
-        steps = len(bucketed_batches(lengths, config.batch_size, config.seed, 0)) * config.epochs
-        rates = {"transitions": config.crf_learning_rate / config.learning_rate}
+    with devices():
+        encoder = start_encoder(config, source)
+        model = head.build(encoder, labels, config.seed)
+        steps = config.epochs * len(bucketed_batches(lengths, config.batch_size, config.seed, epoch=0))
+        rates = head.rates(config)
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables, rates)
-        model.compile(optimizer, LOSSES[config.head], accumulate=config.accumulate, jit_compile=config.xla)
-        start_run(folder, config, source)
-        training = Training(folder, model, config.checkpoint_steps)
-    extractor = EXTRACTORS[config.head](model, labels, tensorflow_engine)
-    predicted = partial(predict, extractor=extractor, tokenizer=source.tokenizer, labels=labels, config=config)
+        model.compile(optimizer, head.loss, accumulate=config.accumulate, jit_compile=config.xla)
+        training = Training(folder, config, source, model)
+    extractor = head.Extractor(start_engines(head.parts(model)), labels)
 
-    def evaluate(gold: list[dict]) -> dict[str, float]:
-        return score(gold, predicted(gold))
+    def collate(items: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
+        return head.batch(items, rng, labels)
 
-    for epoch in range(training.progress.epoch, config.epochs):
+    def predicted(gold: list[dict]) -> list[dict]:
+        return list(predict(gold, extractor, source.tokenizer, labels, config))
+
+    for epoch in training.epochs(config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
-        collate = partial(BATCHES[config.head], labels=labels)
-        batches = Batches(features, order, collate, config.seed, epoch, skip=training.progress.step)
-        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
-        training.score_epoch(partial(evaluate, dev), best_by="f1")
+        batches = Batches(features, order, collate, (config.seed, epoch), skip=training.progress.step)
+        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
+        training.score(lambda: score(dev, predicted(dev)), best_by="f1")
 
-    if not is_chief():
-        return
     load_weights(model, folder.weights)
-    best = max(training.progress.history, key=lambda row: row["f1"])  # the epoch with these weights
-    metrics = {"dev_at_default_threshold": {name: best[name] for name in score([], [])}}
-    by_threshold = choose_threshold(extractor, lambda: evaluate(kept)["f1"]) if kept and extractor.thresholds else {}
-    predictions = list(predicted(dev))
-    write_report(folder.report, dev, predictions, history=training.progress.history)
-    metrics |= {"threshold": extractor.threshold, "f1_by_threshold": by_threshold, "dev": score(dev, predictions)}
-    write_json(folder.metrics, metrics)
+    by_threshold = choose_threshold(extractor, lambda: score(kept, predicted(kept))["f1"]) if kept else {}
+    finish(training, dev, predicted(dev), {"threshold": extractor.threshold, "f1_by_threshold": by_threshold})
+
+
+def read_features(records: list[dict], tokenizer: Tokenizer, labels: Labels, config: Config) -> list[Features]:
+    """Says what was cut or lost on the way."""
+    counts: Counter[str] = Counter()
+    examples = [to_example(record) for record in records]
+    features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, counts))
+    print_counts(counts | Counter(HEADS[config.head].count_lost(features, labels)), sys.stdout)
+    return features
+
+
+def finish(training: "Training", dev: list[dict], predictions: list[dict], chosen: dict[str, Any]) -> None:
+    """Writes the report, and the scores with what was chosen on the kept records."""
+    write_report(training.folder.report, dev, predictions, history=training.history)
+    best = max(training.history, key=lambda row: row["f1"])  # the epoch whose weights were kept
+    at_default = {name: best[name] for name in SCORES}
+    training.finish({"dev_at_default_threshold": at_default, **chosen, "dev": score(dev, predictions)})
 
 
 if __name__ == "__main__":

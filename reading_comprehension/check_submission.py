@@ -7,8 +7,8 @@ Each kind of problem is one line on standard error: the first place that has it,
 
 from common.cli import check_arguments, run_command
 from common.submission import findings
-from dataset import read_questions
 from evaluate import read_predictions
+from records import read_questions
 
 
 def main() -> None:

@@ -1,15 +1,14 @@
 """The keys of a config beside those of every task, which are in common/config.py."""
 
-from typing import Literal
-
 import pydantic
 
-from common.config import PositiveInt, WindowedConfig, strict_config
+from common.config import PositiveInt, WindowedConfig, one_of, strict_config
+from model import HEADS
 
 
 @strict_config
 class Config(WindowedConfig):
-    head: Literal["pair", "softmax"] = "pair"
+    head: one_of(HEADS) = "pair"
     max_length: PositiveInt = 384  # tokens of question and context with [CLS] and two [SEP]
     stride: PositiveInt = 256  # tokens from one window to the next; they overlap by max_answer_tokens or more
     max_question_length: PositiveInt = 48  # tokens; the rest of a longer question is not read

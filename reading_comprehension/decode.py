@@ -21,12 +21,13 @@ class Answer(NamedTuple):
     span: Span  # characters
 
 
-def n_best_spans(scores: np.ndarray, context: np.ndarray, n: int) -> Candidates:
-    """The n best spans within the context.
+def n_best_spans(scores: np.ndarray, context: np.ndarray, width: int, n: int) -> Candidates:
+    """The n best spans of at most `width` tokens within the context.
 
-    scores: [length, width], of the spans from token i to i + k. context: bool [length].
+    scores: [length, length], of the spans from token i to j. context: bool [length].
     """
     length = len(context)
+    scores = band(scores, min(width, length))
     first, more = np.nonzero(np.ones(scores.shape, bool))
     last = first + more
     inside = (last < length) & context[first] & context[np.minimum(last, length - 1)]

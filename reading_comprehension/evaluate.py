@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common.cli import UserError, evaluation_arguments, run_command
 from common.files import make_folder, read_json
-from dataset import read_entries
+from records import read_entries
 from report import write_report
 from scoring import score
 

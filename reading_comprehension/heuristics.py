@@ -13,7 +13,7 @@ from collections import Counter
 
 from common.cli import run_command
 from common.files import check_output_path, write_json
-from dataset import Question, check_ids, read_questions
+from records import Question, check_ids, read_questions
 
 
 def main() -> None:

@@ -6,26 +6,19 @@ python reading_comprehension/predict.py --model RUN --text CONTEXT --question QU
 """
 
 import argparse
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from common.cli import UserError, prediction_arguments, run_command
 from common.files import check_output_path, write_json, write_lines
-from common.inference import chunks, in_length_order
 from common.run_folder import load_run
 from common.scale_out import predicted
-from common.tokenizer import Tokenizer
 from config import Config
-from dataset import Features, Question, check_ids, read_questions, to_features
-from decode import Answer, to_answers
+from decode import Answer
+from extraction import CHUNK, N_BEST, load_predictor
+from records import Question, check_ids, read_questions
 
-# Questions in memory at a time as scores, and of a worker's block; the more, the less padding.
-CHUNK = 256
-N_BEST = 20
 N_PRINTED = 5  # of --text
 
 
@@ -49,17 +42,6 @@ def main() -> None:
             write_json(args.n_best, {name: [answer._asdict() for answer in found] for name, found in answers.items()})
 
 
-def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[Question]], Iterator[tuple[str, list[Answer]]]]:
-    """Questions -> their ids with the best answers, by the model of a run. Each worker calls it once."""
-    folder, config, source = load_run(args.model, Config)
-
-    from model import load_extractor
-
-    n = 1 if args.text is None and args.n_best is None else N_BEST
-    extractor = load_extractor(folder, config, source, args.engine, n)
-    return lambda questions: predict(questions, extractor, source.tokenizer, config, args.batch_size)
-
-
 def read_arguments() -> argparse.Namespace:
     """Raises UserError for options that do not go together."""
     more = {
@@ -74,30 +56,6 @@ def read_arguments() -> argparse.Namespace:
     if args.n_best is not None and Path(args.output).resolve() == Path(args.n_best).resolve():
         raise UserError(f"--n-best: {args.n_best} is --output, too")
     return args
-
-
-def predict(
-    questions: Iterable[Question],
-    extractor: Callable[[list[Features]], list],
-    tokenizer: Tokenizer,
-    config: Config,
-    batch_size: int = 64,
-) -> Iterator[tuple[str, list[Answer]]]:
-    """The id and the best answers of each question, best first; none where the context has no token. Answers that a
-    question has already are not looked at.
-
-    extractor: features of a batch -> candidates of each window.
-    """
-    for chunk in chunks((replace(question, answers=()) for question in questions), CHUNK):
-        features = list(to_features(chunk, tokenizer, config, Counter()))
-        lengths = [len(feature.token_ids) for feature in features]
-        windows = defaultdict(list)
-        for feature, candidates in zip(
-            features, in_length_order(features, lengths, extractor, batch_size), strict=True
-        ):
-            windows[feature.question].append((feature, candidates))
-        for index, question in enumerate(chunk):
-            yield question.id, to_answers(question.context, windows[index], N_BEST)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from common.report import Fact, Item, Part, Report, by_size, table_of_parts, write
-from dataset import Question, locate
+from dataset import locate
+from records import Question
 from scoring import question_scores, score
 
 KINDS = {

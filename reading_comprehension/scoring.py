@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from common.tokenizer import CJK_RANGES
-from dataset import Question
+from records import Question
 
 DELETED = str.maketrans("", "", ":_`|,()，。：？！“”；’《》·、「」（）－～『』")
 

@@ -1,18 +1,16 @@
-"""Official DuIE 2.0 records -> examples (spans of characters) -> features (spans of tokens) -> batches."""
+"""Official DuIE 2.0 records -> examples (spans of characters) -> features (spans of tokens). The heads make batches."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from common.batching import model_inputs, pad
 from common.spans import Span, find, find_folded, token_span, token_windows
 from common.tokenizer import Tokenizer
-from records import Predicate
+from records import Labels
 
 
 @dataclass(frozen=True)
@@ -41,37 +39,6 @@ class Features:
     token_ids: np.ndarray
     offsets: np.ndarray
     relations: np.ndarray
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What relations between spans can be.
-
-    A relation joins a subject to the span of one slot: a label per (predicate, slot). A tie joins the `@value`
-    of an object to another slot of it, so that several objects of one subject come apart again.
-    Relations come first, then ties.
-    """
-
-    schema: dict[str, Predicate]
-
-    @cached_property
-    def relations(self) -> list[tuple[str, str]]:
-        return [(name, slot) for name, predicate in self.schema.items() for slot in predicate.object_types]
-
-    @cached_property
-    def ties(self) -> list[tuple[str, str]]:
-        return [(name, slot) for name, slot in self.relations if slot != "@value"]
-
-    @cached_property
-    def relation_id(self) -> dict[tuple[str, str], int]:
-        return {key: i for i, key in enumerate(self.relations)}
-
-    @cached_property
-    def tie_id(self) -> dict[tuple[str, str], int]:
-        return {key: i for i, key in enumerate(self.ties, start=len(self.relations))}
-
-    def __len__(self) -> int:
-        return len(self.relations) + len(self.ties)
 
 
 # --- record -> example
@@ -174,46 +141,3 @@ def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, coun
             if slot != "@value":
                 relations.append((labels.tie_id[key], *spans["@value"], *span))
     return np.array(relations, np.int32).reshape(-1, 5)
-
-
-# --- features -> batch
-
-
-def pair_batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """Inputs and labels of the pair head: for each of its three matrices the positives int32 [batch, p, 3] of
-    (label, i, j), padded with -1. Entities: label 0 for subjects, 1 for objects and slots."""
-    positives = {"entities": [], "heads": [], "tails": []}
-    for feature in features:
-        relations = feature.relations
-        is_tie = relations[:, 0] >= len(labels.relations)
-        subjects, objects = relations[~is_tie, 1:3], relations[~is_tie, 3:5]
-        entities = np.concatenate([np.insert(subjects, 0, 0, axis=1), np.insert(objects, 0, 1, axis=1)])
-        positives["entities"].append(np.unique(entities, axis=0))
-        positives["heads"].append(relations[:, [0, 1, 3]])
-        positives["tails"].append(relations[:, [0, 2, 4]])
-    return model_inputs(features), {name: pad(arrays, -1) for name, arrays in positives.items()}
-
-
-def pointer_batch(features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """Inputs and labels of the pointer head: all subjects, and the objects of one subject drawn by `rng`.
-
-    Adds the input `subject` int32 [batch, 2] (first and last token; [CLS] where there is none) and gives labels
-    `subjects` [batch, length, 2] and `objects` [batch, length, 2 * relations], starts before ends, in {0, 1}.
-    """
-    inputs = model_inputs(features)
-    shape, n = inputs["token_ids"].shape, len(labels.relations)
-    inputs["subject"] = np.zeros((shape[0], 2), np.int32)
-    subjects, objects = np.zeros((*shape, 2), np.float32), np.zeros((*shape, 2 * n), np.float32)
-    for row, feature in enumerate(features):
-        relations = feature.relations[feature.relations[:, 0] < n]
-        if not len(relations):
-            continue
-        spans = np.unique(relations[:, 1:3], axis=0)
-        subjects[row, spans[:, 0], 0], subjects[row, spans[:, 1], 1] = 1, 1
-        inputs["subject"][row] = chosen = spans[rng.integers(len(spans))]
-        label, _, _, first, last = relations[(relations[:, 1:3] == chosen).all(1)].T
-        objects[row, first, label], objects[row, last, n + label] = 1, 1
-    return inputs, {"subjects": subjects, "objects": objects}
-
-
-BATCHES = {"pair": pair_batch, "pointer": pointer_batch}

@@ -1,4 +1,4 @@
-"""The schema of the task, and the form of an official DuIE 2.0 line.
+"""What the labels are, and what an official DuIE 2.0 line is.
 
 A line is `{"text": ..., "spo_list": [TRIPLE, ...]}`, a triple a dict with the keys `predicate`, `subject`,
 `subject_type`, `object` and `object_type`, the last two dicts over slots, of which `@value` is always there.
@@ -6,10 +6,11 @@ A line is `{"text": ..., "spo_list": [TRIPLE, ...]}`, a triple a dict with the k
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from common.cli import UserError
+from common.cli import UserError, raise_first
 from common.files import read_jsonl, read_submission_lines
 
 
@@ -20,6 +21,37 @@ class Predicate:
     name: str
     subject_type: str
     object_types: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What relations between spans can be.
+
+    A relation joins a subject to the span of one slot: a label per (predicate, slot). A tie joins the `@value`
+    of an object to another slot of it, so that several objects of one subject come apart again.
+    Relations come first, then ties.
+    """
+
+    schema: dict[str, Predicate]
+
+    @cached_property
+    def relations(self) -> list[tuple[str, str]]:
+        return [(name, slot) for name, predicate in self.schema.items() for slot in predicate.object_types]
+
+    @cached_property
+    def ties(self) -> list[tuple[str, str]]:
+        return [(name, slot) for name, slot in self.relations if slot != "@value"]
+
+    @cached_property
+    def relation_id(self) -> dict[tuple[str, str], int]:
+        return {key: i for i, key in enumerate(self.relations)}
+
+    @cached_property
+    def tie_id(self) -> dict[tuple[str, str], int]:
+        return {key: i for i, key in enumerate(self.ties, start=len(self.relations))}
+
+    def __len__(self) -> int:
+        return len(self.relations) + len(self.ties)
 
 
 def read_schema(path: str | Path) -> dict[str, Predicate]:
@@ -50,11 +82,11 @@ def read_records(
     `schema_faults` finds fault with.
     """
     for number, record in read_submission_lines(path):
-        for fault in record_faults(record, labelled):
-            raise UserError(f"{path}, line {number}: {fault}")
-        for triple in record["spo_list"] if schema else ():
-            for fault in schema_faults(triple, schema):
-                raise UserError(f"{path}, line {number}: {fault}")
+        where = f"{path}, line {number}"
+        raise_first(record_faults(record, labelled), where)
+        if schema:
+            for triple in record["spo_list"]:
+                raise_first(schema_faults(triple, schema), where)
         yield record
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from common.files import read_lines
 
+SCORES = ("precision", "recall", "f1")
 Aliases = Mapping[str, Set[str]]
 Judged = tuple[dict[str, Any], bool]  # a triple as written, and whether the other side has it
 

@@ -1,9 +1,11 @@
 """The keys of a config beside those of every task, which are in common/config.py."""
 
-from common.config import Fraction, InputFile, WindowedConfig, strict_config
+from common.config import Fraction, InputFile, WindowedConfig, one_of, strict_config
+from model import HEADS
 
 
 @strict_config
 class Config(WindowedConfig):
     schema_file: InputFile
+    head: one_of(HEADS) = "pair"
     threshold_share: Fraction = 0.05  # of train, kept to choose the threshold on

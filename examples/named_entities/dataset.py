@@ -1,4 +1,4 @@
-"""CLUENER 2020 records -> examples (spans of characters) -> features (spans of tokens) -> batches."""
+"""CLUENER 2020 records -> examples (spans of characters) -> features (spans of tokens). The head makes batches."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from common.batching import model_inputs, pad
 from common.spans import Span, token_span, token_windows
 from common.tokenizer import Tokenizer
 from records import entities
@@ -77,11 +76,3 @@ def _token_spans(example: Example, offsets: np.ndarray, labels: list[str], count
             continue
         spans.add((labels.index(label), *span))
     return np.array(sorted(spans), np.int32).reshape(-1, 3)
-
-
-# --- features -> batch
-
-
-def to_batch(features: list[Features], _rng: np.random.Generator) -> tuple[dict, dict]:
-    """Inputs and labels: the positives int32 [batch, p, 3] of (label, first, last token), padded with -1."""
-    return model_inputs(features), {"entities": pad([feature.spans for feature in features], -1)}

@@ -19,7 +19,8 @@ from scoring import Counts, per_label, score
 
 def main() -> None:
     args = evaluation_arguments(__doc__)
-    gold, predictions = (list(read_records(path)) for path in (args.gold, args.predictions))
+    gold = list(read_records(args.gold))
+    predictions = list(read_records(args.predictions))
     gold_texts, predicted_texts = ({record["text"] for record in records} for records in (gold, predictions))
     if not gold_texts & predicted_texts:
         raise UserError(f"{args.predictions}: has not one of the texts of {args.gold}")

@@ -1,4 +1,4 @@
-"""The schema of the task, and the form of a CLUENER 2020 line.
+"""What the labels are, and what a CLUENER 2020 line is.
 
 A line is `{"text": ..., "label": {LABEL: {STRING: [[FIRST, LAST], ...], ...}, ...}}`: the strings that are entities,
 and the first and last character of each of their places. Lines to predict have `text`, and may have an `id` or more.
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common.cli import UserError
+from common.cli import UserError, raise_first
 from common.files import read_jsonl, read_submission_lines
 
 
@@ -28,8 +28,7 @@ def read_records(path: str | Path, labelled: bool = True, labels: list[str] | No
     """Yield the records of a file, plain or zipped; `labelled` ones must have a `label`, of the schema's `labels` if
     they are given. Raises UserError, naming file and line."""
     for number, record in read_submission_lines(path):
-        for fault in record_faults(record, labelled, labels):
-            raise UserError(f"{path}, line {number}: {fault}")
+        raise_first(record_faults(record, labelled, labels), f"{path}, line {number}")
         yield record
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from records import entities
 
+SCORES = ("precision", "recall", "f1", "macro_f1")
+
 
 @dataclass
 class Counts:

@@ -19,7 +19,6 @@ from common.batching import bucketed_batches, model_inputs, pad
 from common.cli import UserError
 from common.files import read_lines, replaced
 from common.tokenizer import Tokenizer, load_jieba
-from common.workers import is_chief
 
 HELD_OUT = 200  # where there is no dev file, every so many-th passage is one of dev
 MASKED = 0.15  # share of the tokens that are to be found
@@ -88,8 +87,6 @@ def read_corpus(text: Text, tokenizer: Tokenizer, cache: Path) -> Corpus:
         if arrays["key"] == key:
             return Corpus(*(arrays[name] for name in names))
     corpus = to_corpus(text, tokenizer)
-    if not is_chief():
-        return corpus
     with replaced(cache) as temporary, temporary.open("wb") as file:
         np.savez(file, key=key, **{name: getattr(corpus, name) for name in names})
     return corpus

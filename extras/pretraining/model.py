@@ -7,7 +7,7 @@ import tf_keras as keras
 
 from common.cli import UserError
 from common.encoder import EncoderSource, build_encoder, load_pretrained, mlm_head
-from common.training import LossModel
+from common.loss_model import LossModel
 
 HEAD = "cls/predictions/transform/dense/kernel"
 

@@ -3,23 +3,24 @@
 python extras/pretraining/train.py --config demo.json
 """
 
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
+import numpy as np
+
+from common.batching import Batches
 from common.cli import UserError, run_command, training_arguments
 from common.config import find_files, load_config
-from common.encoder import EncoderSource, resolve_encoder
-from common.files import write_json
-from common.run_folder import RunFolder, find_run, print_finished, start_run
-from common.workers import as_worker, is_chief, select_strategy
+from common.devices import devices
+from common.encoder import EncoderSource, resolve_encoder, save_encoder, start_encoder
+from common.inference import tensorflow_engine
+from common.run_folder import RunFolder, find_run, print_finished
 from config import Config
-from dataset import HELD_OUT, Text, Windows, file_weights, masked_batch, passes, read_corpus, to_corpus
+from dataset import HELD_OUT, Features, Text, Windows, file_weights, masked_batch, passes, read_corpus, to_corpus
 
 HERE = Path(__file__).resolve().parent
 
 
-@as_worker()
 def main() -> None:
     args = training_arguments(__doc__)
     config = load_config(Config, args.config, HERE, args.set)
@@ -39,59 +40,69 @@ def main() -> None:
 def train(
     config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource, folder: RunFolder
 ) -> None:
+    check_tokens(config, text, weights, dev, source)
+
+    # TensorFlow is imported only here, when the input has been checked
+    from common.losses import token_crossentropy
+    from common.optimizers import make_optimizer
+    from common.training import Training
+    from model import build_model
+    from scoring import SCORES, score
+
+    with devices():
+        encoder = start_encoder(config, source, with_mlm=True)
+        model = build_model(encoder, config.seed)
+        steps = config.epochs * config.epoch_steps
+        optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
+        model.compile(optimizer, token_crossentropy, accumulate=config.accumulate, jit_compile=config.xla)
+        training = Training(folder, config, source, model)
+    engine = tensorflow_engine(model)
+    windows, dev_windows = read_windows(config, text, weights, dev, source, folder)
+
+    def collate(features: list[Features], rng: np.random.Generator) -> tuple[dict, np.ndarray]:
+        return masked_batch(features, rng, source.tokenizer, config.whole_words)
+
+    def evaluate() -> dict[str, float]:
+        scores = score(engine, dev_windows, source.tokenizer)
+        if scores["accuracy"] > training.progress.best:
+            save_encoder(encoder, source, folder.path / "encoder", config.half_precision)
+        return scores
+
+    for epoch in training.epochs(config.epochs):
+        order = epoch_batches(windows, weights, config, epoch)
+        batches = Batches(windows, order, collate, (config.seed, epoch), skip=training.progress.step)
+        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
+        training.score(evaluate, best_by="accuracy")
+
+    best = max(training.history, key=lambda row: row["accuracy"])
+    training.finish({"dev": {name: best[name] for name in SCORES}, "epoch": best["epoch"]})
+
+
+def read_windows(
+    config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource, folder: RunFolder
+) -> tuple[Windows, Windows]:
+    """The windows to train on and those of dev."""
+    corpus = read_corpus(text, source.tokenizer, folder.path / "corpus.npz")
+    windows = Windows(corpus, source.tokenizer, config.max_length, config.stride)
+    of_dev = Windows(to_corpus(dev, source.tokenizer), source.tokenizer, config.max_length, config.stride)
+    one_pass = next(passes(windows, weights, config.batch_size, config.max_length, config.seed))
+    print(f"{len(one_pass)} steps are one pass over the text, {config.epochs * config.epoch_steps} are to be done")
+    return windows, of_dev
+
+
+def epoch_batches(windows: Windows, weights: list[float], config: Config, epoch: int) -> list[np.ndarray]:
+    """The batches of an epoch, cut from the passes over the text, which know no epochs."""
+    every = chain.from_iterable(passes(windows, weights, config.batch_size, config.max_length, config.seed))
+    return list(islice(every, epoch * config.epoch_steps, (epoch + 1) * config.epoch_steps))
+
+
+def check_tokens(config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource) -> None:
+    """Raises UserError if what is trained on, or dev, has no token that the vocabulary knows."""
     trained_on = (passage for number, passage in text if weights[number])
     for passages in (trained_on, (passage for _, passage in dev)):
         if not any(len(encoding.ids) for encoding in source.tokenizer.encode(passages)):
             raise UserError(f"{config.train_file}: no token in what is to be trained on, or in dev")
     print(f"{text.digest[0]} passages of {len(text.files)} files to train on, {dev.digest[0]} dev")
-
-    # TensorFlow is imported only here, when the input has been checked
-    import tf_keras as keras
-
-    from common.encoder import build_encoder, load_pretrained, save_encoder
-    from common.inference import tensorflow_engine
-    from common.losses import token_crossentropy
-    from common.optimizers import make_optimizer
-    from common.training import Batches, Training, set_precision
-    from model import build_model
-    from scoring import SCORES, score
-
-    architecture, tokenizer = source.architecture, source.tokenizer
-    with select_strategy().scope():
-        keras.utils.set_random_seed(config.seed)
-        print("precision:", set_precision(config.precision))
-        recompute = int(config.recompute)
-        encoder = build_encoder(architecture, config.seed, config.dropout, with_mlm=True, recompute=recompute)
-        load_pretrained(encoder, source)
-        model = build_model(encoder, config.seed)
-        steps = config.epochs * config.epoch_steps
-        optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
-        model.compile(optimizer, token_crossentropy, accumulate=config.accumulate, jit_compile=config.xla)
-        start_run(folder, config, source)
-        training = Training(folder, model, config.checkpoint_steps)
-    engine = tensorflow_engine(model)
-    corpora = read_corpus(text, tokenizer, folder.path / "corpus.npz"), to_corpus(dev, tokenizer)
-    windows, dev = (Windows(corpus, tokenizer, config.max_length, config.stride) for corpus in corpora)
-    plan = partial(passes, windows, weights, config.batch_size, config.max_length, config.seed)
-    print(f"{len(next(plan()))} steps are one pass over the text, {steps} are to be done")
-    collate = partial(masked_batch, tokenizer=tokenizer, whole_words=config.whole_words)
-
-    def evaluate() -> dict[str, float]:
-        scores = score(engine, dev, tokenizer)
-        if scores["accuracy"] > training.progress.best:
-            save_encoder(encoder, architecture, tokenizer, folder.path / "encoder", config.half_precision)
-        return scores
-
-    for epoch in range(training.progress.epoch, config.epochs):
-        first = epoch * config.epoch_steps
-        order = list(islice(chain.from_iterable(plan()), first, first + config.epoch_steps))
-        batches = Batches(windows, order, collate, config.seed, epoch, skip=training.progress.step)
-        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[training])
-        training.score_epoch(evaluate, best_by="accuracy")
-
-    if is_chief():
-        best = max(training.progress.history, key=lambda row: row["accuracy"])
-        write_json(folder.metrics, {"dev": {name: best[name] for name in SCORES}, "epoch": best["epoch"]})
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tf_keras as keras
 
+from common import kinds
+from common.bert import rotary_angles, rotate
 from common.encoder import mlm_head
-from common.heads import rotary_angles, rotate
 
 
 class State(NamedTuple):
@@ -60,32 +61,30 @@ class Decoder:
 
     def _blocks(self, token_ids, segment, positions, past, valid, all_positions):
         """Hidden states of new tokens [rows, n, size]; keys and values of all, that is of `past` and these."""
-        x = self._layer("Embedding-Token")(token_ids)
-        x += self._layer("Embedding-Segment").embeddings[segment]
-        if "Embedding-Position" in self._names:
-            x += tf.gather(self._layer("Embedding-Position").embeddings, positions)
-        x = self._layer("Embedding-Norm")(x)
-        if "Embedding-Mapping" in self._names:
-            x = self._layer("Embedding-Mapping")(x)
+        x = self._layer(kinds.TOKENS)(token_ids)
+        x += self._layer(kinds.SEGMENTS).embeddings[segment]
+        if kinds.POSITIONS in self._names:
+            x += tf.gather(self._layer(kinds.POSITIONS).embeddings, positions)
+        x = self._layer(kinds.EMBEDDING_NORM)(x)
+        if kinds.EMBEDDING_MAPPING in self._names:
+            x = self._layer(kinds.EMBEDDING_MAPPING)(x)
         angles = distances = None
-        if "Embedding-Rotary-Position" in self._names:
+        if kinds.ROTARY_POSITIONS in self._names:
             size = self.architecture["hidden_size"] // self.architecture["num_attention_heads"]
             angles = tf.gather(rotary_angles(tf.reduce_max(positions) + 1, size), positions)[:, None]
-        if "Embedding-Relative-Position" in self._names:
-            embeddings = self._layer("Embedding-Relative-Position").embeddings
+        if kinds.RELATIVE_POSITIONS in self._names:
+            embeddings = self._layer(kinds.RELATIVE_POSITIONS).embeddings
             furthest = (embeddings.shape[0] - 1) // 2
             apart = tf.clip_by_value(all_positions[:, None, :] - positions[:, :, None], -furthest, furthest)
             distances = tf.gather(embeddings, apart + furthest)  # [rows, n, T, size]
         kept = []
         for block in range(self.layers):
-            prefix = f"Transformer-{block}-"
-            if f"{prefix}FeedForward" not in self._names:  # ALBERT has one for all
-                prefix = "Transformer-"
-            attention = f"{prefix}MultiHeadSelfAttention"
+            names = kinds.block_layers(block, self._names)
+            attention, attention_norm, feed_forward, feed_forward_norm = map(self._layer, names)
             before = past and (past.keys[:, block], past.values[:, block])
-            mixed, *of_block = self._attend(self._layer(attention), x, angles, distances, before, valid)
-            x = self._layer(f"{attention}-Norm")(x + mixed)
-            x = self._layer(f"{prefix}FeedForward-Norm")(x + self._layer(f"{prefix}FeedForward")(x))
+            mixed, *of_block = self._attend(attention, x, angles, distances, before, valid)
+            x = attention_norm(x + mixed)
+            x = feed_forward_norm(x + feed_forward(x))
             kept.append(of_block)
         keys, values = (tf.stack(parts, 1) for parts in zip(*kept, strict=True))
         return x, keys, values

@@ -15,16 +15,16 @@ BATCH_SIZE = 256  # questions; common.inference.MAX_TOKENS bounds longer ones
 Embed = Callable[[Sequence[str]], np.ndarray]  # questions -> float32 [questions, size]
 
 
-def embed(questions: Sequence[str], run: Engine, tokenizer: Tokenizer, most: int, counts: Counter) -> np.ndarray:
+def embed(questions: Sequence[str], engine: Engine, tokenizer: Tokenizer, most: int, counts: Counter) -> np.ndarray:
     """float32 [questions, size]; the first `most` tokens of each are read, and one without any has a vector, too.
 
-    run: the engine of `model.question_model`. counts: how many questions are cut.
+    engine: that of `model.question_model`. counts: how many questions are cut.
     """
     tokens = tokenize(questions, tokenizer, most, counts)
     items = [tokens[question] for question in questions]
 
     def vectors(batch: list[np.ndarray]) -> np.ndarray:
-        return run(question_inputs(batch, tokenizer))
+        return engine(question_inputs(batch, tokenizer))
 
     return np.array(in_length_order(items, [len(ids) + 2 for ids in items], vectors, BATCH_SIZE), np.float32)
 
@@ -35,5 +35,5 @@ def load_embed(run_folder: str, counts: Counter) -> Embed:
 
     from model import load_encoder, question_model
 
-    run = tensorflow_engine(question_model(load_encoder(folder, config, source)))
-    return lambda questions: embed(questions, run, source.tokenizer, config.question_length, counts)
+    engine = tensorflow_engine(question_model(load_encoder(folder, config, source)))
+    return lambda questions: embed(questions, engine, source.tokenizer, config.question_length, counts)

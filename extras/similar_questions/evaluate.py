@@ -77,8 +77,8 @@ def encoder_embed(name: str, counts: Counter) -> Embed:
 
     encoder = build_encoder(source.architecture, seed=0, with_mlm=True, unilm=True)
     load_pretrained(encoder, source)
-    run = tensorflow_engine(question_model(encoder))
-    return lambda questions: embed(questions, run, source.tokenizer, MOST_TOKENS, counts)
+    engine = tensorflow_engine(question_model(encoder))
+    return lambda questions: embed(questions, engine, source.tokenizer, MOST_TOKENS, counts)
 
 
 def read_generated(path: str) -> Iterator[tuple[str, list[str]]]:

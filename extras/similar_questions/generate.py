@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from common.cli import UserError, print_counts, run_command
-from common.files import check_output_path, read_lines, write_jsonl
+from common.files import check_output_path, peeked, read_lines, write_jsonl
 from common.inference import chunks, tensorflow_engine
 from common.run_folder import load_run
 from config import Config
@@ -41,8 +41,7 @@ def main() -> None:
     if args.n < 1:
         raise UserError(f"--n {args.n}: expected at least 1")
     load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
-    questions = (line.strip() for _, line in read_lines(args.input))
-    questions = itertools.chain([next(questions)], questions)
+    questions = peeked(line.strip() for _, line in read_lines(args.input))
     counts = Counter()
     generate = load_generate(args, counts)
     records = ({"text": text, "similar": [found._asdict() for found in similar[: args.n]]}
@@ -94,7 +93,7 @@ def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
     tokenizer, longest = source.tokenizer, config.question_length
     encoder = load_encoder(folder, config, source)
     decoder = Decoder(encoder, source.architecture)
-    run = tensorflow_engine(question_model(encoder))
+    engine = tensorflow_engine(question_model(encoder))
 
     def generate(questions: Sequence[str]) -> list[list[Similar]]:
         tokens = tokenize(questions, tokenizer, longest, counts)
@@ -108,7 +107,7 @@ def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
             different_from(question, map(tokenizer.decode, of_one))
             for question, of_one in zip(questions, written, strict=True)
         ]
-        vectors = embed([*questions, *itertools.chain(*texts)], run, tokenizer, longest, Counter())
+        vectors = embed([*questions, *itertools.chain(*texts)], engine, tokenizer, longest, Counter())
         others = np.split(vectors[len(questions) :], np.cumsum([len(of_one) for of_one in texts])[:-1])
         return [
             sorted(map(Similar, of_one, cosines.astype(float).round(4).tolist()), key=lambda found: -found.similarity)

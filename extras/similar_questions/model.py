@@ -7,9 +7,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.encoder import EncoderSource, build_encoder, mlm_head
-from common.losses import MASKED, batch_mean, token_crossentropy
+from common.loss_model import LossModel, mean_loss
+from common.losses import MASKED, token_crossentropy
 from common.run_folder import RunFolder
-from common.training import LossModel, load_weights
+from common.weights import load_weights
 from config import Config
 
 SCALE = 30  # of the cosines in the softmax over a batch
@@ -46,11 +47,12 @@ def _vectors(hidden: tf.Tensor) -> tf.Tensor:
     return tf.math.l2_normalize(tf.cast(hidden[:, 0], tf.float32), -1)
 
 
-def loss(labels: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]) -> tf.Tensor:
-    """The sum of both losses; of each replica its part."""
-    return token_crossentropy(labels["tokens"], outputs["scores"]) + batch_mean(
-        similarity_losses(labels["families"], outputs["vectors"])
-    )
+def loss(targets: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]) -> list:
+    """Returns two terms: the cross-entropy of each token with its weight, and of each pair."""
+    return [
+        token_crossentropy(targets["tokens"], outputs["scores"]),
+        similarity_losses(targets["families"], outputs["vectors"]),
+    ]
 
 
 def similarity_losses(families: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
@@ -75,10 +77,8 @@ def mean_losses(model: LossModel) -> Callable[[Iterable[tuple[dict, dict]]], dic
     """A function of batches: the mean of each loss over them."""
 
     @tf.function(reduce_retracing=True)
-    def losses(inputs, labels):
-        outputs = model(inputs, training=False)
-        similarity = similarity_losses(labels["families"], outputs["vectors"])
-        return token_crossentropy(labels["tokens"], outputs["scores"]), tf.reduce_mean(similarity)
+    def losses(inputs, targets):
+        return [mean_loss(term) for term in loss(targets, model(inputs, training=False))]
 
     def mean(batches):
         generation, similarity = np.mean([losses(*batch) for batch in batches], 0).tolist()

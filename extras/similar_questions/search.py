@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from common.cli import UserError, print_counts, run_command
-from common.files import new_folder, read_json, read_lines, write_json, write_jsonl
+from common.files import new_folder, peeked, read_json, read_lines, write_json, write_jsonl
 from common.inference import chunks
 from common.run_folder import RunFolder, load_run
 from config import Config
@@ -133,7 +133,7 @@ def search(args: argparse.Namespace) -> None:
     if model != digest(args.model):
         raise UserError(f"{args.index}: was made with another model than {args.model}")
     lines = read_lines(args.input) if args.input is not None else iter([(1, args.text)])
-    lines = itertools.chain([next(lines)], lines)
+    lines = peeked(lines)
     counts = Counter()
     embed = load_embed(args.model, counts)
     asked = (line.strip() for _, line in lines)

@@ -52,14 +52,14 @@ def main() -> None:
 
         prepare(args.pictures)
     sentences = check_sizes(read_sentences(args.input, "tokens" if args.spans == "own" else args.spans), args.input)
-    head = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
+    first = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
 
     # TensorFlow is imported only here, when the input has been checked
     from model import load_engine
 
     engine = load_engine(source)
-    numbers, again = tee(chain(head, sentences))
+    numbers, again = tee(chain(first, sentences))
     found = (sentence for _, sentence in again)
     if args.spans == "own":
         scored = score(found, source.tokenizer, engine)

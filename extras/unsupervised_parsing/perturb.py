@@ -34,11 +34,11 @@ def all_pairs(n: int) -> np.ndarray:
 
 
 def relatedness(
-    pieces: Iterable[Piece], pairs_of: Callable[[int], np.ndarray], run: Engine, mask_id: int
+    pieces: Iterable[Piece], pairs_of: Callable[[int], np.ndarray], engine: Engine, mask_id: int
 ) -> Iterator[np.ndarray]:
     """For each piece f(i, j) and f(j, i) of the pairs that `pairs_of` gives for its number of spans: float32 [p, 2].
 
-    run: the engine of `model.build_model`. The copies of several pieces share batches by length; streaming.
+    engine: that of `model.build_model`. The copies of several pieces share batches by length; streaming.
     """
     for group in _groups(pieces, pairs_of):
         copies = [
@@ -47,7 +47,7 @@ def relatedness(
             for a, b in [*((i, i) for i in range(len(piece.bounds) - 1)), *pairs.tolist()]
         ]
         lengths = [len(piece.token_ids) for piece, _, _ in copies]
-        vectors = in_length_order(copies, lengths, lambda batch: run(masked(batch, mask_id)), MAX_TOKENS)
+        vectors = in_length_order(copies, lengths, lambda batch: engine(masked(batch, mask_id)), MAX_TOKENS)
         vectors, start = np.array(vectors, np.float32), 0
         for piece, pairs in group:
             alone = vectors[start : start + len(piece.bounds) - 1, 0]

@@ -39,9 +39,9 @@ def main() -> None:
     args = parse_arguments()
     check_output_path(args.output, args.input)
     sentences = (sentence for _, sentence in read_sentences(args.input))
-    head = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
+    first = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
-    sample = sample_sentences(args.text) if args.text is not None else head
+    sample = sample_sentences(args.text) if args.text is not None else first
     if args.threshold is None:
         count_joins(sample, args.word_length)
 
@@ -53,7 +53,7 @@ def main() -> None:
     if threshold is None:
         threshold = choose_threshold(list(score(sample, source.tokenizer, engine)), args.word_length)
         print(f"threshold {threshold:.9g}", file=sys.stderr)
-    scored = score(chain(head, sentences), source.tokenizer, engine)
+    scored = score(chain(first, sentences), source.tokenizer, engine)
     with atomic_write(args.output) as file:
         for sentence, scores in tqdm(scored, desc="segmenting", unit=" sentences"):
             file.write(to_line(sentence, scores, threshold, args.json) + "\n")

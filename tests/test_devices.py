@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
+from common.workers import as_worker, is_chief, read_cluster, rows_of_replica
 
 from common.batching import pad
 from common.bert import StatelessDropout
@@ -16,7 +17,6 @@ from common.heads import PairHead
 from common.losses import batch_mean, masked_softmax_crossentropy, pair_heads_loss, pointer_crossentropy
 from common.optimizers import make_optimizer
 from common.training import Batches, LossModel
-from common.workers import as_worker, is_chief, read_cluster, rows_of_replica
 
 TWO = {"worker": ["a:1", "b:2"]}
 CHIEF = {"worker": ["a:1"], "chief": ["c.d:33"]}

@@ -1,12 +1,19 @@
-"""Several workers (`TF_CONFIG`) or GPUs that train one model: each takes its rows of every batch, the chief alone
-evaluates and writes. docs/workers.md shows how to start them. No TensorFlow at import."""
+"""The devices that train a model: one, several GPUs, or several workers (`TF_CONFIG`, docs/workers.md).
 
+Each GPU or worker computes its rows of every batch; all have the same weights after every step. Otherwise every worker
+does the same, and a worker that is not the chief does it in a copy of the run folder that goes when it ends. No
+TensorFlow at import.
+"""
+
+import atexit
 import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from common.batching import Batches
 from common.cli import UserError
 
 if TYPE_CHECKING:
     import tensorflow as tf
-    import tf_keras as keras
 
-_strategy: "tf.distribute.Strategy | None" = None  # of several workers, once they have met
+_workers: "tf.distribute.MultiWorkerMirroredStrategy | None" = None  # once they have met
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,9 @@ class Cluster:
     this: str
 
     @property
-    def chief(self) -> str:
-        return next(iter(self.addresses))
+    def is_chief(self) -> bool:
+        """Whether this worker is the chief: that of the cluster, or worker 0 where it names none."""
+        return self.this == next(iter(self.addresses))
 
     @property
     def others(self) -> str:
@@ -41,7 +49,7 @@ class Cluster:
 
 
 def read_cluster() -> Cluster | None:
-    """What `TF_CONFIG` says; None without one, or for a single worker. Raises UserError."""
+    """Returns what `TF_CONFIG` says; None without one, or for a single worker. Raises UserError."""
     text = os.environ.get("TF_CONFIG", "").strip() or "{}"
     try:
         settings = json.loads(text)
@@ -77,75 +85,81 @@ def _read_addresses(cluster: Any) -> dict[str, str]:
     return addresses
 
 
-def is_chief() -> bool:
-    """Whether this process evaluates and writes: the chief of several workers (worker 0 without one), or the only."""
+def place_to_work(run_folder: Path) -> Path:
+    """Returns where this process may write: the run folder itself, or, for a worker that is not the chief, a copy of
+    it. Such a worker prints nothing on standard output from now on. Raises UserError for a wrong `TF_CONFIG`."""
     cluster = read_cluster()
-    return cluster is None or cluster.this == cluster.chief
+    if cluster is None or cluster.is_chief:
+        return run_folder
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the process ends
+    copy = Path(tempfile.mkdtemp()) / run_folder.name
+    atexit.register(shutil.rmtree, copy.parent, ignore_errors=True)
+    if run_folder.is_dir():
+        shutil.copytree(run_folder, copy)
+    return copy
 
 
 @contextlib.contextmanager
-def as_worker() -> Iterator[None]:
-    """Around a training that may be one of several workers: those beside the chief print nothing and end when it does;
-    when a worker is lost, the others end with a line that names it and exit code 1. Raises UserError for a wrong
-    `TF_CONFIG`."""
-    cluster = read_cluster()
-    if cluster is None:
-        yield
-        return
-    # Python's own handler would have to wait for TensorFlow, which may wait for the other workers
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with contextlib.ExitStack() as stack:
-        if not is_chief():
-            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-        try:
-            yield
-            if _strategy:
-                _sum_over_workers(0)  # returns when all have called it
-        except Exception as error:
-            if type(error).__name__ not in ("UnavailableError", "AbortedError"):
-                raise
-            tasks = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", str(error))
-            lost = [name for name in cluster.addresses if name != cluster.this and tuple(name.split()) in tasks]
-            names = " and ".join(f"{name} at {cluster.addresses[name]}" for name in lost) or "the other workers"
-            tqdm.write(f"error: lost {names}; the same command, on every worker, resumes", file=sys.stderr)
-            sys.exit(1)
-
-
-def select_strategy() -> "tf.distribute.Strategy":
-    """In whose scope the model is to be built: of all workers, which it waits for, of all GPUs if this machine has
-    several, or TensorFlow's default. To be called before anything is computed.
-
-    What the chief does alone has to stay out of the scope: a variable made in it is one of all workers.
-    """
+def devices() -> Iterator[None]:
+    """Builds the model made inside on the devices that will train it. Enter it before anything is computed; with
+    several workers it returns when all have met."""
     import tensorflow as tf
 
-    global _strategy
-    if cluster := read_cluster():
+    global _workers
+    cluster = read_cluster()
+    if cluster is None:
+        several = len(tf.config.list_physical_devices("GPU")) > 1
+        strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+    else:
+        # Python's own handler would have to wait for TensorFlow, which may wait for the other workers.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         print(f"{cluster.this} waits for {cluster.others}", file=sys.stderr, flush=True)
-        _strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        return _strategy
-    several = len(tf.config.list_physical_devices("GPU")) > 1
-    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+        strategy = _workers = tf.distribute.MultiWorkerMirroredStrategy()
+    with strategy.scope():
+        yield
 
 
-def check_resumed(step: int, folder: Path) -> None:
+def check_same_step(step: int, folder: Path) -> None:
     """Raises UserError unless all workers go on from the same step."""
-    if _strategy is None:
+    if _workers is None:
         return
-    workers = len(read_cluster().addresses)
-    squares = _sum_over_workers(step**2) - 2 * step * _sum_over_workers(step) + workers * step**2
-    if squares:  # of the differences
+    if len(set(_values_of_workers(step))) > 1:
         raise UserError(f"{folder}: the workers do not see the same checkpoint, here step {step}: share the folder")
 
 
-def _sum_over_workers(value: int) -> int:
+def wait_for_workers() -> None:
+    """Returns when all workers have called it. A worker that ended before the others would take them with it."""
+    if _workers is not None:
+        with naming_lost_workers():
+            _values_of_workers(0)
+
+
+def _values_of_workers(value: int) -> list[int]:
+    """Returns what each of the workers calls it with."""
     import tensorflow as tf
 
-    return int(_strategy.reduce("SUM", tf.constant(value, tf.int64), axis=None))
+    gathered = _workers.gather(tf.constant([value], tf.int64), axis=0)
+    return _workers.experimental_local_results(gathered)[0].numpy().tolist()
 
 
-def shares(batches: "keras.utils.Sequence", strategy: "tf.distribute.Strategy") -> Any:
-    """The batches for Keras' `fit`, which needs `steps_per_epoch` with them: every replica gets its rows of each batch.
+@contextlib.contextmanager
+def naming_lost_workers() -> Iterator[None]:
+    """Ends the process with a line and exit code 1 when another worker is lost."""
+    try:
+        yield
+    except Exception as error:
+        if _workers is None or type(error).__name__ not in ("UnavailableError", "AbortedError"):
+            raise
+        cluster = read_cluster()
+        tasks = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", str(error))
+        lost = [name for name in cluster.addresses if name != cluster.this and tuple(name.split()) in tasks]
+        names = " and ".join(f"{name} at {cluster.addresses[name]}" for name in lost) or "the other workers"
+        tqdm.write(f"error: lost {names}; the same command, on every worker, resumes", file=sys.stderr)
+        sys.exit(1)
+
+
+def shares(batches: Batches, strategy: "tf.distribute.Strategy") -> Any:
+    """Makes a data set for Keras' `fit` that gives every replica its rows of each batch.
 
     Every worker makes the whole batch and drops the others' rows, so that what is drawn at random or padded does not
     depend on their number.
@@ -153,8 +167,6 @@ def shares(batches: "keras.utils.Sequence", strategy: "tf.distribute.Strategy") 
     import tensorflow as tf
 
     replicas = strategy.num_replicas_in_sync
-    if replicas == 1:
-        return batches
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         local = replicas // context.num_input_pipelines

@@ -1,0 +1,100 @@
+"""Published configs of encoders, into what `common.encoder.build_encoder` takes and back. No TensorFlow here."""
+
+from pathlib import Path
+from typing import Any
+
+from common.cli import UserError
+from common.kinds import KINDS
+
+ACTIVATIONS = {
+    "gelu": "gelu_erf",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "gelu_sigmoid",
+    "relu": "relu",
+    "silu": "swish",
+    "swish": "swish",
+}
+# Variants of the published configs that the models here cannot be: key -> the one value they have.
+FIXED = {
+    "position_embedding_type": "absolute",
+    "max_relative_position": 64,
+    "num_hidden_groups": 1,
+    "inner_group_num": 1,
+    "rotary_value": False,
+}
+
+
+def to_architecture(config: Any, path: Path) -> dict[str, Any]:
+    """Translates a published config into what `common.encoder.build_encoder` takes. Raises UserError naming the key."""
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: expected an object")
+    guess = next((name for name in ("albert", "electra") if path.name.startswith(name)), "bert")
+    model = config.get("model_type", "nezha" if config.get("use_relative_position") else guess)
+    if model not in KINDS:
+        raise UserError(f"{path}: model_type {model!r} is not one of {', '.join(KINDS)}")
+    for key, value in FIXED.items():
+        if config.get(key, value) != value:
+            raise UserError(f"{path}: {key} is {config[key]!r}, only {value!r} is supported")
+    activation = config.get("hidden_act", "gelu")
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise UserError(f"{path}: hidden_act {activation!r} is not one of {', '.join(ACTIVATIONS)}")
+
+    def size(key: str, default: int | None = None) -> int:
+        value = config.get(key, default)
+        if type(value) is not int or value < 1:
+            raise UserError(f"{path}: {key} should be a positive integer, not {value!r}")
+        return value
+
+    epsilon = config.get("layer_norm_eps", 1e-12)
+    if type(epsilon) not in (int, float) or not 0 <= epsilon < 1:
+        raise UserError(f"{path}: layer_norm_eps should be a number from 0 to 1, not {epsilon!r}")
+    hidden_size, heads = size("hidden_size"), size("num_attention_heads")
+    if hidden_size % heads:
+        raise UserError(f"{path}: hidden_size {hidden_size} is not a multiple of num_attention_heads {heads}")
+    return {
+        "model": model,
+        "vocab_size": size("vocab_size"),
+        "hidden_size": hidden_size,
+        "embedding_size": size("embedding_size", hidden_size),
+        "num_hidden_layers": size("num_hidden_layers"),
+        "num_attention_heads": heads,
+        "intermediate_size": size("intermediate_size"),
+        "hidden_act": ACTIVATIONS[activation],
+        "max_position": size("max_position_embeddings", 512),
+        "segment_vocab_size": size("type_vocab_size", 2),
+        "layer_norm_eps": float(epsilon),
+    }
+
+
+def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
+    """Raises UserError unless a file's value is what `build_encoder` takes, for a vocabulary of this size."""
+    sizes = ("hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    if not (
+        isinstance(architecture, dict)
+        and architecture.get("model") in KINDS
+        and architecture.get("hidden_act") in ACTIVATIONS.values()
+        and all(type(architecture.get(key)) is int and architecture[key] > 0 for key in sizes)
+    ):
+        raise UserError(f"{path}: not the description of an encoder")
+    if architecture.get("vocab_size") != vocab_size:
+        raise UserError(f"{path}: vocab_size is {architecture.get('vocab_size')!r}, the vocabulary has {vocab_size}")
+
+
+def to_published(architecture: dict[str, Any]) -> dict[str, Any]:
+    """Translates an architecture into the config that transformers reads, the inverse of `to_architecture`."""
+    sizes = {key: value for key, value in architecture.items() if key != "same_token_attention"}
+    model = sizes.pop("model")
+    return {
+        "architectures": [f"{KINDS[model].transformers}ForMaskedLM"],
+        "model_type": model,
+        "max_position_embeddings": sizes.pop("max_position"),
+        "type_vocab_size": sizes.pop("segment_vocab_size"),
+        **sizes,
+        "hidden_act": next(name for name, value in ACTIVATIONS.items() if value == architecture["hidden_act"]),
+        "rotary_value": False,
+        "tie_word_embeddings": True,
+        "pad_token_id": 0,
+        "dtype": "float32",  # also where the file holds float16, in which transformers would compute
+    }

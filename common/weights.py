@@ -1,0 +1,37 @@
+"""The weights of a model in a file of their own."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import tf_keras as keras
+from tf_keras.src.saving import saving_lib
+
+from common.cli import UserError
+from common.files import replaced
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Saves the weights alone; `Model.save_weights` of a compiled model adds the optimizer's, and HDF5 crashes the
+    process where the disk is full: here it writes to memory. Raises UserError for a full disk."""
+    content = io.BytesIO()
+    store = saving_lib.H5IOStore(content, mode="w")
+    saving_lib._save_state(
+        keras.Model(model.inputs, model.outputs), store, assets_store=None, inner_path="", visited_trackables=set()
+    )
+    store.close()
+    with replaced(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Loads what `save_weights` saved. Raises UserError for a damaged file, one of another model, and for weights that
+    are not finite."""
+    bare = keras.Model(model.inputs, model.outputs)  # without the mean of the losses, which may be infinite
+    try:
+        bare.load_weights(path)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # HDF5 has many ways to fail
+        raise UserError(f"{path}: not the weights of this model ({str(error).splitlines()[0]})") from error
+    for weight in bare.weights:
+        if not np.isfinite(weight.numpy()).all():
+            raise UserError(f"{path}: {weight.name} has values that are not finite")

@@ -1,0 +1,109 @@
+"""The CRF head, the baseline of 2020 (kexue.fm/archives/7321): a tag for every token, arguments alone."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.batching import model_inputs, pad
+from common.inference import Engine
+from common.viterbi import viterbi
+from dataset import Features
+from decode import Tokens
+from records import Labels
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
+    from config import Config
+
+
+def batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
+    """Makes the inputs and targets of a batch: `tags` int32 [batch, length], see `token_tags`."""
+    return model_inputs(features), {"tags": pad([token_tags(feature, labels) for feature in features])}
+
+
+def token_tags(feature: Features, labels: Labels) -> np.ndarray:
+    """Arguments as one tag for each token, int32 [n]: 0 outside, 1 + 2 k at the beginning of a span of the k-th
+    argument label, 2 + 2 k inside. Of overlapping spans the one that starts first is kept, of these the longest."""
+    tags = np.zeros(len(feature.token_ids), np.int32)
+    kind = {label: k for k, label in enumerate(labels.arguments)}
+    for label, first, last in sorted(feature.spans.tolist(), key=lambda span: (span[1], -span[2], span[0])):
+        if label in kind and not tags[first : last + 1].any():
+            tags[first], tags[first + 1 : last + 1] = 1 + 2 * kind[label], 2 + 2 * kind[label]
+    return tags
+
+
+def count_lost(features: list[Features], labels: Labels) -> dict[str, int]:
+    """What this head cannot learn of the features: arguments that overlap another have no tags of their own."""
+    untagged = sum(
+        int(np.isin(feature.spans[:, 0], labels.arguments).sum() - (token_tags(feature, labels) % 2).sum())
+        for feature in features
+    )
+    return {"arguments lost: overlap another": untagged}
+
+
+def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
+    """Builds the model: token_ids -> emissions [batch, length, tags], the transitions [tags, tags] and a mask bool
+    [batch, length], true for all tokens but padding."""
+    import tf_keras as keras
+
+    from common.crf import Transitions
+    from common.heads import hidden_states
+    from common.loss_model import LossModel
+
+    token_ids, hidden, _ = hidden_states(encoder)
+    n_tags = 1 + 2 * len(labels.arguments)
+    emissions = keras.layers.Dense(n_tags, dtype="float32", name="emissions")(hidden)
+    transitions = Transitions(n_tags, name="transitions")(emissions)
+    outputs = {"emissions": emissions, "transitions": transitions, "mask": token_ids != 0}
+    return LossModel({"token_ids": token_ids}, outputs, seed=seed)
+
+
+def rates(config: "Config") -> dict[str, float]:
+    """Factors of the learning rate, by layer."""
+    return {"transitions": config.crf_learning_rate / config.learning_rate}
+
+
+def loss(targets: dict, outputs: dict) -> "tf.Tensor":
+    """Returns a loss for each row, float32 [batch]."""
+    from common.crf import crf_loss
+
+    return crf_loss(targets["tags"], **outputs)
+
+
+def parts(model: "LossModel") -> dict[str, "keras.Model"]:
+    """What has to run for the extractor, by the names of its engines."""
+    import tf_keras as keras
+
+    return {"crf": keras.Model(model.input, {name: model.output[name] for name in ("emissions", "transitions")})}
+
+
+class Extractor:
+    """Features of a batch -> the spans of each, and no links; it has no threshold."""
+
+    default_threshold = None
+    thresholds = ()
+
+    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: None = None):
+        self.engine, self.labels, self.threshold = engines["crf"], labels, threshold
+
+    def __call__(self, features: list[Features]) -> Iterator[Tokens]:
+        outputs = self.engine(model_inputs(features))
+        lengths = np.array([len(feature.token_ids) for feature in features])
+        for tags in viterbi(outputs["emissions"], outputs["transitions"], lengths):
+            yield tag_spans(tags, self.labels), np.zeros((0, 5), np.int64)
+
+
+def tag_spans(tags: np.ndarray, labels: Labels) -> np.ndarray:
+    """Spans int [s, 3] of the tags of a window, see `token_tags`; an inside without a beginning begins."""
+    spans, before = [], 0
+    for i, tag in enumerate(tags.tolist()):
+        if tag % 2 == 0 and tag and before in (tag - 1, tag):
+            spans[-1][2] = i
+        elif tag:
+            spans.append([labels.arguments[(tag - 1) // 2], i, i])
+        before = tag
+    return np.array(spans, np.int64).reshape(-1, 3)

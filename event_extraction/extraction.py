@@ -1,0 +1,52 @@
+"""Official records -> the same with what a model finds in them; for train.py and predict.py."""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from common.inference import chunks, in_length_order
+from common.run_folder import load_run
+from common.tokenizer import Tokenizer
+from config import Config
+from dataset import Example, to_features
+from decode import Found, to_characters, to_events, to_record
+from model import load_extractor
+from records import Labels, read_schema
+
+# Records in memory at a time, and of a worker's block; the more, the less padding.
+CHUNK = 2048
+
+
+def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[dict[str, Any]]], Iterator[dict[str, Any]]]:
+    """Loads the model of a run and returns what predicts official records. Each worker calls it once.
+
+    args: of `common.cli.prediction_arguments`. Raises UserError for a folder that is no finished run.
+    """
+    folder, config, source = load_run(args.model, Config)
+    labels = Labels(read_schema(folder.schema))
+    extractor = load_extractor(folder, config, source, labels, args.engine)
+    return lambda records: predict(records, extractor, source.tokenizer, labels, config, args.batch_size)
+
+
+def predict(
+    records: Iterable[dict[str, Any]],
+    extractor: Any,
+    tokenizer: Tokenizer,
+    labels: Labels,
+    config: Config,
+    batch_size: int = 64,
+) -> Iterator[dict[str, Any]]:
+    """Official records with predicted events, one per record, in order, with constant memory.
+
+    extractor: a head's; features of a batch -> spans and links between tokens for each.
+    """
+    for chunk in chunks(records, CHUNK):
+        examples = [Example(record["text"], ()) for record in chunk]
+        features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, Counter()))
+        lengths = [len(feature.token_ids) for feature in features]
+        found = [Found(set(), set()) for _ in chunk]
+        for feature, tokens in zip(features, in_length_order(features, lengths, extractor, batch_size), strict=True):
+            to_characters(feature, tokens, found[feature.example])
+        for record, in_text in zip(chunk, found, strict=True):
+            yield to_record(record["id"], record["text"], to_events(in_text, labels))

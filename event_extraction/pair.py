@@ -1,0 +1,117 @@
+"""The pair head: three efficient GlobalPointers (common/heads.py).
+
+`spans` are those of triggers and arguments, a label each. `starts` and `ends` are the pairs of the first and of the
+last tokens of a trigger and an argument, for every label of an argument.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.batching import model_inputs, pad
+from common.inference import Engine
+from common.spans import best_spans, pair_scores
+from dataset import Features
+from decode import Tokens
+from records import Labels
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
+    from config import Config
+
+Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # int [n], int [n] -> scores [labels, n]
+
+
+def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) -> tuple[dict, dict]:
+    """Makes the inputs and targets of a batch: for each of the three heads the positives int32 [batch, p, 3] of
+    (label, i, j), padded with -1."""
+    targets = {
+        "spans": [feature.spans for feature in features],
+        "starts": [feature.links[:, [0, 1, 3]] for feature in features],
+        "ends": [feature.links[:, [0, 2, 4]] for feature in features],
+    }
+    return model_inputs(features), {name: pad(arrays, -1) for name, arrays in targets.items()}
+
+
+def count_lost(_features: list[Features], _labels: Labels) -> dict[str, int]:
+    """What this head cannot learn of the features: nothing, its spans may overlap."""
+    return {}
+
+
+def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
+    """Builds the model: token_ids [batch, length] -> the factors of the three heads."""
+    from common.heads import PairHead, hidden_states
+    from common.loss_model import LossModel
+
+    token_ids, hidden, mask = hidden_states(encoder)
+    outputs = {
+        "spans": PairHead(len(labels), name="spans")(hidden, mask=mask),
+        "starts": PairHead(len(labels), upper_triangle=False, name="starts")(hidden, mask=mask),
+        "ends": PairHead(len(labels), upper_triangle=False, name="ends")(hidden, mask=mask),
+    }
+    return LossModel({"token_ids": token_ids}, outputs, seed=seed)
+
+
+def rates(_config: "Config") -> dict[str, float]:
+    """Factors of the learning rate, by layer."""
+    return {}
+
+
+def loss(targets: dict, outputs: dict) -> "tf.Tensor":
+    """Returns a loss for each row, float32 [batch]."""
+    from common.losses import pair_heads_loss
+
+    return pair_heads_loss(targets, outputs)
+
+
+def parts(model: "LossModel") -> dict[str, "keras.Model"]:
+    """What has to run for the extractor, by the names of its engines."""
+    return {"pair": model}
+
+
+class Extractor:
+    """Features of a batch -> the spans and links of each, as in `Features`."""
+
+    default_threshold = 0.0
+    thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+
+    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float = default_threshold):
+        self.engine, self.labels, self.threshold = engines["pair"], labels, threshold
+
+    def __call__(self, features: list[Features]) -> Iterator[Tokens]:
+        outputs = self.engine(model_inputs(features))
+        for row, feature in enumerate(features):
+            factors = {name: tuple(factor[row] for factor in head) for name, head in outputs.items()}
+            yield decode(factors, len(feature.token_ids), self.labels, self.threshold)
+
+
+def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: float) -> Tokens:
+    """Finds the spans and links of a window.
+
+    Args:
+        factors: of each head (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
+        length: tokens of the window without its padding.
+        labels: what spans can be.
+        threshold: above which a span, or a pair of starts or of ends, is taken.
+    """
+    spans = best_spans(factors["spans"], length, threshold)
+    starts, ends = (partial(pair_scores, factors[name]) for name in ("starts", "ends"))
+    return spans, find_links(spans, starts, ends, labels, threshold)
+
+
+def find_links(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, threshold: float) -> np.ndarray:
+    """Links the triggers among the spans to the arguments of their type: int [k, 5]. A link holds where the pair of
+    first tokens and the pair of last tokens both score above the threshold for the argument's label."""
+    is_trigger = labels.trigger[spans[:, 0]] == spans[:, 0]
+    triggers, arguments = spans[is_trigger], spans[~is_trigger]
+    t, a = np.nonzero(triggers[:, :1] == labels.trigger[arguments[:, 0]])
+    label, pair = arguments[a, 0], np.arange(len(a))
+    linked = (starts(triggers[t, 1], arguments[a, 1])[label, pair] > threshold) & (
+        ends(triggers[t, 2], arguments[a, 2])[label, pair] > threshold
+    )
+    return np.column_stack([label, triggers[t, 1:], arguments[a, 1:]])[linked]

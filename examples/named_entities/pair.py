@@ -1,0 +1,61 @@
+"""The pair head: an efficient GlobalPointer (common/heads.py), for every label the first and last token of entities."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.batching import model_inputs, pad
+from common.inference import Engine
+from common.spans import best_spans
+from dataset import Features
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
+
+
+def batch(features: list[Features], _rng: np.random.Generator) -> tuple[dict, dict]:
+    """Makes the inputs and targets of a batch: the positives int32 [batch, p, 3] of (label, first, last token), padded
+    with -1."""
+    return model_inputs(features), {"spans": pad([feature.spans for feature in features], -1)}
+
+
+def build(encoder: "keras.Model", labels: list[str], seed: int) -> "LossModel":
+    """Builds the model: token_ids [batch, length] -> the factors of the head."""
+    from common.heads import PairHead, hidden_states
+    from common.loss_model import LossModel
+
+    token_ids, hidden, mask = hidden_states(encoder)
+    outputs = {"spans": PairHead(len(labels), name="spans")(hidden, mask=mask)}
+    return LossModel({"token_ids": token_ids}, outputs, seed=seed)
+
+
+def loss(targets: dict, outputs: dict) -> "tf.Tensor":
+    """Returns a loss for each row, float32 [batch]."""
+    from common.losses import pair_heads_loss
+
+    return pair_heads_loss(targets, outputs)
+
+
+def parts(model: "LossModel") -> dict[str, "keras.Model"]:
+    """What has to run for the extractor, by the names of its engines."""
+    return {"pair": model}
+
+
+class Extractor:
+    """Features of a batch -> the spans of each, int [s, 3] of (label, first, last token)."""
+
+    default_threshold = 0.0
+    thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+
+    def __init__(self, engines: dict[str, Engine], labels: list[str], threshold: float = default_threshold):
+        self.engine, self.labels, self.threshold = engines["pair"], labels, threshold
+
+    def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        outputs = self.engine(model_inputs(features))
+        for row, feature in enumerate(features):
+            factors = tuple(factor[row] for factor in outputs["spans"])
+            yield best_spans(factors, len(feature.token_ids), self.threshold)

@@ -1,0 +1,76 @@
+"""Two softmaxes over the first and the last token, the baseline of 2020 (kexue.fm/archives/7321)."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.inference import Engine
+from dataset import Features, model_inputs
+from decode import Candidates, n_best_spans
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
+
+
+def batch(features: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
+    """Makes the inputs and targets of a batch: `span` int32 [batch, 2], one of the answers drawn by `rng`, and [CLS]
+    for a window without one."""
+    spans = np.zeros((len(features), 2), np.int32)
+    for span, feature in zip(spans, features, strict=True):
+        if len(feature.answers):
+            span[:] = feature.answers[rng.integers(len(feature.answers))]
+    return model_inputs(features), {"span": spans}
+
+
+def build(encoder: "keras.Model", seed: int) -> "LossModel":
+    """Builds the model: token_ids and segment_ids [batch, length] -> logits [batch, length, 2] of first and last
+    tokens, and the mask they are chosen from."""
+    import tf_keras as keras
+
+    from common.heads import second_segment_states
+    from common.loss_model import LossModel
+
+    inputs, hidden, context = second_segment_states(encoder)
+    logits = keras.layers.Dense(2, dtype="float32", name="answers")(hidden)
+    return LossModel(inputs, {"logits": logits, "context": context}, seed=seed)
+
+
+def loss(targets: dict, outputs: dict) -> "tf.Tensor":
+    """Returns a loss for each row, float32 [batch]: the mean over first and last token. [CLS] is the answer of a window
+    without one."""
+    import tensorflow as tf
+
+    from common.losses import MASKED
+
+    is_cls = tf.range(tf.shape(outputs["context"])[1]) == 0
+    mask = (outputs["context"] | is_cls)[..., None]
+    logits = tf.transpose(tf.where(mask, outputs["logits"], MASKED), [0, 2, 1])  # [batch, 2, length]
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets["span"], logits), -1)
+
+
+def parts(model: "LossModel") -> dict[str, "keras.Model"]:
+    """What has to run for the extractor, by the names of its engines."""
+    import tf_keras as keras
+
+    return {"softmax": keras.Model(model.input, {"logits": model.output["logits"]})}
+
+
+class Extractor:
+    """Features of a batch -> the best spans of each window."""
+
+    def __init__(self, engines: dict[str, Engine], max_answer_tokens: int, n_best: int = 1):
+        self.engine, self.width, self.n_best = engines["softmax"], max_answer_tokens, n_best
+
+    def __call__(self, features: list[Features]) -> Iterator[Candidates]:
+        outputs = self.engine(model_inputs(features))
+        for row, feature in enumerate(features):
+            length, context = len(feature.token_ids), feature.offsets[:, 1] > 0
+            # log probabilities: logits of two windows do not compare, "no answer here" is in that of [CLS] alone
+            logits = outputs["logits"][row, :length]
+            choices = context | (np.arange(length) == 0)
+            first, last = (logits - np.logaddexp.reduce(logits[choices])).T
+            yield n_best_spans(first[:, None] + last, context, self.width, self.n_best)

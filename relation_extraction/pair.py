@@ -1,0 +1,114 @@
+"""The pair head: three efficient GlobalPointers (common/heads.py).
+
+`spans` are those of subjects (label 0) and of objects and slots (label 1). `starts` and `ends` are the pairs of the
+first and of the last tokens of two spans, for every relation and tie. The loss never builds a tensor
+[labels, length, length], and decoding looks only at the pairs between the few spans found.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.batching import model_inputs, pad
+from common.inference import Engine
+from common.spans import best_spans, pair_scores
+from dataset import Features
+from records import Labels
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
+
+Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # int [n], int [n] -> scores [labels, n]
+
+
+def batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
+    """Makes the inputs and targets of a batch: for each of the three heads the positives int32 [batch, p, 3] of
+    (label, i, j), padded with -1."""
+    targets = {"spans": [], "starts": [], "ends": []}
+    for feature in features:
+        relations = feature.relations
+        is_tie = relations[:, 0] >= len(labels.relations)
+        subjects, objects = relations[~is_tie, 1:3], relations[~is_tie, 3:5]
+        spans = np.concatenate([np.insert(subjects, 0, 0, axis=1), np.insert(objects, 0, 1, axis=1)])
+        targets["spans"].append(np.unique(spans, axis=0))
+        targets["starts"].append(relations[:, [0, 1, 3]])
+        targets["ends"].append(relations[:, [0, 2, 4]])
+    return model_inputs(features), {name: pad(arrays, -1) for name, arrays in targets.items()}
+
+
+def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
+    """Builds the model: token_ids [batch, length] -> the factors of the three heads."""
+    from common.heads import PairHead, hidden_states
+    from common.loss_model import LossModel
+
+    token_ids, hidden, mask = hidden_states(encoder)
+    outputs = {
+        "spans": PairHead(2, name="spans")(hidden, mask=mask),
+        "starts": PairHead(len(labels), upper_triangle=False, name="starts")(hidden, mask=mask),
+        "ends": PairHead(len(labels), upper_triangle=False, name="ends")(hidden, mask=mask),
+    }
+    return LossModel({"token_ids": token_ids}, outputs, seed=seed)
+
+
+def loss(targets: dict, outputs: dict) -> "tf.Tensor":
+    """Returns a loss for each row, float32 [batch]."""
+    from common.losses import pair_heads_loss
+
+    return pair_heads_loss(targets, outputs)
+
+
+def parts(model: "LossModel") -> dict[str, "keras.Model"]:
+    """What has to run for the extractor, by the names of its engines."""
+    return {"pair": model}
+
+
+class Extractor:
+    """Features of a batch -> the relations of each, int32 [r, 5] as in `Features.relations`."""
+
+    has_ties = True
+    default_threshold = 0.0
+    thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+
+    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float = default_threshold):
+        self.engine, self.labels, self.threshold = engines["pair"], labels, threshold
+
+    def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        outputs = self.engine(model_inputs(features))
+        for row, feature in enumerate(features):
+            factors = {name: tuple(factor[row] for factor in head) for name, head in outputs.items()}
+            yield decode(factors, len(feature.token_ids), self.labels, self.threshold)
+
+
+def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: float) -> np.ndarray:
+    """Finds the relations of a window.
+
+    Args:
+        factors: of each head (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
+        length: tokens of the window without its padding.
+        labels: what relations can be.
+        threshold: above which a span, or a pair of starts or of ends, is taken.
+    """
+    spans = best_spans(factors["spans"], length, threshold)
+    starts, ends = (partial(pair_scores, factors[name]) for name in ("starts", "ends"))
+    subjects, objects = spans[spans[:, 0] == 0, 1:], spans[spans[:, 0] == 1, 1:]
+    n = len(labels.relations)
+    relations = _link(subjects, objects, starts, ends, slice(0, n), threshold)
+    slots = np.unique(relations[:, 3:5], axis=0)
+    ties = _link(slots, slots, starts, ends, slice(n, None), threshold)
+    return np.concatenate([relations, ties])
+
+
+def _link(a: np.ndarray, b: np.ndarray, starts: Gather, ends: Gather, wanted: slice, threshold: float) -> np.ndarray:
+    """Relations of the wanted labels between spans a [m, 2] and b [n, 2]: int32 [r, 5]. One holds where the pair of
+    first tokens and the pair of last tokens both score above the threshold."""
+    if not len(a) or not len(b):
+        return np.zeros((0, 5), np.int32)
+    i, j = (index.ravel() for index in np.indices((len(a), len(b))))
+    linked = (starts(a[i, 0], b[j, 0])[wanted] > threshold) & (ends(a[i, 1], b[j, 1])[wanted] > threshold)
+    label, pair = np.nonzero(linked)
+    return np.column_stack([label + wanted.start, a[i[pair]], b[j[pair]]]).astype(np.int32)

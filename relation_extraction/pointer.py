@@ -1,0 +1,156 @@
+"""The pointer head, the baseline of 2020 (kexue.fm/archives/7321): subjects by half pointers, then the objects of one
+subject by half pointers under a conditional layer normalisation. It has no ties between the slots of an object."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.batching import model_inputs
+from common.inference import Engine
+from common.spans import MAX_SPANS
+from dataset import Features
+from records import Labels
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
+
+# A probability is sigmoid(logit) ** power: a power above 1 starts the many negatives near 0 (kexue.fm/archives/7161).
+SUBJECT_POWER, OBJECT_POWER = 2, 4
+
+
+def batch(features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
+    """Makes the inputs and targets of a batch: all subjects, and the objects of one subject drawn by `rng`.
+
+    Adds the input `subject` int32 [batch, 2] (first and last token; [CLS] where there is none) and gives the targets
+    `subjects` [batch, length, 2] and `objects` [batch, length, 2 * relations], starts before ends, in {0, 1}.
+    """
+    inputs = model_inputs(features)
+    shape, n = inputs["token_ids"].shape, len(labels.relations)
+    inputs["subject"] = np.zeros((shape[0], 2), np.int32)
+    subjects, objects = np.zeros((*shape, 2), np.float32), np.zeros((*shape, 2 * n), np.float32)
+    for row, feature in enumerate(features):
+        relations = feature.relations[feature.relations[:, 0] < n]
+        if not len(relations):
+            continue
+        spans = np.unique(relations[:, 1:3], axis=0)
+        subjects[row, spans[:, 0], 0], subjects[row, spans[:, 1], 1] = 1, 1
+        inputs["subject"][row] = chosen = spans[rng.integers(len(spans))]
+        label, _, _, first, last = relations[(relations[:, 1:3] == chosen).all(1)].T
+        objects[row, first, label], objects[row, last, n + label] = 1, 1
+    return inputs, {"subjects": subjects, "objects": objects}
+
+
+def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
+    """Builds the model: token_ids, subject [batch, 2] -> logits of the subjects' starts and ends [batch, length, 2],
+    and of the objects of the given subject [batch, length, 2 * relations].
+
+    The layer `objects` is a model of its own, so that prediction runs the encoder once.
+    """
+    import tf_keras as keras
+
+    from common.heads import hidden_states
+    from common.loss_model import LossModel
+
+    token_ids, hidden, mask = hidden_states(encoder)
+    subject = keras.Input([2], dtype="int32", name="subject")
+    subjects = keras.layers.Dense(2, dtype="float32", name="subject_pointers")(hidden)
+    objects = _object_model(hidden.shape[-1], len(labels.relations))
+    outputs = {"subjects": subjects, "objects": objects([hidden, subject]), "mask": mask}
+    return LossModel({"token_ids": token_ids, "subject": subject}, outputs, seed=seed)
+
+
+def _object_model(size: int, n_relations: int) -> "keras.Model":
+    """Hidden states [batch, length, size], subject [batch, 2] -> logits [batch, length, 2 * relations]."""
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.heads import ConditionalLayerNormalization
+
+    hidden = keras.Input([None, size], name="hidden")
+    subject = keras.Input([2], dtype="int32", name="subject")
+    first_and_last = tf.gather(hidden, subject, batch_dims=1)
+    condition = keras.layers.Flatten()(first_and_last)
+    conditioned = ConditionalLayerNormalization(name="subject_condition")(hidden, condition=condition)
+    logits = keras.layers.Dense(2 * n_relations, dtype="float32", name="object_pointers")(conditioned)
+    return keras.Model([hidden, subject], logits, name="objects")
+
+
+def loss(targets: dict, outputs: dict) -> tuple["tf.Tensor", "tf.Tensor"]:
+    """Returns a loss for each token and its weight, both [batch, length]: the binary cross-entropies of subjects and of
+    objects, each summed over its pointers (a pair of start and end)."""
+    subjects = _crossentropy(targets["subjects"], outputs["subjects"], SUBJECT_POWER)
+    objects = _crossentropy(targets["objects"], outputs["objects"], OBJECT_POWER)
+    return subjects + objects, outputs["mask"]
+
+
+def _crossentropy(targets: "tf.Tensor", logits: "tf.Tensor", power: int) -> "tf.Tensor":
+    """[batch, length, 2 * pointers] in {0, 1}, logits of the same shape -> float32 [batch, length]."""
+    import tensorflow as tf
+
+    from common.losses import TINY
+
+    log_p = power * tf.math.log_sigmoid(tf.cast(logits, tf.float32))
+    log_not_p = tf.math.log(tf.maximum(-tf.math.expm1(log_p), TINY))
+    return tf.reduce_sum(-tf.where(tf.cast(targets, tf.bool), log_p, log_not_p), -1) / 2
+
+
+def parts(model: "LossModel") -> dict[str, "keras.Model"]:
+    """What has to run for the extractor, by the names of its engines."""
+    import tf_keras as keras
+
+    subjects = model.get_layer("subject_pointers")
+    inputs, outputs = {"token_ids": model.input["token_ids"]}, {"hidden": subjects.input, "subjects": subjects.output}
+    return {"subjects": keras.Model(inputs, outputs), "objects": model.get_layer("objects")}
+
+
+class Extractor:
+    """Features of a batch -> the relations of each, int32 [r, 5]: one pass for the subjects of a batch, one for the
+    objects of all of them."""
+
+    has_ties = False
+    default_threshold = 0.4
+    thresholds = (0.2, 0.3, 0.4, 0.5, 0.6)  # to choose from
+
+    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float = default_threshold):
+        self.find_subjects, self.find_objects, self.threshold = engines["subjects"], engines["objects"], threshold
+
+    def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        outputs = self.find_subjects(model_inputs(features))
+        probabilities = sigmoid(outputs["subjects"]) ** SUBJECT_POWER
+        lengths = [len(feature.token_ids) for feature in features]
+        subjects = [pointer_spans(p[:n], self.threshold) for p, n in zip(probabilities, lengths, strict=True)]
+        rows = np.repeat(np.arange(len(features)), [len(spans) for spans in subjects])
+        relations = [[np.zeros((0, 5), np.int32)] for _ in features]
+        spans = np.concatenate(subjects).astype(np.int32)
+        for start in range(0, len(rows), len(features)):
+            part = slice(start, start + len(features))
+            logits = self.find_objects({"hidden": outputs["hidden"][rows[part]], "subject": spans[part]})
+            for row, subject, p in zip(rows[part], spans[part], sigmoid(logits) ** OBJECT_POWER, strict=True):
+                relations[row].append(object_relations(subject, p[: lengths[row]], self.threshold))
+        return map(np.concatenate, relations)
+
+
+def pointer_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Spans of a pointer, from probabilities [length, 2]: every start with the nearest end from it on, int [n, 2]."""
+    starts, ends = (np.flatnonzero(column > threshold) for column in probabilities.T)
+    nearest = np.searchsorted(ends, starts)
+    found = nearest < len(ends)
+    return np.column_stack([starts[found], ends[nearest[found]]])[:MAX_SPANS]
+
+
+def object_relations(subject: np.ndarray, probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Relations of one subject from the object pointers' probabilities [length, 2 * relations]: int32 [r, 5]."""
+    n = probabilities.shape[1] // 2
+    relations = []
+    for label in np.flatnonzero((probabilities[:, :n] > threshold).any(0)):
+        for span in pointer_spans(probabilities[:, [label, n + label]], threshold):
+            relations.append((label, *subject, *span))
+    return np.array(relations, np.int32).reshape(-1, 5)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(0.5 * x))
