@@ -95,6 +95,11 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: fl
     """
     spans = best_spans(factors["spans"], length, threshold)
     starts, ends = (partial(pair_scores, factors[name]) for name in ("starts", "ends"))
+    return find_relations(spans, starts, ends, labels, threshold)
+
+
+def find_relations(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, threshold: float) -> np.ndarray:
+    """The relations and ties between spans, int [s, 3] of (0 subject or 1 object, first, last): int32 [r, 5]."""
     subjects, objects = spans[spans[:, 0] == 0, 1:], spans[spans[:, 0] == 1, 1:]
     n = len(labels.relations)
     relations = _link(subjects, objects, starts, ends, slice(0, n), threshold)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from common.batching import bucketed_batches, length_sorted_batches, pad, padding_waste
+from common.batching import Batches, bucketed_batches, hold_out, length_sorted_batches, pad
 
 LENGTHS = np.random.default_rng(0).integers(5, 120, 3001)
 
@@ -26,7 +26,7 @@ def test_order_is_a_function_of_seed_and_epoch():
 
 def test_batches_of_similar_length_come_in_mixed_order():
     batches = bucketed_batches(LENGTHS, 16, seed=0, epoch=0)
-    assert padding_waste(batches, LENGTHS) < 0.05
+    assert sum(LENGTHS[b].max() * len(b) for b in batches) < 1.05 * LENGTHS.sum()  # little padding
     longest = [LENGTHS[b].max() for b in batches]
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.25
 
@@ -39,3 +39,24 @@ def test_an_item_over_the_budget_stands_alone():
 def test_pad():
     padded = pad([np.array([[1, 2]]), np.zeros((0, 2), int)], -1)
     assert padded.tolist() == [[[1, 2]], [[-1, -1]]]
+
+
+def test_batches_are_a_function_of_the_seed_and_can_begin_later():
+    def collate(items, rng):
+        return items, rng.random()
+
+    def batches(seed, skip=0):
+        return list(Batches("abcde", [[4, 0], [1], [2, 3]], collate, seed, skip))
+
+    whole = batches((1, 0))
+    assert [items for items, _ in whole] == [["e", "a"], ["b"], ["c", "d"]]
+    assert batches((1, 0), skip=1) == whole[1:]
+    assert all(a != b for a, b in zip(whole, batches((1, 1)), strict=True))
+
+
+def test_hold_out():
+    rest, kept = hold_out(range(103), 0.1, seed=3)
+    assert (len(rest), len(kept)) == (93, 10)
+    assert sorted([*rest, *kept]) == list(range(103))
+    assert (rest, kept) == hold_out(range(103), 0.1, seed=3)
+    assert hold_out("abc", 0.0, seed=3)[1] == []

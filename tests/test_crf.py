@@ -6,7 +6,8 @@ import tensorflow as tf
 from bert4keras.layers import ConditionalRandomField
 from scipy.special import logsumexp
 
-from common.crf import crf_loss, viterbi
+from common.crf import crf_loss
+from common.viterbi import viterbi
 
 LENGTHS = np.array([5, 1, 3])
 

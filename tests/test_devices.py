@@ -1,22 +1,23 @@
 """`TF_CONFIG`, and training on two devices against one. Two processes: relation_extraction/tests/test_train.py."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
-from common.workers import as_worker, is_chief, read_cluster, rows_of_replica
 
-from common.batching import pad
+from common.batching import Batches, pad
 from common.bert import StatelessDropout
 from common.cli import UserError
 from common.config import OptimizerConfig
 from common.crf import Transitions, crf_loss
+from common.devices import place_to_work, read_cluster, rows_of_replica
 from common.heads import PairHead
-from common.losses import batch_mean, masked_softmax_crossentropy, pair_heads_loss, pointer_crossentropy
+from common.loss_model import LossModel
+from common.losses import pair_heads_loss, token_crossentropy
 from common.optimizers import make_optimizer
-from common.training import Batches, LossModel
 
 TWO = {"worker": ["a:1", "b:2"]}
 CHIEF = {"worker": ["a:1"], "chief": ["c.d:33"]}
@@ -41,14 +42,14 @@ def task(kind, index):
 def test_cluster(settings, names, this, chief, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(settings))
     cluster = read_cluster()
-    assert (list(cluster.addresses), cluster.this, is_chief()) == (names, this, chief)
+    assert (list(cluster.addresses), cluster.this, cluster.is_chief) == (names, this, chief)
 
 
 @pytest.mark.parametrize("settings", [{}, {"cluster": {}}, {"cluster": {"worker": ["a:1"]}, "task": task("worker", 0)}])
-def test_a_worker_alone(settings, monkeypatch):
+def test_a_worker_alone(settings, monkeypatch, tmp_path):
     monkeypatch.setenv("TF_CONFIG", json.dumps(settings))
     assert read_cluster() is None
-    assert is_chief()
+    assert place_to_work(tmp_path) == tmp_path
 
 
 @pytest.mark.parametrize(
@@ -69,11 +70,23 @@ def test_a_worker_alone(settings, monkeypatch):
         ({"cluster": TWO, "task": task("evaluator", 0)}, "evaluator 0 is none"),
     ],
 )
-def test_wrong_cluster(settings, message, monkeypatch):
+def test_wrong_cluster(settings, message, monkeypatch, tmp_path):
     monkeypatch.setenv("TF_CONFIG", settings if isinstance(settings, str) else json.dumps(settings))
-    with pytest.raises(UserError, match="^TF_CONFIG: ") as error, as_worker():
-        raise AssertionError("it should not get here")
+    with pytest.raises(UserError, match="^TF_CONFIG: ") as error:
+        place_to_work(tmp_path)
     assert message in str(error.value)
+
+
+def test_a_worker_beside_the_chief_has_a_copy_of_the_run_folder(monkeypatch, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    for index, is_chief in ((0, True), (1, False)):
+        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": task("worker", index)}))
+        place = place_to_work(tmp_path / "run")
+        assert (place == tmp_path / "run") == is_chief
+        assert (place / "config.json").read_text() == "{}"
+        assert not place_to_work(tmp_path / "none").exists()
 
 
 # --- rows of a batch
@@ -96,27 +109,24 @@ ORDER = [[0, 1, 2, 3, 4], [5, 6, 7, 8], [9]]  # the last with fewer rows than de
 
 
 def collate(items, rng):
-    """Inputs and labels of all kinds of heads."""
+    """Inputs and targets of all kinds of heads."""
     token_ids = pad([rng.integers(1, 20, LENGTHS[item]).astype(np.int32) for item in items])
     rows, length = token_ids.shape
     positives = np.where(np.arange(4)[:, None] < rng.integers(0, 4, (rows, 1, 1)), rng.integers(0, 3, (rows, 4, 3)), -1)
-    labels = {
+    targets = {
         "pairs": {"pair": positives.astype(np.int32)},
-        "pointers": rng.integers(0, 2, (rows, length, 4)),
+        "tokens": rng.integers(0, 4, (rows, length)),
         "tags": rng.integers(0, 3, (rows, length)),
-        "first": np.zeros(rows, np.int32),
     }
-    return {"token_ids": token_ids}, labels
+    return {"token_ids": token_ids}, targets
 
 
-def all_losses(labels, outputs):
-    mask = outputs["mask"]
-    return (
-        pair_heads_loss(labels["pairs"], outputs["pairs"])
-        + pointer_crossentropy(labels["pointers"], outputs["pointers"], 4, mask)
-        + batch_mean(crf_loss(labels["tags"], outputs["emissions"], outputs["transitions"], mask))
-        + batch_mean(masked_softmax_crossentropy(labels["first"], outputs["pointers"][..., 0], mask))
-    )
+def all_losses(targets, outputs):
+    return [
+        pair_heads_loss(targets["pairs"], outputs["pairs"]),
+        token_crossentropy(targets["tokens"], outputs["tokens"]),  # means over tokens, of which replicas differ
+        crf_loss(targets["tags"], outputs["emissions"], outputs["transitions"], outputs["mask"]),
+    ]
 
 
 def train_all_heads(strategy):
@@ -128,14 +138,14 @@ def train_all_heads(strategy):
         emissions = keras.layers.Dense(3)(hidden)
         outputs = {
             "pairs": {"pair": PairHead(3, head_size=4)(hidden, mask=token_ids != 0)},
-            "pointers": keras.layers.Dense(4)(hidden),
+            "tokens": keras.layers.Dense(4)(hidden),
             "emissions": emissions,
             "transitions": Transitions(3)(emissions),
             "mask": token_ids != 0,
         }
         model = LossModel({"token_ids": token_ids}, outputs)
         model.compile(make_optimizer(OptimizerConfig(clip_norm=0.5), 1e-2, 10), all_losses)
-    history = model.fit(Batches(list(range(10)), ORDER, collate, seed=0, epoch=0), shuffle=False, verbose=0)
+    history = model.fit(Batches(list(range(10)), ORDER, collate, seed=(0,)))
     return [variable.numpy() for variable in model.weights], history.history["loss"]
 
 
@@ -152,8 +162,8 @@ def test_every_device_has_its_own_dropout(two_devices):
         inputs = keras.Input([64])
         weighted = keras.layers.Dense(64, kernel_initializer="identity", use_bias=False)(inputs)
         model = LossModel(inputs, StatelessDropout(0.5, "dropout")(weighted))
-        model.compile(keras.optimizers.SGD(1.0), lambda _, outputs: batch_mean(tf.reduce_sum(outputs, -1)))
-    batches = Batches([0, 0], [[0, 1]], lambda items, _: (np.ones((2, 64), np.float32), np.zeros(2)), seed=0, epoch=0)
-    model.fit(batches, verbose=0)
+        model.compile(keras.optimizers.SGD(1.0), lambda _, outputs: tf.reduce_sum(outputs, -1))
+    batches = Batches([0, 0], [[0, 1]], lambda items, _: (np.ones((2, 64), np.float32), np.zeros(2)), seed=(0,))
+    model.fit(batches)
     change = 1 - np.diag(model.get_weights()[0])  # 2 where a unit was kept, half from each device
     assert set(change.round(3)) == {0, 1, 2}

@@ -2,7 +2,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from common.heads import ConditionalLayerNormalization, PairHead, rotary_angles, rotate, text_mask
+from common.bert import rotary_angles, rotate
+from common.heads import ConditionalLayerNormalization, PairHead, text_mask
 from common.losses import MASKED
 
 HIDDEN = np.random.default_rng(0).normal(size=(2, 6, 8)).astype(np.float32)

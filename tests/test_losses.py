@@ -1,15 +1,17 @@
-"""The three forms of the multi-label loss against an independent float64 computation."""
+"""The three forms of the multi-label loss against an independent float64 computation, and the means of losses."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from common.loss_model import mean_loss
 from common.losses import (
     MASKED,
     factored_multilabel_crossentropy,
-    masked_softmax_crossentropy,
     multilabel_crossentropy,
+    pair_heads_loss,
     sparse_multilabel_crossentropy,
+    token_crossentropy,
 )
 
 
@@ -143,9 +145,25 @@ def test_factored_with_an_empty_list_of_positives():
     np.testing.assert_allclose(value, expected, rtol=1e-6, atol=2e-6)
 
 
-def test_masked_softmax_ignores_what_is_masked():
-    scores = np.array([[1.0, 2.0, 99.0], [3.0, 1.0, 0.0]])
-    mask = np.array([[True, True, False], [True, True, True]])
-    value = masked_softmax_crossentropy(np.array([0, 2]), scores, mask).numpy()
-    expected = [np.log(np.exp([1, 2]).sum()) - 1, np.log(np.exp([3, 1, 0]).sum()) - 0]
-    np.testing.assert_allclose(value, expected, rtol=1e-6)
+def test_pair_heads_loss_is_the_mean_over_heads_of_the_sum_over_labels():
+    heads, positives, expected = {}, {}, np.zeros(3)
+    for seed, name in enumerate(("starts", "ends")):
+        *heads[name], positives[name] = factored_case(1, seed)
+        expected += factored_reference(*heads[name], positives[name], np.ones((3, 5)))[0].sum(1) / 2
+    np.testing.assert_allclose(pair_heads_loss(positives, heads), expected, rtol=1e-6)
+
+
+def test_token_crossentropy_leaves_token_0_out():
+    scores = np.random.default_rng(0).normal(size=(2, 3, 5))
+    tokens = np.array([[1, 4, 0], [2, 0, 0]])
+    log_p = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+    expected = -np.mean([log_p[0, 0, 1], log_p[0, 1, 4], log_p[1, 0, 2]])
+    np.testing.assert_allclose(mean_loss(token_crossentropy(tokens, scores)), expected, rtol=1e-6)
+
+
+def test_mean_loss():
+    values, weights = tf.constant([[1.0, 2.0], [4.0, 8.0]]), tf.constant([[True, False], [True, True]])
+    assert float(mean_loss(tf.constant([1.0, 2.0, 6.0]))) == 3
+    np.testing.assert_allclose(mean_loss((values, weights)), 13 / 3)
+    np.testing.assert_allclose(mean_loss([tf.constant([1.0, 2.0]), (values, weights)]), 1.5 + 13 / 3)
+    assert float(mean_loss(tf.zeros([0]))) == 0  # of a replica without a row

@@ -10,12 +10,19 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.cli import UserError
-from common.config import OptimizerConfig
+from common.config import EncoderSizes, OptimizerConfig, TrainingConfig
+from common.encoder import EncoderSource
+from common.loss_model import LossModel
 from common.optimizers import make_optimizer
 from common.run_folder import RunFolder, read_threshold
 from common.testing import disk_full
-from common.training import LossModel, Training, load_weights, write_history
+from common.tokenizer import Tokenizer
+from common.training import Training, write_history
+from common.weights import load_weights
 
+CONFIG = TrainingConfig(
+    train_file="", dev_file="", encoder=EncoderSizes(hidden_size=2, layers=1, heads=1), checkpoint_steps=1
+)
 HISTORY = [{"epoch": 1, "loss": 0.5, "f1": 0.25, "seconds": 1.0}]
 
 
@@ -24,7 +31,9 @@ def start(folder: Path, weights: float = 0.0) -> Training:
     inputs = keras.Input([50])
     model = LossModel(inputs, keras.layers.Dense(50, kernel_initializer=keras.initializers.Constant(weights))(inputs))
     model.compile(make_optimizer(OptimizerConfig(), 1e-3, 10), loss=tf.reduce_mean)
-    run = Training(RunFolder(folder), model, checkpoint_steps=1)
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text("{}")  # a run that was started
+    run = Training(RunFolder(folder), CONFIG, EncoderSource("fresh", {}, Tokenizer([])), model)
     run.set_model(model)
     return run
 

@@ -8,9 +8,9 @@ import tf_keras as keras
 from common.config import OptimizerConfig
 from common.encoder import build_encoder
 from common.heads import PairHead, hidden_states
+from common.loss_model import LossModel
 from common.losses import pair_heads_loss
 from common.optimizers import make_optimizer
-from common.training import LossModel
 
 SIZES = {
     "model": "roformer", "vocab_size": 30, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 2,

@@ -3,18 +3,16 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import crf
+import pair
 from dataset import (
     TRIGGER,
     Event,
     Example,
     Features,
     Labels,
-    count_untagged,
-    crf_batch,
-    pair_batch,
     to_example,
     to_features,
-    token_tags,
 )
 
 TEXT = "何川胜江月,江月曾胜 何川"
@@ -98,12 +96,12 @@ def test_a_span_without_a_token_is_counted(tokenizer, labels):
 
 def test_pair_batch(tokenizer, labels):
     features, _ = features_of([to_example(RECORD), Example("", ())], tokenizer, labels)
-    inputs, positives = pair_batch(features, np.random.default_rng(0), labels)
+    inputs, positives = pair.batch(features, np.random.default_rng(0), labels)
     assert inputs["token_ids"].shape == (2, 14)
-    assert positives["entities"][0].tolist() == features[0].spans.tolist()
-    assert positives["heads"][0].tolist() == [[4, 3, 1], [4, 10, 7], [5, 3, 4], [5, 10, 11]]
-    assert positives["tails"][0].tolist() == [[4, 3, 2], [4, 10, 8], [5, 3, 5], [5, 10, 12]]
-    assert (positives["entities"][1] == -1).all()
+    assert positives["spans"][0].tolist() == features[0].spans.tolist()
+    assert positives["starts"][0].tolist() == [[4, 3, 1], [4, 10, 7], [5, 3, 4], [5, 10, 11]]
+    assert positives["ends"][0].tolist() == [[4, 3, 2], [4, 10, 8], [5, 3, 5], [5, 10, 12]]
+    assert (positives["spans"][1] == -1).all()
 
 
 @pytest.mark.parametrize(
@@ -117,10 +115,10 @@ def test_pair_batch(tokenizer, labels):
 )
 def test_tags(spans, expected, labels):
     feature = Features(0, np.zeros(6, np.int32), np.zeros((6, 2), np.int32), np.array(spans), np.zeros((0, 5), int))
-    assert token_tags(feature, labels).tolist() == expected
+    assert crf.token_tags(feature, labels).tolist() == expected
     arguments = [label for label, _, _ in spans if label in labels.arguments]
-    assert count_untagged([feature], labels) == len(arguments) - sum(tag % 2 for tag in expected)
-    _, batch = crf_batch([feature], np.random.default_rng(0), labels)
+    assert sum(crf.count_lost([feature], labels).values()) == len(arguments) - sum(tag % 2 for tag in expected)
+    _, batch = crf.batch([feature], np.random.default_rng(0), labels)
     assert batch["tags"].tolist() == [expected]
 
 

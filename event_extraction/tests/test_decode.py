@@ -3,10 +3,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import pair
 from common.tokenizer import Tokenizer
-from dataset import TRIGGER, Event, Features, Labels, to_example, to_features, token_tags
-from decode import Found, decode_pair, find_links, tag_spans, to_characters, to_events, to_record
-from records import read_labelled, read_schema
+from crf import tag_spans, token_tags
+from dataset import Event, Features, to_example, to_features
+from decode import Found, to_characters, to_events, to_record
+from pair import find_links
+from records import TRIGGER, Labels, read_labelled, read_schema
 from scoring import score
 
 TEXT = "何川胜江月,江月胜白云"
@@ -19,20 +22,20 @@ def test_decoding_equals_brute_force(seed, labels):
     size, length, threshold = 7, int(rng.integers(1, 8)), float(rng.normal(0, 0.5))
     outputs = {
         name: (rng.normal(mean, 2, (size, size)), *rng.normal(0, 1, (2, len(labels), size)))
-        for name, mean in [("entities", -4), ("heads", 0), ("tails", 0)]
+        for name, mean in [("spans", -4), ("starts", 0), ("ends", 0)]
     }
-    entities, heads, tails = (
+    found, starts, ends = (
         (scores + rows[:, :, None] + columns[:, None, :])[:, :length, :length] > threshold
         for scores, rows, columns in outputs.values()
     )
-    spans, links = decode_pair(outputs, length, labels, threshold)
-    expected = np.argwhere(entities).tolist()
+    spans, links = pair.decode(outputs, length, labels, threshold)
+    expected = np.argwhere(found).tolist()
     assert sorted(spans.tolist()) == expected
     assert sorted(links.tolist()) == sorted(
         [label, a, b, c, d]
         for trigger, a, b in expected for label, c, d in expected
         if labels.names[trigger][1] == TRIGGER and labels.names[label][1] != TRIGGER
-        and labels.names[trigger][0] == labels.names[label][0] and heads[label, a, c] and tails[label, b, d]
+        and labels.names[trigger][0] == labels.names[label][0] and starts[label, a, c] and ends[label, b, d]
     )  # fmt: skip
 
 
@@ -145,9 +148,9 @@ def round_trip(records, tokenizer, labels, head, max_length=256, stride=128):
         else:
             n = len(feature.token_ids)
             label, a, b, c, d = feature.links.T
-            heads, tails = np.zeros((2, len(labels), n, n), bool)
-            heads[label, a, c] = tails[label, b, d] = True
-            gather = (lambda i, j, m=m: m[:, i, j] for m in (heads, tails))
+            starts, ends = np.zeros((2, len(labels), n, n), bool)
+            starts[label, a, c] = ends[label, b, d] = True
+            gather = (lambda i, j, m=m: m[:, i, j] for m in (starts, ends))
             tokens = feature.spans, find_links(feature.spans, *gather, labels, 0.5)
         to_characters(feature, tokens, in_texts[feature.example])
     return examples, [to_events(in_text, labels) for in_text in in_texts]

@@ -5,11 +5,13 @@ import tf_keras as keras
 
 from common.config import EncoderSizes
 from common.encoder import build_encoder, resolve_encoder
-from common.inference import tensorflow_engine
+from common.inference import start_engines
+from common.loss_model import mean_loss
 from common.losses import multilabel_crossentropy
-from common.training import load_weights, save_weights
-from dataset import BATCHES, Features, token_tags
-from model import EXTRACTORS, LOSSES, build_model
+from common.weights import load_weights, save_weights
+from crf import token_tags
+from dataset import Features
+from model import HEADS
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +28,12 @@ def features():
 
 @pytest.fixture(scope="module", params=["pair", "crf"])
 def head(request):
-    return request.param
+    return HEADS[request.param]
 
 
 @pytest.fixture(scope="module")
 def model(head, labels, make_encoder):
-    return build_model(head, make_encoder(), labels, seed=0)
+    return head.build(make_encoder(), labels, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def make_encoder():
 
 @pytest.mark.parametrize("head", ["pair"], indirect=True)
 def test_pair_loss_equals_the_dense_form(head, model, features, labels):
-    inputs, positives = BATCHES[head](features, np.random.default_rng(0), labels)
+    inputs, positives = head.batch(features, np.random.default_rng(0), labels)
     outputs = model(inputs)
     expected = []
     for name, (scores, rows, columns) in outputs.items():
@@ -54,35 +56,36 @@ def test_pair_loss_equals_the_dense_form(head, model, features, labels):
         flat = (*dense.shape[:2], -1)
         losses = multilabel_crossentropy(target.reshape(flat), dense.reshape(flat))
         expected.append(losses.numpy().sum(1).mean())
-    np.testing.assert_allclose(LOSSES[head](positives, outputs), np.mean(expected), rtol=1e-4)
+    np.testing.assert_allclose(mean_loss(head.loss(positives, outputs)), np.mean(expected), rtol=1e-4)
 
 
 def test_steps_learn_and_the_extractor_finds_what_was_learnt(head, model, features, labels):
-    inputs, targets = BATCHES[head](features, np.random.default_rng(0), labels)
-    model.compile(keras.optimizers.Adam(1e-2), LOSSES[head])
+    inputs, targets = head.batch(features, np.random.default_rng(0), labels)
+    model.compile(keras.optimizers.Adam(1e-2), head.loss)
     losses = [model.train_on_batch(inputs, targets) for _ in range(150)]
     assert losses[-1] < losses[0] / 10
-    found = list(EXTRACTORS[head](model, labels, tensorflow_engine)(features))
-    spans = features[0].spans if head == "pair" else features[0].spans[1:]
+    found = list(head.Extractor(start_engines(head.parts(model)), labels)(features))
+    has_links = head is HEADS["pair"]
+    spans = features[0].spans if has_links else features[0].spans[1:]
     assert sorted(found[0][0].tolist()) == spans.tolist()
-    assert found[0][1].tolist() == (features[0].links.tolist() if head == "pair" else [])
+    assert found[0][1].tolist() == (features[0].links.tolist() if has_links else [])
     assert [len(part) for part in found[1]] == [0, 0]
 
 
 @pytest.mark.parametrize("head", ["crf"], indirect=True)
 def test_crf_counts_no_padding(head, model, features, labels):
-    inputs, targets = BATCHES[head](features, np.random.default_rng(0), labels)
+    inputs, targets = head.batch(features, np.random.default_rng(0), labels)
     assert targets["tags"].tolist() == [token_tags(features[0], labels).tolist(), [0] * 8]
-    both = LOSSES[head](targets, model(inputs))
-    batches = [BATCHES[head]([feature], None, labels) for feature in features]
-    alone = [LOSSES[head](targets, model(inputs)) for inputs, targets in batches]
+    both = mean_loss(head.loss(targets, model(inputs)))
+    batches = [head.batch([feature], None, labels) for feature in features]
+    alone = [mean_loss(head.loss(targets, model(inputs))) for inputs, targets in batches]
     np.testing.assert_allclose(both, np.mean(alone), rtol=1e-4)
 
 
 def test_weights_come_back(head, model, make_encoder, labels, features, tmp_path):
     save_weights(model, tmp_path / "model.weights.h5")
-    again = build_model(head, make_encoder(), labels, seed=1)
+    again = head.build(make_encoder(), labels, seed=1)
     load_weights(again, tmp_path / "model.weights.h5")
-    inputs, _ = BATCHES[head](features, np.random.default_rng(0), labels)
+    inputs, _ = head.batch(features, np.random.default_rng(0), labels)
     for a, b in zip(tf.nest.flatten(model(inputs)), tf.nest.flatten(again(inputs)), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -1,10 +1,11 @@
 import json
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-import predict
+import extraction
 from common.testing import PredictionTests, read_records
 from records import read_schema, record_faults, schema_faults
 
@@ -63,11 +64,9 @@ def test_reads_no_further_than_it_must(tokenizer, labels, monkeypatch):
     def extractor(features):
         return [(np.zeros((0, 3), int), np.zeros((0, 5), int)) for _ in features]
 
-    class Settings:
-        max_length, stride = 16, 8
-
-    monkeypatch.setattr(predict, "CHUNK", 6)
-    predictions = predict.predict(records(), extractor, tokenizer, labels, Settings)
+    config = SimpleNamespace(max_length=16, stride=8)
+    monkeypatch.setattr(extraction, "CHUNK", 6)
+    predictions = extraction.predict(records(), extractor, tokenizer, labels, config)
     assert taken == 0
     for number, record in enumerate(predictions):
         assert record == {"id": str(number), "event_list": []}

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from common.properties import TEXT, parts
 from dataset import to_example, to_features
-from decode import Found, find_links, to_characters, to_events, to_record
+from decode import Found, to_characters, to_events, to_record
+from pair import find_links
 from records import offset_faults
 from scoring import exact_events, score
 
@@ -40,10 +41,10 @@ def test_what_scores_as_gold_is_decoded_to_gold(labels, tokenizer, data):
     (feature,) = to_features([to_example(record)], tokenizer, labels, 128, 64, counts)
     assert not any("lost" in name for name, count in counts.items() if count)
     size = len(feature.token_ids)
-    heads, tails = np.full((2, len(labels), size, size), -1.0)
+    starts, ends = np.full((2, len(labels), size, size), -1.0)
     for label, a, b, c, d in feature.links:
-        heads[label, a, c] = tails[label, b, d] = 1
-    links = find_links(feature.spans, lambda i, j: heads[:, i, j], lambda i, j: tails[:, i, j], labels, 0.0)
+        starts[label, a, c] = ends[label, b, d] = 1
+    links = find_links(feature.spans, lambda i, j: starts[:, i, j], lambda i, j: ends[:, i, j], labels, 0.0)
     found = Found(set(), set())
     to_characters(feature, (feature.spans, links), found)
     decoded = to_record(record["id"], record["text"], to_events(found, labels))

@@ -4,8 +4,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import pair
+import softmax
 from common.cli import UserError
-from dataset import Question, check_ids, locate, pair_batch, read_entries, read_questions, softmax_batch, to_features
+from dataset import locate, to_features
+from records import Question, check_ids, read_entries, read_questions
 
 
 def file_of(tmp_path, *entries):
@@ -61,12 +64,12 @@ def test_windows(tokenizer, make_settings):
 def test_batches(tokenizer, make_settings):
     questions = [Question("1", "谁", "何川和何川", ("何川",)), Question("2", "谁", "", ())]
     features = list(to_features(questions, tokenizer, make_settings(), Counter()))
-    inputs, labels = pair_batch(features, np.random.default_rng(0))
+    inputs, targets = pair.batch(features, np.random.default_rng(0))
     assert inputs["token_ids"].shape == inputs["segment_ids"].shape == (2, 9)
-    assert labels["answers"].tolist() == [[[0, 3, 4], [0, 6, 7]], [[-1] * 3, [-1] * 3]]
-    drawn = {tuple(softmax_batch(features, np.random.default_rng(seed))[1]["span"][0]) for seed in range(20)}
+    assert targets["answers"].tolist() == [[[0, 3, 4], [0, 6, 7]], [[-1] * 3, [-1] * 3]]
+    drawn = {tuple(softmax.batch(features, np.random.default_rng(seed))[1]["span"][0]) for seed in range(20)}
     assert drawn == {(3, 4), (6, 7)}
-    assert softmax_batch(features, np.random.default_rng(0))[1]["span"][1].tolist() == [0, 0]
+    assert softmax.batch(features, np.random.default_rng(0))[1]["span"][1].tolist() == [0, 0]
 
 
 def test_counts_what_cannot_be_learnt(tokenizer, make_settings):

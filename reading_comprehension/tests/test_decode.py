@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from common.tokenizer import Tokenizer
-from dataset import Features, read_questions, to_features
-from decode import Candidates, band, n_best_spans, to_answers
+from dataset import Features, to_features
+from decode import Candidates, n_best_spans, to_answers
+from records import read_questions
 from scoring import score
 
 
@@ -18,7 +19,7 @@ def test_best_spans_equal_brute_force(seed):
         (i, j) for i in range(length) for j in range(i, min(i + width, length)) if context[i] and context[j]
     ]  # fmt: skip
     spans.sort(key=lambda span: -scores[span])
-    found = n_best_spans(band(scores, width), context, n)
+    found = n_best_spans(scores, context, width, n)
     assert list(map(tuple, found.spans.tolist())) == spans[:n]
     np.testing.assert_allclose(found.scores, [scores[span] for span in spans[:n]])
 
@@ -44,7 +45,7 @@ def round_trip(questions, tokenizer, config):
     for feature in to_features(questions, tokenizer, config, Counter()):
         scores = np.full((len(feature.token_ids),) * 2, -9.0)
         scores[tuple(feature.answers[:1].T)] = 9.0
-        best = n_best_spans(band(scores, config.max_answer_tokens), feature.offsets[:, 1] > 0, 1)
+        best = n_best_spans(scores, feature.offsets[:, 1] > 0, config.max_answer_tokens, 1)
         windows[feature.question].append((feature, best))
     answers = {question.id: to_answers(question.context, windows[i], 1) for i, question in enumerate(questions)}
     return score(questions, {name: found[0].text if found else "" for name, found in answers.items()})

@@ -1,5 +1,5 @@
-from dataset import Question
 from heuristics import first_sentences, nearest_sentences, sentences
+from records import Question
 
 CONTEXT = "云汀大学在北方。何川是谁？\n他的母校是云汀大学!江月毕业于南湖大学"
 

@@ -5,12 +5,13 @@ import tf_keras as keras
 
 from common.config import EncoderSizes
 from common.encoder import build_encoder, resolve_encoder
-from common.inference import tensorflow_engine
+from common.inference import start_engines
+from common.loss_model import mean_loss
 from common.losses import multilabel_crossentropy
-from common.training import load_weights, save_weights
-from dataset import BATCHES, Features
+from common.weights import load_weights, save_weights
+from dataset import Features
 from decode import to_answers
-from model import LOSSES, Extractor, build_model
+from model import HEADS
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def features():
 
 @pytest.fixture(scope="module", params=["pair", "softmax"])
 def head(request):
-    return request.param
+    return HEADS[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -42,38 +43,38 @@ def make_encoder():
 
 @pytest.fixture(scope="module")
 def model(head, make_encoder):
-    return build_model(head, make_encoder(), seed=0)
+    return head.build(make_encoder(), seed=0)
 
 
 @pytest.mark.parametrize("head", ["pair"], indirect=True)
 def test_pair_loss_equals_the_dense_form(head, model, features):
-    inputs, labels = BATCHES[head](features, np.random.default_rng(0))
+    inputs, targets = head.batch(features, np.random.default_rng(0))
     outputs = model(inputs)
     scores, rows, columns = outputs["answers"]
     dense = (scores[:, None] + rows[..., None] + columns[:, :, None]).numpy()
     target = np.zeros_like(dense)
     target[0, 0, 4, 5] = 1
     losses = multilabel_crossentropy(target.reshape(2, 1, -1), dense.reshape(2, 1, -1))
-    np.testing.assert_allclose(LOSSES[head](labels, outputs), losses.numpy().sum(1).mean(), rtol=1e-4)
+    np.testing.assert_allclose(mean_loss(head.loss(targets, outputs)), losses.numpy().sum(1).mean(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("head", ["softmax"], indirect=True)
 def test_softmax_loss_in_float64(head, model, features):
-    inputs, labels = BATCHES[head](features, np.random.default_rng(0))
+    inputs, targets = head.batch(features, np.random.default_rng(0))
     outputs = model(inputs)
     logits, losses = outputs["logits"].numpy().astype(np.float64), []
     for row, (choices, span) in enumerate([([0, 3, 4, 5, 6], (4, 5)), ([0, 3], (0, 0))]):
         for end in range(2):
             losses.append(np.log(np.exp(logits[row, choices, end]).sum()) - logits[row, span[end], end])
-    np.testing.assert_allclose(LOSSES[head](labels, outputs), np.mean(losses), rtol=1e-5)
+    np.testing.assert_allclose(mean_loss(head.loss(targets, outputs)), np.mean(losses), rtol=1e-5)
 
 
-def test_steps_learn_and_the_extractor_finds_what_was_learnt(head, model, features, make_settings):
-    inputs, labels = BATCHES[head](features, np.random.default_rng(0))
-    model.compile(keras.optimizers.Adam(1e-2), LOSSES[head])
-    losses = [model.train_on_batch(inputs, labels) for _ in range(150)]
+def test_steps_learn_and_the_extractor_finds_what_was_learnt(head, model, features):
+    inputs, targets = head.batch(features, np.random.default_rng(0))
+    model.compile(keras.optimizers.Adam(1e-2), head.loss)
+    losses = [model.train_on_batch(inputs, targets) for _ in range(150)]
     assert losses[-1] < losses[0] / 10
-    found = list(Extractor(model, make_settings(head=head), tensorflow_engine, n_best=3)(features))
+    found = list(head.Extractor(start_engines(head.parts(model)), max_answer_tokens=64, n_best=3)(features))
     assert found[0].spans[0].tolist() == [4, 5]
     assert found[1].spans.tolist() == [[3, 3]]  # all there is in the second window
     assert found[0].scores[0] > max(found[0].scores[1], found[1].scores[0]) + 2
@@ -82,13 +83,13 @@ def test_steps_learn_and_the_extractor_finds_what_was_learnt(head, model, featur
 
 
 @pytest.mark.parametrize("head", ["softmax"], indirect=True)
-def test_a_constant_added_to_the_logits_of_a_window_changes_nothing(model, features, make_settings):
+def test_a_constant_added_to_the_logits_of_a_window_changes_nothing(head, features):
     """Its loss does not see it either: scores of windows compare only as probabilities."""
     logits = np.random.default_rng(0).normal(size=(2, 8, 2)).astype(np.float32)
 
     def extracted(logits):
-        config = make_settings(head="softmax")
-        return list(Extractor(model, config, lambda _: lambda inputs: {"logits": logits}, n_best=3)(features))
+        engines = {"softmax": lambda inputs: {"logits": logits}}
+        return list(head.Extractor(engines, max_answer_tokens=64, n_best=3)(features))
 
     for ours, expected in zip(extracted(logits + [[[0.0]], [[30.0]]]), extracted(logits), strict=True):
         assert ours.spans.tolist() == expected.spans.tolist()
@@ -97,8 +98,8 @@ def test_a_constant_added_to_the_logits_of_a_window_changes_nothing(model, featu
 
 def test_weights_come_back(head, model, make_encoder, features, tmp_path):
     save_weights(model, tmp_path / "model.weights.h5")
-    again = build_model(head, make_encoder(), seed=1)
+    again = head.build(make_encoder(), seed=1)
     load_weights(again, tmp_path / "model.weights.h5")
-    inputs, _ = BATCHES[head](features, np.random.default_rng(0))
+    inputs, _ = head.batch(features, np.random.default_rng(0))
     for a, b in zip(tf.nest.flatten(model(inputs)), tf.nest.flatten(again(inputs)), strict=True):
         np.testing.assert_array_equal(a, b)

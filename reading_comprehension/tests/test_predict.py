@@ -6,8 +6,8 @@ import pytest
 
 import check_submission
 import predict
-from dataset import read_questions
 from evaluate import read_predictions
+from records import read_questions
 from scoring import score
 
 ODD = {  # context, question

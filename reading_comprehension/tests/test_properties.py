@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.properties import TEXT, parts
-from dataset import Question, locate, to_features
-from decode import band, n_best_spans, to_answers
+from dataset import locate, to_features
+from decode import n_best_spans, to_answers
+from records import Question
 from scoring import answer_f1, normalise, question_scores, score, tokens
 
 
@@ -25,7 +26,7 @@ def test_what_scores_as_gold_is_decoded_to_gold(make_settings, tokenizer, string
         matrix = np.zeros((len(feature.token_ids), len(feature.token_ids)))
         matrix[tuple(feature.answers.T)] = 1
         inside = feature.offsets[:, 1] > 0
-        windows.append((feature, n_best_spans(band(matrix, config.max_answer_tokens), inside, 3)))
+        windows.append((feature, n_best_spans(matrix, inside, config.max_answer_tokens, 3)))
     (best, *_) = to_answers(context, windows, 3)
     assert best.text == answer
     assert context[slice(*best.span)] == answer

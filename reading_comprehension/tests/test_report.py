@@ -3,8 +3,8 @@ import json
 import pytest
 
 from common.testing import read_report
-from dataset import Question
 from evaluate import main
+from records import Question
 from report import asked_for, to_item
 
 QUESTION = Question("7", "谁导演了《山水之间》", "《山水之间》由李四导演，李四生于1970年。", ("李四",))

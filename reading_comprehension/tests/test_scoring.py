@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from dataset import Question, read_entries
 from evaluate import read_predictions
+from records import Question, read_entries
 from scoring import answer_f1, longest_common_run, normalise, score, tokens
 
 

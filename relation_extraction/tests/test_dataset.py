@@ -3,7 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from dataset import Example, Triple, pair_batch, pointer_batch, to_example, to_features
+import pair
+import pointer
+from dataset import Example, Triple, to_example, to_features
 
 
 def spo(subject, predicate, value, **slots):
@@ -154,7 +156,7 @@ def two_features(tokenizer, labels):
 
 
 def test_pair_batch(two_features, labels):
-    inputs, positives = pair_batch(two_features, None, labels)
+    inputs, positives = pair.batch(two_features, None, labels)
     assert inputs["token_ids"].shape == (2, 21)
     assert not inputs["token_ids"][1, 3:].any()
     value, work = labels.relation_id["饰演", "@value"], labels.relation_id["饰演", "inWork"]
@@ -163,9 +165,9 @@ def test_pair_batch(two_features, labels):
     def rows(name, example):
         return {tuple(row) for row in positives[name][example].tolist() if row[0] >= 0}
 
-    assert rows("entities", 0) == {(0, 1, 2), (0, 14, 15), (1, 4, 5), (1, 9, 10), (1, 18, 19)}
-    assert rows("heads", 0) == {(value, 1, 9), (work, 1, 4), (tie, 9, 4), (value, 14, 18)}
-    assert rows("tails", 0) == {(value, 2, 10), (work, 2, 5), (tie, 10, 5), (value, 15, 19)}
+    assert rows("spans", 0) == {(0, 1, 2), (0, 14, 15), (1, 4, 5), (1, 9, 10), (1, 18, 19)}
+    assert rows("starts", 0) == {(value, 1, 9), (work, 1, 4), (tie, 9, 4), (value, 14, 18)}
+    assert rows("ends", 0) == {(value, 2, 10), (work, 2, 5), (tie, 10, 5), (value, 15, 19)}
     assert not any(rows(name, 1) for name in positives)
 
 
@@ -178,7 +180,7 @@ def test_pointer_batch(two_features, labels):
     }
     drawn = set()
     for seed in range(20):
-        inputs, targets = pointer_batch(two_features, np.random.default_rng(seed), labels)
+        inputs, targets = pointer.batch(two_features, np.random.default_rng(seed), labels)
         subject = tuple(inputs["subject"][0].tolist())
         drawn.add(subject)
         assert {tuple(cell) for cell in np.argwhere(targets["objects"][0]).tolist()} == expected[subject]

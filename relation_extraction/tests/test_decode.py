@@ -7,19 +7,14 @@ import numpy as np
 import pytest
 
 import decode
+import pair
 from common.files import read_jsonl
 from common.tokenizer import Tokenizer
-from dataset import Features, Labels, to_example, to_features
-from decode import (
-    Relation,
-    decode_pair,
-    find_relations,
-    object_relations,
-    pointer_spans,
-    to_characters,
-    to_record,
-)
-from records import read_schema
+from dataset import Features, to_example, to_features
+from decode import Relation, to_characters, to_record
+from pair import find_relations
+from pointer import object_relations, pointer_spans
+from records import Labels, read_schema
 from scoring import score
 
 
@@ -32,18 +27,18 @@ def as_set(relations):
 
 def brute_force(outputs, length, labels, threshold):
     """All quadruples of tokens, on the tensors [labels, length, length] that the factors stand for."""
-    entities, heads, tails = (
+    spans, starts, ends = (
         (scores + rows[:, :, None] + columns[:, None, :])[:, :length, :length] > threshold
-        for scores, rows, columns in (outputs[name] for name in ("entities", "heads", "tails"))
+        for scores, rows, columns in (outputs[name] for name in ("spans", "starts", "ends"))
     )
     n = len(labels.relations)
-    subjects, objects = (np.argwhere(entity).tolist() for entity in entities)
+    subjects, objects = (np.argwhere(matrix).tolist() for matrix in spans)
 
     def link(firsts, seconds, wanted):
         return {
             (h, a, b, c, d)
             for h in wanted for a, b in firsts for c, d in seconds
-            if heads[h, a, c] and tails[h, b, d]
+            if starts[h, a, c] and ends[h, b, d]
         }  # fmt: skip
 
     relations = link(subjects, objects, range(n))
@@ -61,10 +56,10 @@ def test_find_relations_equals_brute_force(seed, labels):
             rng.normal(0, 1, (count, size)),
             rng.normal(0, 1, (count, size)),
         )
-        for name, count in [("entities", 2), ("heads", len(labels)), ("tails", len(labels))]
+        for name, count in [("spans", 2), ("starts", len(labels)), ("ends", len(labels))]
     }
-    outputs["entities"][0][np.tril_indices(size, -1)] = -1e12  # as the head masks spans that end too early
-    found = decode_pair(outputs, length, labels, threshold)
+    outputs["spans"][0][np.tril_indices(size, -1)] = -1e12  # as the head masks spans that end too early
+    found = pair.decode(outputs, length, labels, threshold)
     assert found.dtype == np.int32
     assert as_set(found) == brute_force(outputs, length, labels, threshold)
     assert len(found) == len(as_set(found))
@@ -208,14 +203,14 @@ def round_trip(records, tokenizer, labels, max_length=256, stride=128):
     found = [set() for _ in records]
     for feature in to_features(examples, tokenizer, labels, max_length, stride, Counter()):
         n = len(feature.token_ids)
-        heads, tails = np.zeros((2, len(labels), n, n), bool)
+        starts, ends = np.zeros((2, len(labels), n, n), bool)
         label, a, b, c, d = feature.relations.T
         is_relation = label < len(labels.relations)
         subjects, objects = (np.unique(feature.relations[is_relation, at : at + 2], axis=0) for at in (1, 3))
-        entities = np.concatenate([np.insert(spans, 0, kind, axis=1) for kind, spans in enumerate((subjects, objects))])
-        heads[label, a, c] = tails[label, b, d] = True
+        spans = np.concatenate([np.insert(s, 0, kind, axis=1) for kind, s in enumerate((subjects, objects))])
+        starts[label, a, c] = ends[label, b, d] = True
         relations = find_relations(
-            entities, lambda i, j, m=heads: m[:, i, j], lambda i, j, m=tails: m[:, i, j], labels, 0.5
+            spans, lambda i, j, m=starts: m[:, i, j], lambda i, j, m=ends: m[:, i, j], labels, 0.5
         )
         found[feature.example] |= to_characters(feature, relations)
     return [to_record(record["text"], spans, labels) for record, spans in zip(records, found, strict=True)]
@@ -268,7 +263,7 @@ def triples_of(record):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_is_lost_on_the_trip(seed, tokenizer, labels):
-    """Spans that overlap and come several times; what is read out more is the price of heads and tails."""
+    """Spans that overlap and come several times; what is read out more is the price of starts and ends."""
     rng = random.Random(seed)
     words = [*"天地玄黄宇，《", "😀", "\ud800", "ab", "abc", "a1", "1"]
     text, spans = random_text(rng, rng.choices(words, k=80))

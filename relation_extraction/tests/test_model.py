@@ -5,25 +5,26 @@ import tf_keras as keras
 
 from common.cli import UserError
 from common.encoder import build_encoder
-from common.inference import tensorflow_engine
-from common.losses import multilabel_crossentropy, pair_heads_loss
+from common.inference import start_engines
+from common.loss_model import mean_loss
+from common.losses import multilabel_crossentropy
 from common.testing import ARCHITECTURE
-from common.training import load_weights, save_weights
-from dataset import BATCHES, Features
-from decode import object_relations, pointer_spans
-from model import EXTRACTORS, LOSSES, build_model, pointer_loss
+from common.weights import load_weights, save_weights
+from dataset import Features
+from model import HEADS
+from pointer import object_relations, pointer_spans
 
 ENCODER = ARCHITECTURE | {"vocab_size": 50}
 
 
 @pytest.fixture(scope="module", params=["pair", "pointer"])
 def head(request):
-    return request.param
+    return HEADS[request.param]
 
 
 @pytest.fixture(scope="module")
 def model(head, labels):
-    return build_model(head, build_encoder(ENCODER, seed=1), labels, seed=1)
+    return head.build(build_encoder(ENCODER, seed=1), labels, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,11 @@ def features(labels):
 
 @pytest.fixture(scope="module")
 def batch(head, features, labels):
-    return BATCHES[head](features, np.random.default_rng(0), labels)
+    return head.batch(features, np.random.default_rng(0), labels)
 
 
 @pytest.mark.parametrize("head", ["pair"], indirect=True)
-def test_pair_loss_equals_the_dense_form(model, batch):
+def test_pair_loss_equals_the_dense_form(head, model, batch):
     inputs, positives = batch
     outputs = model(inputs)
     expected = []
@@ -60,11 +61,11 @@ def test_pair_loss_equals_the_dense_form(model, batch):
             truth.reshape(*truth.shape[:2], -1), tf.reshape(dense, [*truth.shape[:2], -1])
         )
         expected.append(np.mean(np.sum(losses, -1)))
-    np.testing.assert_allclose(pair_heads_loss(positives, outputs), np.mean(expected), rtol=1e-5)
+    np.testing.assert_allclose(mean_loss(head.loss(positives, outputs)), np.mean(expected), rtol=1e-5)
 
 
 @pytest.mark.parametrize("head", ["pointer"], indirect=True)
-def test_pointer_loss_raises_the_sigmoids_to_their_powers(model, batch):
+def test_pointer_loss_raises_the_sigmoids_to_their_powers(head, model, batch):
     inputs, targets = batch
     outputs = {name: value.numpy() for name, value in model(inputs).items()}
     expected = 0
@@ -73,13 +74,13 @@ def test_pointer_loss_raises_the_sigmoids_to_their_powers(model, batch):
         p = p**power
         losses = -np.where(targets[name] > 0, np.log(p), np.log(1 - p))
         expected += (losses.sum(-1) / 2)[outputs["mask"]].mean()
-    np.testing.assert_allclose(pointer_loss(targets, outputs), expected, rtol=1e-5)
+    np.testing.assert_allclose(mean_loss(head.loss(targets, outputs)), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("head", ["pointer"], indirect=True)
-def test_pointer_extractor_equals_one_example_at_a_time(model, features, labels):
+def test_pointer_extractor_equals_one_example_at_a_time(head, model, features, labels):
     """With the same powers and threshold, one subject at a time, through the model that was trained."""
-    extractor = EXTRACTORS["pointer"](model, labels, tensorflow_engine, threshold=0.05)
+    extractor = head.Extractor(start_engines(head.parts(model)), labels, threshold=0.05)
     for feature, found in zip(features, extractor(features), strict=True):
         token_ids = feature.token_ids[None]
         outputs = model({"token_ids": token_ids, "subject": np.zeros((1, 2), np.int32)})
@@ -92,17 +93,17 @@ def test_pointer_extractor_equals_one_example_at_a_time(model, features, labels)
 
 
 def test_a_training_step_lowers_the_loss(head, model, batch):
-    model.compile(keras.optimizers.SGD(0.01), LOSSES[head], run_eagerly=True)
+    model.compile(keras.optimizers.SGD(0.01), head.loss, run_eagerly=True)
     inputs, targets = batch
-    before = float(LOSSES[head](targets, model(inputs)))
+    before = float(mean_loss(head.loss(targets, model(inputs))))
     model.train_on_batch(inputs, targets)
-    assert float(LOSSES[head](targets, model(inputs))) < before
+    assert float(mean_loss(head.loss(targets, model(inputs)))) < before
 
 
 def test_saved_weights_load_into_a_fresh_model(head, model, batch, labels, tmp_path):
     path = tmp_path / "model.weights.h5"
     save_weights(model, path)
-    fresh = build_model(head, build_encoder(ENCODER, seed=2), labels, seed=2)
+    fresh = head.build(build_encoder(ENCODER, seed=2), labels, seed=2)
     expected = tf.nest.flatten(model(batch[0]))
     assert any(np.any(a != b) for a, b in zip(tf.nest.flatten(fresh(batch[0])), expected, strict=True))
     load_weights(fresh, path)
@@ -113,6 +114,6 @@ def test_saved_weights_load_into_a_fresh_model(head, model, batch, labels, tmp_p
 def test_weights_of_another_model_are_refused(head, model, labels, tmp_path):
     path = tmp_path / "model.weights.h5"
     save_weights(model, path)
-    other = build_model(head, build_encoder(ENCODER | {"hidden_size": 8}, seed=1), labels, seed=1)
+    other = head.build(build_encoder(ENCODER | {"hidden_size": 8}, seed=1), labels, seed=1)
     with pytest.raises(UserError, match=r"model\.weights\.h5: not the weights of this model"):
         load_weights(other, path)

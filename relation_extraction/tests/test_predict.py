@@ -1,10 +1,11 @@
 import json
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-import predict
+import extraction
 from common.testing import PredictionTests, read_records
 from records import read_schema, record_faults, schema_faults
 
@@ -77,11 +78,10 @@ def test_reads_no_further_than_it_must(tokenizer, labels, monkeypatch):
     def extractor(features):
         return [np.zeros((0, 5), np.int32) for _ in features]
 
-    class Settings:
-        max_length, stride, head = 16, 8, "pair"
-
-    monkeypatch.setattr(predict, "CHUNK", 6)
-    predictions = predict.predict(records(), extractor, tokenizer, labels, Settings)
+    extractor.has_ties = True
+    config = SimpleNamespace(max_length=16, stride=8)
+    monkeypatch.setattr(extraction, "CHUNK", 6)
+    predictions = extraction.predict(records(), extractor, tokenizer, labels, config)
     assert taken == 0
     for number, record in enumerate(predictions):
         assert record == {"text": f"第{number}句", "spo_list": []}

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from common.properties import TEXT, parts
 from dataset import to_example, to_features
-from decode import find_relations, to_characters, to_record
+from decode import to_characters, to_record
+from pair import find_relations
 from scoring import score
 
 PREDICATES = {"父亲": [], "饰演": ["inWork"], "获奖": ["inWork", "onDate", "period"]}  # of the fixture `labels`: slots
@@ -35,13 +36,13 @@ def test_what_scores_as_gold_is_decoded_to_gold(labels, tokenizer, record):
     (feature,) = to_features([to_example(record, counts)], tokenizer, labels, 128, 64, counts)
     assert not any("lost" in name for name, count in counts.items() if count)
     size, relations = len(feature.token_ids), feature.relations
-    heads, tails = np.full((2, len(labels), size, size), -1.0)
+    starts, ends = np.full((2, len(labels), size, size), -1.0)
     for label, a, b, c, d in relations:
-        heads[label, a, c] = tails[label, b, d] = 1
+        starts[label, a, c] = ends[label, b, d] = 1
     of_relations = relations[relations[:, 0] < len(labels.relations)]
-    entities = np.concatenate([np.insert(of_relations[:, 1:3], 0, 0, 1), np.insert(of_relations[:, 3:5], 0, 1, 1)])
-    entities = np.unique(entities, axis=0)
-    found = find_relations(entities, lambda i, j: heads[:, i, j], lambda i, j: tails[:, i, j], labels, 0.0)
+    spans = np.concatenate([np.insert(of_relations[:, 1:3], 0, 0, 1), np.insert(of_relations[:, 3:5], 0, 1, 1)])
+    spans = np.unique(spans, axis=0)
+    found = find_relations(spans, lambda i, j: starts[:, i, j], lambda i, j: ends[:, i, j], labels, 0.0)
     decoded = to_record(record["text"], to_characters(feature, found), labels)
     assert triples(decoded) == triples(record)
     if record["spo_list"]:

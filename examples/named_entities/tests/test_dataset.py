@@ -5,8 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import pair
 from common.tokenizer import Tokenizer
-from dataset import Example, to_batch, to_example, to_features
+from dataset import Example, to_example, to_features
 from decode import to_characters, to_record
 from records import read_records, read_schema
 
@@ -40,10 +41,10 @@ def test_example_to_features_and_batch(tokenizer, labels):
     assert features[0].spans[1:].tolist() == [[2, 1, 2], [2, 4, 5]]
     assert features[0].spans[0].tolist() == [1, 4, len(features[0].token_ids) - 2]
     assert counts["entities"] == 3
-    inputs, positives = to_batch(features, np.random.default_rng(0))
+    inputs, positives = pair.batch(features, np.random.default_rng(0))
     assert inputs["token_ids"].shape == (2, len(features[0].token_ids))
-    assert positives["entities"][0].tolist() == features[0].spans.tolist()
-    assert (positives["entities"][1] == -1).all()
+    assert positives["spans"][0].tolist() == features[0].spans.tolist()
+    assert (positives["spans"][1] == -1).all()
 
 
 def test_what_is_lost_is_counted(tokenizer, labels):

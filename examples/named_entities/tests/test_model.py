@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
+import pair
 from common.config import EncoderSizes
 from common.encoder import build_encoder, resolve_encoder
-from common.inference import tensorflow_engine
-from common.losses import multilabel_crossentropy, pair_heads_loss
-from dataset import Features, to_batch
-from model import Extractor, build_model
+from common.inference import start_engines
+from common.loss_model import mean_loss
+from common.losses import multilabel_crossentropy
+from dataset import Features
 
 
 @pytest.fixture(scope="module")
@@ -24,26 +25,26 @@ def features():
 @pytest.fixture(scope="module")
 def model(labels):
     source = resolve_encoder(EncoderSizes(hidden_size=16, layers=1, heads=2), 64)
-    return build_model(build_encoder(source.architecture, 0), labels, seed=0)
+    return pair.build(build_encoder(source.architecture, 0), labels, seed=0)
 
 
 def test_loss_equals_the_dense_form(model, features):
-    inputs, positives = to_batch(features, np.random.default_rng(0))
+    inputs, positives = pair.batch(features, np.random.default_rng(0))
     outputs = model(inputs)
-    scores, rows, columns = outputs["entities"]
+    scores, rows, columns = outputs["spans"]
     dense = (scores[:, None] + rows[..., None] + columns[:, :, None]).numpy()
     target = np.zeros_like(dense)
     label, first, last = features[0].spans.T
     target[0, label, first, last] = 1
     flat = (*dense.shape[:2], -1)
     expected = multilabel_crossentropy(target.reshape(flat), dense.reshape(flat)).numpy().sum(1).mean()
-    np.testing.assert_allclose(pair_heads_loss(positives, outputs), expected, rtol=1e-4)
+    np.testing.assert_allclose(mean_loss(pair.loss(positives, outputs)), expected, rtol=1e-4)
 
 
-def test_steps_learn_and_the_extractor_finds_what_was_learnt(model, features):
-    inputs, targets = to_batch(features, np.random.default_rng(0))
-    model.compile(keras.optimizers.Adam(1e-2), pair_heads_loss)
+def test_steps_learn_and_the_extractor_finds_what_was_learnt(model, features, labels):
+    inputs, targets = pair.batch(features, np.random.default_rng(0))
+    model.compile(keras.optimizers.Adam(1e-2), pair.loss)
     losses = [model.train_on_batch(inputs, targets) for _ in range(150)]
     assert losses[-1] < losses[0] / 10
-    found = list(Extractor(model, tensorflow_engine)(features))
+    found = list(pair.Extractor(start_engines(pair.parts(model)), labels)(features))
     assert [spans.tolist() for spans in found] == [features[0].spans.tolist(), []]
