@@ -38,7 +38,7 @@ from tools.harness import ROOT, first_items, report
 from common.cli import run_command
 from common.files import read_json
 from common.run_folder import RunFolder
-from common.testing import assert_equal_runs, history, read_report, write_tiny_config
+from common.testing.runs import assert_equal_runs, history, read_report, write_tiny_config
 
 TASKS = {
     "relation_extraction": {"schema_file": "data:demo/relation_extraction/schema.json", "max_length": 320},

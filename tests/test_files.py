@@ -20,7 +20,7 @@ from common.files import (
     read_submission_lines,
     write_jsonl,
 )
-from common.testing import disk_full
+from common.testing.commands import disk_full
 
 RECORDS = [{"text": "春风又绿江南岸 😀\u2028\x00"}, ["行", 1.5, None], "", {"半": "\ud800"}]
 

@@ -13,7 +13,7 @@ from common.cli import UserError
 from common.config import OptimizerConfig
 from common.optimizers import make_optimizer
 from common.run_folder import RunFolder, read_threshold
-from common.testing import disk_full
+from common.testing.commands import disk_full
 from common.training import LossModel, Training, load_weights, write_history
 
 HISTORY = [{"epoch": 1, "loss": 0.5, "f1": 0.25, "seconds": 1.0}]

@@ -10,7 +10,8 @@ import evaluate
 import heuristics
 import predict
 import train
-from common.testing import CONFIG, WrongInputTests, bad_settings, write, write_input
+from common.testing.commands import write
+from common.testing.wrong_input import CONFIG, WrongInputTests, bad_settings, write_input
 
 QUESTION = {"question": "谁", "id": "1", "answers": [{"text": "何", "answer_start": -1}]}
 

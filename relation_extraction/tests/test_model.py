@@ -7,7 +7,7 @@ from common.cli import UserError
 from common.encoder import build_encoder
 from common.inference import tensorflow_engine
 from common.losses import multilabel_crossentropy, pair_heads_loss
-from common.testing import ARCHITECTURE
+from common.testing.runs import ARCHITECTURE
 from common.training import load_weights, save_weights
 from dataset import BATCHES, Features
 from decode import object_relations, pointer_spans

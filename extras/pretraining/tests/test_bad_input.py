@@ -11,8 +11,9 @@ import export
 import fill
 import texts
 import train
-from common.testing import BERT, SIZES, VOCABULARY, bad_settings, disk_full, write
-from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_TEXT, Reader
+from common.testing.commands import disk_full, write
+from common.testing.wrong_files import BERT, NO_FILES, NO_OUTPUTS, NOT_TEXT, VOCABULARY, Reader
+from common.testing.wrong_input import SIZES, bad_settings
 
 CONFIG = {"train_file": "text", "encoder": SIZES}
 

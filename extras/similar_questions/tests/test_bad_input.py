@@ -13,8 +13,9 @@ import evaluate
 import generate
 import search
 import train
-from common.testing import SIZES, VOCABULARY, bad_settings, disk_full, run_files, write
-from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_JSON, NOT_LINES, NOT_TEXT, Reader
+from common.testing.commands import disk_full, write
+from common.testing.wrong_files import NO_FILES, NO_OUTPUTS, NOT_JSON, NOT_LINES, NOT_TEXT, VOCABULARY, Reader
+from common.testing.wrong_input import SIZES, bad_settings, run_files
 
 CONFIG = {"train_file": "train.jsonl", "dev_file": "dev.tsv", "encoder": SIZES}
 GROUPS = '{"text": "何", "synonyms": ["何何"]}\n'

@@ -11,8 +11,8 @@ import lexicon
 import parse
 import segment
 from common import fonts
-from common.testing import BERT, VOCABULARY, write
-from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_LINES, NOT_TEXT, Reader
+from common.testing.commands import write
+from common.testing.wrong_files import BERT, NO_FILES, NO_OUTPUTS, NOT_LINES, NOT_TEXT, VOCABULARY, Reader
 
 TREEBANK = "1\t我\t_\tPRON\t_\t_\t2\t_\t_\t_\n2\t笑\t_\tVERB\t_\t_\t0\t_\t_\t_\n\n"
 TREE = {"words": ["我", "笑"], "brackets": [[0, 2]], "heads": [2, 0]}
