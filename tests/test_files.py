@@ -188,6 +188,7 @@ def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
         ("none/new", r"none/new: cannot be made \(No such file"),
         ("file/new", r"file/new: cannot be made \(Not a directory\)"),
         ("x" * 300, r"x: cannot be made \(File name too long\)"),
+        ("/proc/new", r"^/proc/new: cannot be made \("),
         ("", ": exists already"),
     ],
 )

@@ -38,6 +38,9 @@ NOT_LINES = NOT_JSON | {
     "white space": (b" \t\r\n", ", line 1: blank line"),
     "a byte order mark alone": (b"\xef\xbb\xbf", ", line 1: blank line"),
     "old line ends": (b"{}\r{}\r", ", line 1: not JSON (Extra data"),
+}
+# JSON lines, but none that a task has
+NOT_OBJECTS = {
     "null": (b"null\n", ", line 1: expected"),
     "a number": (b"1e999\n", ", line 1: expected"),
     "NaN": (b"NaN\n", ", line 1: expected"),
