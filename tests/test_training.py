@@ -1,4 +1,4 @@
-"""What a run leaves behind when its process or the disk fails; with whole trainings in benchmarks/faults.py."""
+"""What a run leaves behind when its process or the disk fails; with whole trainings in tests/stress/faults.py."""
 
 import os
 import random

@@ -1,6 +1,6 @@
 """What the readers and scorers behind the commands make of damaged lines: an answer or one clear error.
 
-python benchmarks/damaged_lines.py [--lines 10000] [--seed N] [--formats NAME ...]
+python tests/stress/damaged_lines.py [--lines 10000] [--seed N] [--formats NAME ...]
 
 The lines are those of the demo sets (of each format the first 100), each damaged at random and in a file of its own,
 beside a good one where a command needs two. Damage: bits flipped; bytes deleted, doubled or put in; the end cut off; a
@@ -22,10 +22,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.harness import ROOT, report
-
 from common.cli import run_command
 from common.tokenizer import Tokenizer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from tools.harness import ROOT, report
 
 DEMO = ROOT / "data/demo"
 BASE_LINES = 100
