@@ -26,7 +26,7 @@ from pathlib import Path
 from tools.harness import ROOT, duie_or_demo, first_items, make_parser, report
 
 from common.cli import run_command
-from common.testing import write_tiny_config
+from common.testing.runs import write_tiny_config
 
 TASK = ROOT / "relation_extraction"
 BLOCK = 2048  # as in predict.py

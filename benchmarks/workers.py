@@ -24,7 +24,7 @@ from typing import Any
 from tools.harness import ROOT, SCHEMAS, first_items, official_or_demo, report
 
 from common.cli import run_command
-from common.testing import differences, start_workers, write_tiny_config
+from common.testing.runs import differences, start_workers, write_tiny_config
 
 HEADS = {
     "relation_extraction": ("pair", "pointer"),

@@ -4,6 +4,12 @@ import common  # noqa: F401  isort: skip
 import pytest
 import tensorflow as tf
 
+pytest.register_assert_rewrite("common.testing")
+
+from common.testing.commands import call as call  # noqa: E402
+from common.testing.wrong_input import refused as refused  # noqa: E402
+from common.testing.wrong_input import without_tensorflow as without_tensorflow  # noqa: E402
+
 
 def pytest_configure():
     two = [tf.config.LogicalDeviceConfiguration()] * 2

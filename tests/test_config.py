@@ -213,6 +213,10 @@ def test_files_by_name_folder_and_pattern(task):
         write(task, "texts", train_file=f"texts/{pattern}")
         files = find_files(load_config(Texts, "texts", task).train_file)
         assert [file.stem for file in files] == list(names)
+    for pattern in ("none.txt", "far", "x" * 300, "base.json/a", "none*"):
+        with pytest.raises(UserError) as caught:
+            find_files(str(task / "configs" / pattern))
+        assert str(caught.value) == f"no such file, folder of *.txt or pattern of files: {task}/configs/{pattern}"
     write(task, "texts", train_file="texts/*.json")
     with pytest.raises(UserError, match=r"texts.json: train_file: no such file, folder of \*.txt or pattern"):
         load_config(Texts, "texts", task)

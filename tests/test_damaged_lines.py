@@ -1,11 +1,11 @@
-"""benchmarks/damaged_lines.py with few lines."""
+"""tests/stress/damaged_lines.py with few lines."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "stress"))
 
 from damaged_lines import FORMATS, damage_format
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-FOLDERS = ("", "docs/", "data/", "data/encoders/*/", "benchmarks/", "[a-z]*_*/", "e*/*/")
+FOLDERS = ("", "docs/", "data/", "data/encoders/*/", "benchmarks/", "tests/stress/", "[a-z]*_*/", "e*/*/")
 DOCUMENTS = sorted(path for folder in FOLDERS for path in REPOSITORY.glob(f"{folder}*.md"))
 # In a command that is not run: official data, encoders and texts from elsewhere, this test itself.
 NEEDS_MORE = ("data/duie", "base.json", "bundled.json", "dev_predictions", "make test")

@@ -403,9 +403,9 @@ def test_truncated_tensorflow_checkpoint(tmp_path):
             weights()
 
 
-@pytest.mark.parametrize("spec", ["/nowhere/at/all", "./nowhere", "nowhere", "a/b/c"])
+@pytest.mark.parametrize("spec", ["/nowhere/at/all", "./nowhere", "nowhere", "a/b/c", __file__, "x" * 300, ""])
 def test_no_such_folder(spec):
-    with pytest.raises(UserError, match="no such folder, and no name on the hub"):
+    with pytest.raises(UserError, match=f"^{spec}: no such folder, and no name on the hub"):
         resolve_encoder(spec)
 
 

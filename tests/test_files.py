@@ -20,7 +20,7 @@ from common.files import (
     read_submission_lines,
     write_jsonl,
 )
-from common.testing import disk_full
+from common.testing.commands import disk_full
 
 RECORDS = [{"text": "春风又绿江南岸 😀\u2028\x00"}, ["行", 1.5, None], "", {"半": "\ud800"}]
 
@@ -188,6 +188,7 @@ def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
         ("none/new", r"none/new: cannot be made \(No such file"),
         ("file/new", r"file/new: cannot be made \(Not a directory\)"),
         ("x" * 300, r"x: cannot be made \(File name too long\)"),
+        ("/proc/new", r"^/proc/new: cannot be made \("),
         ("", ": exists already"),
     ],
 )

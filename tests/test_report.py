@@ -9,7 +9,7 @@ import pytest
 from common import fonts
 from common.cli import UserError
 from common.report import Fact, Item, Part, Report, Table, by_size, render, write
-from common.testing import parse_report
+from common.testing.runs import parse_report
 
 HOSTILE = [
     "<script>alert(1)</script></script><!--", "</ScRiPt ><img src=x onerror=alert(1)>", "<!--<script>",

@@ -1,4 +1,4 @@
-"""What a run leaves behind when its process or the disk fails; with whole trainings in benchmarks/faults.py."""
+"""What a run leaves behind when its process or the disk fails; with whole trainings in tests/stress/faults.py."""
 
 import os
 import random
@@ -15,7 +15,7 @@ from common.encoder import EncoderSource
 from common.loss_model import LossModel
 from common.optimizers import make_optimizer
 from common.run_folder import RunFolder, read_threshold
-from common.testing import disk_full
+from common.testing.commands import disk_full
 from common.tokenizer import Tokenizer
 from common.training import Training, write_history
 from common.weights import load_weights

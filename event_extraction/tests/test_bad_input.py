@@ -10,7 +10,8 @@ import check_submission
 import evaluate
 import predict
 import train
-from common.testing import CONFIG_OF_LINES, WrongLinesTests, bad_lines, write, write_input
+from common.testing.commands import write
+from common.testing.wrong_input import CONFIG_OF_LINES, WrongLinesTests, bad_lines, write_input
 
 SCHEMA = '{"event_type": "人生-死亡", "role_list": [{"role": "死者"}]}\n'
 ARGUMENT = {"role": "死者", "argument": "何川", "argument_start_index": 0, "alias": []}

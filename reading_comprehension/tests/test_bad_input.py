@@ -10,7 +10,8 @@ import evaluate
 import heuristics
 import predict
 import train
-from common.testing import CONFIG, WrongInputTests, bad_settings, write, write_input
+from common.testing.commands import write
+from common.testing.wrong_input import CONFIG, CONFIGS, WrongInputTests, bad_configs, pick, write_input
 
 QUESTION = {"question": "谁", "id": "1", "answers": [{"text": "何", "answer_start": -1}]}
 
@@ -27,9 +28,6 @@ def folder(tmp_path):
 
 
 FILES = {
-    "empty": ("", "train.json: empty file"),
-    "not UTF-8": (b'{"data": [\n"\xff"]}', "train.json, line 2: not UTF-8"),
-    "not JSON": (data()[:-1], "train.json, line 1: not JSON"),
     "JSON lines": (f"{data()}\n{data()}", "train.json, line 2: not JSON"),
     "a list": ("[]", 'train.json: expected a JSON object with "data"'),
     "data missing": ("{}", 'train.json: "data" is missing or not a list'),
@@ -49,7 +47,7 @@ FILES = {
     "answer without text": (data(answers=[{}]), 'question 1, answer: "text" is missing or not a string'),
 }
 TRAINING = (
-    bad_settings(CONFIG)
+    pick(bad_configs(CONFIG), *CONFIGS)
     | {f"file: {name}": ({"train.json": content}, message) for name, (content, message) in FILES.items()}
     | {
         "unknown head": (

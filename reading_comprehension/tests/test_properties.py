@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.properties import TEXT, parts
+from common.testing.texts import TEXT, parts
 from dataset import locate, to_features
 from decode import n_best_spans, to_answers
 from records import Question

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from common.testing import read_report
+from common.testing.runs import read_report
 from evaluate import main
 from records import Question
 from report import asked_for, to_item

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from common.testing import TrainingTests
+from common.testing.training import TrainingTests
 
 
 class TestTraining(TrainingTests):

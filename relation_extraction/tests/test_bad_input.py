@@ -9,7 +9,8 @@ import check_submission
 import evaluate
 import predict
 import train
-from common.testing import CONFIG_OF_LINES, WrongLinesTests, bad_lines, write, write_input
+from common.testing.commands import write
+from common.testing.wrong_input import CONFIG_OF_LINES, WrongLinesTests, bad_lines, write_input
 
 SCHEMA = '{"predicate": "父亲", "subject_type": "人物", "object_type": {"@value": "人物"}}\n'
 GOOD = {"predicate": "父亲", "subject": "何川", "object": {"@value": "何江"}}

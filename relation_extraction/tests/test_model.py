@@ -8,7 +8,7 @@ from common.encoder import build_encoder
 from common.inference import start_engines
 from common.loss_model import mean_loss
 from common.losses import multilabel_crossentropy
-from common.testing import ARCHITECTURE
+from common.testing.runs import ARCHITECTURE
 from common.weights import load_weights, save_weights
 from dataset import Features
 from model import HEADS

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import extraction
-from common.testing import PredictionTests, read_records
+from common.testing.prediction import PredictionTests
+from common.testing.runs import read_records
 from records import read_schema, record_faults, schema_faults
 
 ODD_TEXTS = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.properties import TEXT, parts
+from common.testing.texts import TEXT, parts
 from dataset import to_example, to_features
 from decode import to_characters, to_record
 from pair import find_relations

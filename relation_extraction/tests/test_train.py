@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from common.testing import TrainingTests, differences, start_workers
+from common.testing.runs import differences, start_workers
+from common.testing.training import TrainingTests
 
 
 class TestTraining(TrainingTests):

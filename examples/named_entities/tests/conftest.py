@@ -13,12 +13,12 @@ os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTERO
 
 pytest.register_assert_rewrite("common.testing")
 
-from common.testing import REPOSITORY  # noqa: E402
-from common.testing import call as call  # noqa: E402
-from common.testing import refused as refused  # noqa: E402
-from common.testing import shared as shared  # noqa: E402
-from common.testing import tokenizer as tokenizer  # noqa: E402
-from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
+from common.testing.commands import REPOSITORY  # noqa: E402
+from common.testing.commands import call as call  # noqa: E402
+from common.testing.commands import shared as shared  # noqa: E402
+from common.testing.commands import tokenizer as tokenizer  # noqa: E402
+from common.testing.wrong_input import refused as refused  # noqa: E402
+from common.testing.wrong_input import without_tensorflow as without_tensorflow  # noqa: E402
 
 
 @pytest.fixture(scope="session")

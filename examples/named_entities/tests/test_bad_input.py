@@ -7,7 +7,8 @@ import pytest
 
 import evaluate
 import train
-from common.testing import WrongLinesTests, bad_lines, write, write_input
+from common.testing.commands import write
+from common.testing.wrong_input import WrongLinesTests, bad_lines, write_input
 
 SCHEMA = '{"label": "name"}\n'
 

@@ -7,7 +7,7 @@ import pytest
 import evaluate
 import predict
 import train
-from common.testing import read_records, read_report, write_tiny_config
+from common.testing.runs import read_records, read_report, write_tiny_config
 from records import entities
 from report import facts
 

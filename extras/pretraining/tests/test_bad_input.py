@@ -11,8 +11,9 @@ import export
 import fill
 import texts
 import train
-from common.testing import BERT, SIZES, VOCABULARY, bad_settings, disk_full, write
-from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_TEXT, Reader
+from common.testing.commands import disk_full, write
+from common.testing.wrong_files import BERT, NO_FILES, NO_OUTPUTS, NOT_TEXT, VOCABULARY, Reader
+from common.testing.wrong_input import SIZES, bad_configs, pick
 
 CONFIG = {"train_file": "text", "encoder": SIZES}
 
@@ -62,8 +63,7 @@ TRAINING = {
     "weights a list": (settings(weights=["a*"]), "config.json: weights: should be an object"),
     "weight NaN": (settings(weights={"a*": float("nan")}), "config.json: weights.a*: should be a finite number"),
     "text a list": (settings(train_file=["text"]), "config.json: train_file: should be a valid string"),
-} | {name: case for name, case in bad_settings(CONFIG).items()
-     if name not in ("key missing", "data missing") and "checkpoint" not in name}  # fmt: skip
+} | pick(bad_configs(CONFIG), "unknown key in the parent", "out of range", "vocabulary empty")  # fmt: skip
 
 
 @pytest.mark.parametrize(("files", "message"), TRAINING.values(), ids=TRAINING)
@@ -82,24 +82,22 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize(("content", "message"), NOT_TEXT.values(), ids=NOT_TEXT)
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
-def test_files_that_are_no_text(reader, content, message, folder, refused, without_tensorflow, monkeypatch):
+def test_files_that_are_no_text(reader, folder, refused, without_tensorflow, monkeypatch):
+    content, message = NOT_TEXT["GBK"]
     write(folder, {reader.file: content})
     monkeypatch.chdir(folder)
     assert refused(reader.main, *reader.arguments) == f"{reader.file}{message}"
 
 
-@pytest.mark.parametrize("name", ["none.txt", "empty", "x" * 300, "sentences.txt/a", "none*"])
-def test_texts_of_no_file(name, folder, refused, without_tensorflow, monkeypatch):
-    monkeypatch.chdir(folder / "bert")
-    for arguments in ((*ENCODER, name), (*ENCODER, "vocab.txt", "--train", name)):
-        error = refused(evaluate.main, *arguments[:1], ".", *arguments[2:])
-        assert error == f"no such file, folder of *.txt or pattern of files: {name}"
+def test_texts_of_no_file(folder, refused, without_tensorflow, monkeypatch):
+    monkeypatch.chdir(folder)
+    for arguments in ((*ENCODER, "none*"), (*ENCODER, "sentences.txt", "--train", "none*")):
+        assert refused(evaluate.main, *arguments) == "no such file, folder of *.txt or pattern of files: none*"
 
 
-@pytest.mark.parametrize(("name", "message"), NO_FILES.values(), ids=NO_FILES)
-def test_sentences_of_no_file(name, message, folder, refused, without_tensorflow, monkeypatch):
+def test_sentences_of_no_file(folder, refused, without_tensorflow, monkeypatch):
+    name, message = NO_FILES["none"]
     monkeypatch.chdir(folder)
     assert refused(fill.main, *ENCODER, name) == f"{name}{message}"
 
@@ -158,20 +156,9 @@ def test_export_to_a_full_disk(size, message, folder, refused):
 
 
 ENCODERS = {
-    "none": ({}, "none", "none: no such folder, and no name on the hub"),
-    "a file": ({}, "vocab.txt", "vocab.txt: no such folder, and no name on the hub"),
-    "a long name": ({}, "x" * 300, "xxx: no such folder, and no name on the hub"),
-    "no name": ({"config.json": None}, "", "no such folder, and no name on the hub"),
-    "no description": ({"bert/config.json": None}, "bert", "bert: expected one config.json or bert_config.json"),
-    "description a list": ({"bert/config.json": "[]"}, "bert", "bert/config.json: expected an object"),
-    "no weights": ({"bert/model.safetensors": None}, "bert", "bert: no weights; expected model.safetensors"),
+    "no encoder": ({}, "none", "none: no such folder, and no name on the hub"),
     "weights cut": ({"bert/model.safetensors": b"\x08\0\0\0"}, "bert", "bert/model.safetensors: truncated"),
-    "no vocabulary": ({"bert/vocab.txt": None}, "bert", "bert: no vocab.txt"),
-    "vocabulary cut": ({"bert/vocab.txt": VOCABULARY[:-2]}, "bert", "bert/vocab.txt: 5 entries, but the encoder has"),
-    "epsilon a string": (
-        {"bert/config.json": json.dumps(BERT | {"layer_norm_eps": "1"})}, "bert", "layer_norm_eps should be a number"
-    ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("files", "name", "message"), ENCODERS.values(), ids=ENCODERS)
@@ -183,10 +170,9 @@ def test_encoders(main, files, name, message, folder, refused, without_tensorflo
     assert message in refused(main, "--encoder", name, *more)
 
 
-@pytest.mark.parametrize("name", ["vocab.txt/new", "none/new", "x" * 300, "/proc/new"])
-def test_export_into_what_cannot_be(name, folder, refused, without_tensorflow, monkeypatch):
+def test_export_into_what_cannot_be(folder, refused, without_tensorflow, monkeypatch):
     monkeypatch.chdir(folder)
-    assert "cannot be made (" in refused(export.main, "--encoder", "bert", "--output", name)
+    assert refused(export.main, "--encoder", "bert", "--output", "none/new").startswith("none/new: cannot be made (")
 
 
 OFFICIAL = {
@@ -196,13 +182,9 @@ OFFICIAL = {
     "no text": ('{"sentence": "何"}\n', 'official.json: no "text" and no "context"'),
     "missing": (None, "official.json: no such file"),
     "empty": ("", "official.json: empty file, expected JSON"),
-    "white space": (" \n", "official.json: empty file, expected JSON"),
-    "UTF-16": ('{"text": "何"}'.encode("utf-16"), "official.json, line 1: not UTF-8"),
     "brackets deep": ('{"a": ' * 900 + "{}" + "}" * 900, 'official.json: no "text" and no "context"'),
-    "brackets deeper": ("[" * 100_000, "official.json: not readable as JSON"),
     "text a number": ('{"text": 1, "context": null}', 'official.json: no "text" and no "context"'),
     "text blank": ('{"text": " \u3000"}', 'official.json: no "text" and no "context"'),
-    "a key twice": ('{"text": "何", "text": "川"}', "official.json: not readable as JSON ('text' twice"),
     "a number": ("1e999", 'official.json: no "text" and no "context"'),
 }
 
@@ -214,8 +196,8 @@ def test_official_files(content, message, folder, refused):
     assert error.startswith(message)
 
 
-@pytest.mark.parametrize(("name", "message"), NO_OUTPUTS.values(), ids=NO_OUTPUTS)
-def test_texts_into_what_cannot_be(name, message, folder, refused, monkeypatch):
+def test_texts_into_what_cannot_be(folder, refused, monkeypatch):
+    name, message = NO_OUTPUTS["no folder"]
     write(folder, {"official.json": '{"text": "何"}'})
     monkeypatch.chdir(folder)
     assert message in refused(texts.main, "--input", "official.json", "--output", name)

@@ -13,7 +13,7 @@ import fill
 import texts
 from baselines import DISCOUNT, Counts
 from common.encoder import resolve_encoder
-from common.testing import write
+from common.testing.commands import write
 from common.tokenizer import Tokenizer
 from model import load_model
 

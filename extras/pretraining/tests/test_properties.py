@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.cli import UserError
-from common.properties import TEXT
+from common.testing.texts import TEXT
 from dataset import Text, Windows, masked_batch, to_corpus
 from texts import read_texts
 

@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from common.encoder import resolve_encoder
-from common.testing import assert_equal_runs, history, kill_training
+from common.testing.runs import assert_equal_runs, history, kill_training
 from dataset import Text, Windows, to_corpus
 from train import main
 

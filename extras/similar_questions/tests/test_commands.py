@@ -11,7 +11,7 @@ import augment
 import evaluate
 import generate
 import search
-from common.testing import REPOSITORY, write
+from common.testing.commands import REPOSITORY, write
 from dataset import Row
 from scoring import classification, novelty, retrieval, score_rows
 

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from common.testing import write
+from common.testing.commands import write
 from dataset import Group, pair_batch, read_groups, read_rows, split, to_features, tokenize
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.properties import TEXT
+from common.testing.texts import TEXT
 from dataset import read_groups, split, to_features, tokenize
 from generate import bare, different_from
 from generation import continuations, draw

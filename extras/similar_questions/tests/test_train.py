@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common.testing import assert_equal_runs, history, kill_training
+from common.testing.runs import assert_equal_runs, history, kill_training
 from train import SCORES, main
 
 FOLDER = Path(__file__).resolve().parents[1]

@@ -15,10 +15,10 @@ pytest.register_assert_rewrite("common.testing")
 
 from common.config import EncoderSizes  # noqa: E402
 from common.encoder import build_encoder, resolve_encoder, save_encoder  # noqa: E402
-from common.testing import call as call  # noqa: E402
-from common.testing import refused as refused  # noqa: E402
-from common.testing import tokenizer as tokenizer  # noqa: E402
-from common.testing import without_tensorflow as without_tensorflow  # noqa: E402
+from common.testing.commands import call as call  # noqa: E402
+from common.testing.commands import tokenizer as tokenizer  # noqa: E402
+from common.testing.wrong_input import refused as refused  # noqa: E402
+from common.testing.wrong_input import without_tensorflow as without_tensorflow  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ import lexicon
 import parse
 import segment
 from common import fonts
-from common.testing import BERT, VOCABULARY, write
-from common.wrong_input import NO_FILES, NO_OUTPUTS, NOT_LINES, NOT_TEXT, Reader
+from common.testing.commands import write
+from common.testing.wrong_files import BERT, NO_FILES, NO_OUTPUTS, NOT_OBJECTS, NOT_TEXT, VOCABULARY, Reader
 
 TREEBANK = "1\t我\t_\tPRON\t_\t_\t2\t_\t_\t_\n2\t笑\t_\tVERB\t_\t_\t0\t_\t_\t_\n\n"
 TREE = {"words": ["我", "笑"], "brackets": [[0, 2]], "heads": [2, 0]}
@@ -35,16 +35,9 @@ def shared(main, *more):
     """What segment.py and parse.py check alike."""
     return {
         "no input": (main, {"text.txt": None}, more, "text.txt: no such file"),
-        "empty": (main, {"text.txt": ""}, more, "text.txt: empty file, expected a text per line"),
-        "not UTF-8": (main, {"text.txt": b"\xe4\xbd\x95\n\xff\n"}, more, "text.txt, line 2: not UTF-8 (byte 1)"),
         "no encoder": (main, {}, ["--encoder", "none"], "none: no such folder, and no name on the hub"),
-        "encoder of a long name": (main, {}, ["--encoder", "x" * 300], "xxx: no such folder, and no name on the hub"),
-        "description a list": (main, {"bert/config.json": "[]"}, more, "bert/config.json: expected an object"),
-        "description cut": (main, {"bert/config.json": "{"}, more, "bert/config.json, line 1: not JSON"),
-        "no weights": (main, {"bert/model.safetensors": None}, more, "bert: no weights; expected"),
         "weights cut": (main, {"bert/model.safetensors": b"\x08\0\0"}, more, "bert/model.safetensors: truncated"),
         "threshold NaN": (main, {}, ["--threshold", "nan"], "--threshold nan: expected a number"),
-        "no vocabulary": (main, {"bert/vocab.txt": None}, more, "bert: no vocab.txt"),
         "too few positions": (
             main, {"bert/config.json": json.dumps(BERT | {"max_position_embeddings": 64})}, more, "128 tokens, but",
         ),
@@ -59,7 +52,6 @@ COMMANDS = {
     "length infinite": (segment.main, {}, ["--word-length", "inf"], "words of inf characters on average: the text"),
     "length next to 0": (segment.main, {}, ["--word-length", "1e-320"], "words of 9.99989e-321 characters on average"),
     "negative length": (segment.main, {}, ["--word-length", "-1"], "--word-length -1: expected more than 0"),
-    "no name of a text": (segment.main, {}, ["--text", "none/"], "no such file, folder of *.txt or pattern of files:"),
     "a sentence too long": (
         parse.main, {"text.txt": "何\n" + "何" * 6000}, [], "text.txt, line 2: 6000 tokens or words, 5000 is the most"
     ),
@@ -98,24 +90,24 @@ READERS = {
 }
 
 
-@pytest.mark.parametrize(("content", "message"), NOT_TEXT.values(), ids=NOT_TEXT)
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
-def test_files_that_are_no_text(reader, content, message, folder, refused, without_tensorflow, monkeypatch):
+def test_files_that_are_no_text(reader, folder, refused, without_tensorflow, monkeypatch):
+    content, message = NOT_TEXT["GBK"]
     write(folder, {reader.file: content})
     monkeypatch.chdir(folder)
     assert refused(reader.main, *reader.arguments) == f"{reader.file}{message}"
 
 
-@pytest.mark.parametrize(("name", "message"), NO_FILES.values(), ids=NO_FILES)
 @pytest.mark.parametrize("reader", [name for name in READERS if not name.endswith(("text", "train", "trees"))])
-def test_names_of_no_file(reader, name, message, folder, refused, without_tensorflow, monkeypatch):
+def test_names_of_no_file(reader, folder, refused, without_tensorflow, monkeypatch):
+    name, message = NO_FILES["none"]
     monkeypatch.chdir(folder)
     assert refused(READERS[reader].main, *READERS[reader].with_name(name)) == f"{name}{message}"
 
 
-@pytest.mark.parametrize(("name", "message"), NO_OUTPUTS.values(), ids=NO_OUTPUTS)
 @pytest.mark.parametrize("reader", ["segment --input", "parse --input", "lexicon --input"])
-def test_names_of_no_output(reader, name, message, folder, refused, without_tensorflow, monkeypatch):
+def test_names_of_no_output(reader, folder, refused, without_tensorflow, monkeypatch):
+    name, message = NO_OUTPUTS["no folder"]
     monkeypatch.chdir(folder)
     main, _, arguments = READERS[reader].main, *READERS[reader][1:]
     assert message in refused(main, *arguments, "--output", name)
@@ -123,7 +115,7 @@ def test_names_of_no_output(reader, name, message, folder, refused, without_tens
     assert error == "text.txt: is an input, too; expected another name to write to"
 
 
-@pytest.mark.parametrize(("content", "message"), NOT_LINES.values(), ids=NOT_LINES)
+@pytest.mark.parametrize(("content", "message"), NOT_OBJECTS.values(), ids=NOT_OBJECTS)
 def test_predicted_trees_of_another_form(content, message, folder, refused, without_tensorflow, monkeypatch):
     write(folder, {"trees.jsonl": content})
     monkeypatch.chdir(folder)

@@ -17,7 +17,7 @@ import lexicon
 import parse
 import pictures
 import segment
-from common.testing import write
+from common.testing.commands import write
 from joining import join
 from sentences import to_sentence, tokens
 

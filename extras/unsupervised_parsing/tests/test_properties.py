@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.properties import TEXT
+from common.testing.texts import TEXT
 from joining import join
 from scoring import count_attachment, count_brackets, count_words, f1
 from sentences import Tree, cut_long, is_tree, read_treebank, to_sentence, tokens

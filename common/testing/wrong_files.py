@@ -1,13 +1,17 @@
-"""Files and names that no command takes, by what is wrong with them, for the tests of wrong input."""
+"""Files, names and checkpoints that no command takes, by what is wrong with them. Needs pytest."""
 
 import gzip
 import importlib.util
 import io
+import json
 import zipfile
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 LINE = '{"text": "何"}\n'
 # what no reader of JSON takes, by name: the bytes of a file, and what the message has
@@ -34,6 +38,9 @@ NOT_LINES = NOT_JSON | {
     "white space": (b" \t\r\n", ", line 1: blank line"),
     "a byte order mark alone": (b"\xef\xbb\xbf", ", line 1: blank line"),
     "old line ends": (b"{}\r{}\r", ", line 1: not JSON (Extra data"),
+}
+# JSON lines, but none that a task has
+NOT_OBJECTS = {
     "null": (b"null\n", ", line 1: expected"),
     "a number": (b"1e999\n", ", line 1: expected"),
     "NaN": (b"NaN\n", ", line 1: expected"),
@@ -138,3 +145,57 @@ def packed(files: dict[str, bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return content.getvalue()
+
+
+# a checkpoint of which all is good
+BERT = {
+    "model_type": "bert", "vocab_size": 6, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "intermediate_size": 32,
+}  # fmt: skip
+VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n何\n"
+BAD_CHECKPOINTS = {
+    "entries": ({"config.json": BERT | {"vocab_size": 7}}, "bert/vocab.txt: 6 entries, but the encoder has embeddings"),
+    "positions": ({"config.json": BERT | {"max_position_embeddings": 255}}, "max_length: 256 tokens, but"),
+    "heads": ({"config.json": BERT | {"num_attention_heads": 3}}, "bert/config.json: hidden_size 16 is not a multiple"),
+    "activation": ({"config.json": BERT | {"hidden_act": "mish"}}, "bert/config.json: hidden_act 'mish' is not one of"),
+    "no description": ({"config.json": b"[]"}, "bert/config.json: expected an object"),
+    "description cut": ({"config.json": b"{"}, "bert/config.json, line 1: not JSON"),
+    "two descriptions": ({"config.json": None, "bert_config.json": b"{}", "albert_config.json": b"{}"}, "bert: expect"),
+    "another kind": ({"config.json": BERT | {"model_type": "gpt2"}}, "bert/config.json: model_type 'gpt2' is not one"),
+    "kind a list": ({"config.json": BERT | {"model_type": ["bert"]}}, "bert/config.json: model_type ['bert'] is not o"),
+    "activation a list": ({"config.json": BERT | {"hidden_act": []}}, "bert/config.json: hidden_act [] is not one of"),
+    "epsilon a string": ({"config.json": BERT | {"layer_norm_eps": "small"}}, "layer_norm_eps should be a number from"),
+    "epsilon NaN": ({"config.json": BERT | {"layer_norm_eps": float("nan")}}, "layer_norm_eps should be a number from"),
+    "no layers": ({"config.json": BERT | {"num_hidden_layers": 0}}, "num_hidden_layers should be a positive integer"),
+    "size a string": ({"config.json": BERT | {"hidden_size": "16"}}, "hidden_size should be a positive integer, not '"),
+    "size true": ({"config.json": BERT | {"num_hidden_layers": True}}, "num_hidden_layers should be a positive intege"),
+    "empty": ({"model.safetensors": b""}, "bert/model.safetensors: truncated"),
+    "header too long": ({"model.safetensors": b"\xff" * 8}, "bert/model.safetensors: truncated"),
+    "header no JSON": ({"model.safetensors": b"\x02\0\0\0\0\0\0\0[["}, "bert/model.safetensors: truncated"),
+    "HDF5 of text": ({"model.safetensors": None, "tf_model.h5": b"text"}, "bert/tf_model.h5: truncated, or no .h5 fil"),
+    "a part missing": (
+        {"model.safetensors": None, "model-00001-of-00002.safetensors": b""}, "bert: found 1 of 2 parts of the weights"
+    ),
+    "truncated": ({"model.safetensors": b"\x08\0\0\0\0\0\0\0{}"}, "bert/model.safetensors: truncated"),
+    "pickle": ({"model.safetensors": None, "pytorch_model.bin": b"\x80"}, "bert: pytorch_model.bin is a pickle file"),
+    "sizes": ({"model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 8)}}, "has shape [6, 8]"),
+    "tensors missing": ({"model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 16)}}, "the file lacks"),
+}
+
+
+def checkpoint_files(config: dict[str, Any], files: dict[str, Any], scratch: Path) -> dict[str, bytes | str]:
+    """An encoder folder "bert", good but for `files`: bytes, a config, or the shapes of tensors by name."""
+    contents = {"config.json": BERT, "model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 16)}}
+    written: dict[str, bytes | str] = {
+        "config.json": json.dumps(config | {"encoder": "./bert"}),
+        "bert/vocab.txt": VOCABULARY,
+    }
+    for name, content in (contents | files).items():
+        if isinstance(content, dict) and name == "config.json":
+            written[f"bert/{name}"] = json.dumps(content)
+        elif isinstance(content, dict):
+            save_file({key: np.zeros(shape, np.float32) for key, shape in content.items()}, scratch)
+            written[f"bert/{name}"] = scratch.read_bytes()
+        elif content is not None:
+            written[f"bert/{name}"] = content
+    return written

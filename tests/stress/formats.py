@@ -1,43 +1,17 @@
-"""What the readers and scorers behind the commands make of damaged lines: an answer or one clear error.
+"""Lines of each format, from the demo sets, and the readers and commands that they are tried on."""
 
-python benchmarks/damaged_lines.py [--lines 10000] [--seed N] [--formats NAME ...]
-
-The lines are those of the demo sets (of each format the first 100), each damaged at random and in a file of its own,
-beside a good one where a command needs two. Damage: bits flipped; bytes deleted, doubled or put in; the end cut off; a
-part of another line in place of a part; fields swapped or left out; in JSON a value replaced by one of another type, a
-key renamed, left out or there twice. Each command or reader takes a line by itself and gives an answer, or an error
-with exit code 2 whose last line begins with the name of a file. Anything else is a fault, printed with its line.
-"""
-
-import argparse
-import contextlib
-import io
 import json
-import random
 import sys
-import tempfile
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.harness import ROOT, report
-
-from common.cli import run_command
 from common.tokenizer import Tokenizer
 
+ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "data/demo"
 BASE_LINES = 100
-CHARACTERS = "\0\t\n\r\x1b \x7f\xa0\u0301\u200b\u2028\u202e\u3000\ufb01\ufeff\ufffdİß何👍🏽1[]{}\",:\\"
-STRANGE = [  # bytes to put in
-    b"\xff", b"\xe4\xbd", b"\xed\xa0\x80", b"\\ud800", b"\\u0000", b"1e999", b"NaN", b"9" * 5000, b"[" * 2000,
-    b"[MASK]", *map(str.encode, CHARACTERS),
-]  # fmt: skip
-OTHERS = [
-    None, True, False, 0, -1, 1, 2**31, 10**40, 0.5, float("nan"), float("inf"), "", " ", "0", "\0", "\ud800", "İ" * 9,
-    "x" * 1000, [], [None], ["x"], [[]], [0, 0], {}, {"": None}, {"@value": None}, {"text": "x"}, {"id": 1},
-]  # fmt: skip
 
 
 class Format(NamedTuple):
@@ -49,178 +23,12 @@ class Format(NamedTuple):
     suffix: str = ".json"
 
 
-def main() -> None:
-    args = parse_arguments()
-    rows, faults = [], []
-    for name in args.formats:
-        row, found = damage_format(FORMATS[name], args.lines, args.seed)
-        rows.append({"format": name, "lines": args.lines, **row})
-        faults += [(name, *fault) for fault in found]
-        print(*rows[-1].values(), sep="  ", flush=True)
-    report("damaged_lines", vars(args), rows)
-    for name, line, fault in faults[:20]:
-        print(f"\n{name}: {line[:2000]!r}\n{fault}", file=sys.stderr)
-    sys.exit(bool(faults))
-
-
-def damage_format(of: Format, lines: int, seed: int) -> tuple[dict[str, int], list[tuple[bytes, str]]]:
-    """How often a line had an answer, an error, or neither; and the last with what happened."""
-    rng, counts, faults = random.Random(seed), Counter(answers=0, errors=0, faults=0), []
-    base = of.base()[:BASE_LINES]
-    with tempfile.TemporaryDirectory() as place, siblings(of.folder):
-        good, damaged = (Path(place) / f"{name}{of.suffix}" for name in ("good", "damaged"))
-        calls = of.calls(good, damaged)
-        for _ in range(lines):
-            line, other = rng.choice(base), rng.choice(base)
-            good.write_bytes(line)
-            damaged.write_bytes(damage(line, other, rng))
-            for said in (outcome(call, place) for call in calls):
-                if said not in counts:
-                    faults.append((damaged.read_bytes(), said))
-                counts[said if said in counts else "faults"] += 1
-    return {"commands": len(calls), **counts}, faults
-
-
-def outcome(call: Callable[[], None], place: str) -> str:
-    """"answers", "errors", or what is wrong."""
-    said, code = io.StringIO(), 0
-    output = io.TextIOWrapper(io.BytesIO(), "utf-8")
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(said):
-        try:
-            run_command(call)
-        except SystemExit as exit:
-            code = exit.code
-        except BaseException:
-            return traceback.format_exc()
-    if code == 0:
-        return "answers"
-    last = said.getvalue().rstrip("\n").rpartition("\n")[2]
-    named = last.startswith((f"error: {place}", f"error: {ROOT / 'data'}"))  # the latter: what a damaged config names
-    return "errors" if code == 2 and named else f"exit code {code}: {said.getvalue()}"
-
-
-@contextlib.contextmanager
-def siblings(folder: str) -> Iterator[None]:
-    """The modules of a folder by plain name; afterwards they are forgotten: another has some of the same names."""
-    path = str(ROOT / folder)
-    sys.path.insert(0, path)
-    try:
-        yield
-    finally:
-        sys.path.remove(path)
-        for name, module in list(sys.modules.items()):
-            if str(getattr(module, "__file__", None) or "").startswith(f"{path}/"):
-                del sys.modules[name]
-
-
 def command(main: Callable[[], None], *arguments: Any) -> Callable[[], None]:
     def call() -> None:
         sys.argv = ["command", *map(str, arguments)]
         main()
 
     return call
-
-
-# --- damage
-
-
-def damage(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """A line with one to three kinds of damage."""
-    for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        line = rng.choice(KINDS)(line, other, rng)
-    return line
-
-
-def flip(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    changed = bytearray(line)
-    for _ in range(rng.choice((1, 1, 2, 8))):
-        if changed:
-            changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
-    return bytes(changed)
-
-
-def part(line: bytes, rng: random.Random) -> tuple[int, int]:
-    start = rng.randrange(len(line) + 1)
-    return start, min(len(line), start + rng.choice((1, 1, 2, 3, 10, 1000)))
-
-
-def delete(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    start, end = part(line, rng)
-    return line[:start] + line[end:]
-
-
-def double(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    start, end = part(line, rng)
-    return line[:end] + line[start:]
-
-
-def put_in(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    start, _ = part(line, rng)
-    return line[:start] + rng.choice(STRANGE) + line[start:]
-
-
-def cut(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    return line[: part(line, rng)[0]]
-
-
-def splice(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    (start, end), (first, last) = part(line, rng), part(other, rng)
-    return line[:start] + other[first:last] + line[end:]
-
-
-def character(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """One, or what is there for one, becomes another."""
-    text = line.decode(errors="replace")
-    place = rng.randrange(len(text) + 1)
-    return f"{text[:place]}{rng.choice(CHARACTERS)}{text[place + 1 :]}".encode()
-
-
-def fields(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """Lines, fields between tabs or words, whichever there are, in another order or fewer."""
-    by = next((by for by in rng.sample((b"\n", b"\t", b" "), 3) if line.count(by) > 1), b"\t")
-    parts = line.split(by)
-    i, j = (rng.randrange(len(parts)) for _ in range(2))
-    parts[i], parts[j] = rng.choice(((parts[j], parts[i]), (parts[i], parts[i]), (b"", parts[j])))
-    return by.join(parts)
-
-
-def value(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """Of JSON: a value or a key somewhere in it."""
-    try:
-        content, replacement = json.loads(line), json.loads(other)
-    except (ValueError, RecursionError):
-        return character(line, other, rng)
-    holder = {"": content}
-    places = list(_places(holder))
-    inside, key = rng.choice(places)
-    match rng.randrange(6) if isinstance(inside, dict) and inside is not holder else rng.randrange(3):
-        case 0 | 1:
-            inside[key] = rng.choice(OTHERS)
-        case 2:
-            where, there = rng.choice(list(_places({"": replacement})))
-            inside[key] = where[there]
-        case 3:
-            inside[rng.choice((key.upper(), f"{key} ", "", *inside))] = inside.pop(key)
-        case 4:
-            del inside[key]
-        case 5:
-            twice = json.dumps({key: inside[key]})[1:-1]
-            return json.dumps(holder[""], ensure_ascii=False).replace("{", f"{{{twice}, ", 1).encode(errors="replace")
-    return json.dumps(holder[""], ensure_ascii=rng.random() < 0.5).encode(errors="surrogatepass")
-
-
-KINDS = [flip, delete, double, put_in, cut, splice, fields, character, *[value] * 8]
-
-
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """(object or list, key or index) of all values inside one."""
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        yield value, key
-        if isinstance(item, dict | list):
-            yield from _places(item)
-
-
-# --- what is done with a line
 
 
 def first_lines(path: Path) -> list[bytes]:
@@ -533,15 +341,3 @@ FORMATS = {
     "trees": Format("extras/unsupervised_parsing", tree_lines, trees, ".jsonl"),
     "config": Format("relation_extraction", config_lines, config),
 }
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=int, default=10_000, metavar="N", help="damaged lines of each format")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS), metavar="NAME")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    run_command(main)

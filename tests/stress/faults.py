@@ -1,6 +1,6 @@
 """What is left of a training whose process or disk fails at a random moment, over the three tasks.
 
-python benchmarks/faults.py [--kills 20] [--seed N]
+python tests/stress/faults.py [--kills 20] [--seed N]
 
 Each task trains one small model on a part of its demo set, with dropout. Its process is hit by SIGKILL (while a run
 folder is made, then at any moment after the model is built or while something chosen is being written), by SIGINT
@@ -33,12 +33,15 @@ from typing import NamedTuple
 import h5py
 import matplotlib.image
 import tensorflow as tf
-from tools.harness import ROOT, first_items, report
 
 from common.cli import run_command
 from common.files import read_json
 from common.run_folder import RunFolder
-from common.testing import assert_equal_runs, history, read_report, write_tiny_config
+from common.testing.runs import assert_equal_runs, history, read_report, write_tiny_config
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from tools.harness import ROOT, first_items, report
 
 TASKS = {
     "relation_extraction": {"schema_file": "data:demo/relation_extraction/schema.json", "max_length": 320},

@@ -1,0 +1,1 @@
+"""What the tests share. `runs` needs no pytest: benchmarks use it, too."""

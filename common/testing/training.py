@@ -1,0 +1,178 @@
+"""What holds for the training of every task. Needs pytest."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from common.testing.runs import assert_equal_runs, history, kill_training, read_report, write_tiny_config
+
+
+def config_of_lines(demo: Path, schema: str) -> Callable:
+    """The fixture `make_config` of a task on JSON lines. demo: the folder of its demo set, schema: a file in it."""
+
+    @pytest.fixture(scope="session")
+    def make_config():
+        """Writes the config of a small training, one layer of 32 units, and lines of the demo set to train on."""
+
+        def make(folder, train_lines=60, **settings):
+            lines = (demo / "train.json").read_text(encoding="utf-8").splitlines(keepends=True)
+            (folder / "train.json").write_text("".join(lines[:train_lines]), encoding="utf-8")
+            (folder / "dev.json").write_text("".join(lines[:20]), encoding="utf-8")
+            fixed = dict(schema_file=f"data:demo/{demo.name}/{schema}", max_length=320)
+            return write_tiny_config(folder, **(fixed | settings))
+
+        return make
+
+    return make_config
+
+
+def trained_by_head(*heads: str) -> Callable:
+    """The fixture `trained` of a task, one after the other with each of its heads. Needs the fixture `make_config`."""
+
+    @pytest.fixture(scope="session", params=heads)
+    def trained(request, tmp_path_factory, make_config, call):
+        """The folder of a finished run; the config, tiny.json, and its data are next to it."""
+        from train import main
+
+        folder = tmp_path_factory.mktemp(request.param)
+        config = make_config(folder, head=request.param)
+        call(main, "--config", config, "--output", folder / "run")
+        return folder / "run"
+
+    return trained
+
+
+class TrainingTests:
+    """What holds for the training of every task, whose subclass says where it is and what its metric gives.
+
+    Needs the fixtures `trained` (a finished run of each head, 10 epochs of 15 steps, a checkpoint every 5 steps, its
+    config tiny.json and dev.json next to it) and `make_config`.
+    """
+
+    task: Path
+    scores: list[str]  # of the dev file after each epoch, the one that chooses the best epoch among them
+    best_by = "f1"
+    has_schema = True
+
+    def test_a_run_folder_holds_everything(self, trained):
+        assert sorted(path.name for path in trained.iterdir()) == [
+            "checkpoint", "config.json", "curves.png", "encoder.json", "history.csv", "logs", "metrics.json",
+            "model.weights.h5", "report", *["schema.json"] * self.has_schema, "vocab.txt",
+        ]  # fmt: skip
+        rows = history(trained)
+        assert list(rows[0]) == ["epoch", "loss", *self.scores]
+        assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, len(rows) + 1)]
+        assert float(rows[-1]["loss"]) < float(rows[0]["loss"]) / 2
+        metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
+        dev = metrics.get("dev_at_default_threshold", metrics["dev"])
+        assert dev[self.best_by] == max(float(row[self.best_by]) for row in rows)
+        if by_threshold := metrics.get("f1_by_threshold"):
+            assert by_threshold[str(metrics["threshold"])] == max(by_threshold.values())
+        else:  # the head has none
+            assert metrics.get("threshold") is None
+        assert any((trained / "logs").iterdir())
+        report = read_report(trained / "report")
+        assert report["scores"].items() >= metrics["dev"].items()
+        assert [row["epoch"] for row in report["history"]] == [int(row["epoch"]) for row in rows]
+
+    def test_the_same_command_again_changes_nothing(self, trained, call, capsys):
+        def state():
+            return {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
+
+        before = state()
+        call(self.train, "--config", trained.parent / "tiny.json", "--output", trained)
+        assert state() == before
+        assert f"finished: {trained}" in capsys.readouterr().out
+
+    def test_other_settings_are_refused_by_their_keys(self, trained, call, capsys):
+        before = (trained / "config.json").read_bytes()
+        with pytest.raises(SystemExit, match="2"):
+            call(
+                self.train, "--config", trained.parent / "tiny.json", "--output", trained,
+                "--set", "seed=7", "optimizer.clip_norm=null",
+            )  # fmt: skip
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "seed" in error
+        assert "optimizer.clip_norm" in error
+        assert "learning_rate" not in error
+        assert (trained / "config.json").read_bytes() == before
+
+    @pytest.mark.parametrize("trained", ["pair"], indirect=True)
+    def test_files_that_have_changed_since_the_start_are_refused(self, trained, call, tmp_path, capsys):
+        """The run folder is changed here, which differs from the files as well as they would from it."""
+        changes = {"vocab.txt": ("\n", "\n新词\n", "vocabulary"), "encoder.json": (": 1,", ": 3,", "encoder")}
+        if (trained / "schema.json").exists():
+            changes["schema.json"] = ("\n", " \n", "schema")
+        for name, (old, new, what) in changes.items():
+            run = shutil.copytree(trained, tmp_path / what)
+            text = (run / name).read_text(encoding="utf-8")
+            (run / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+            with pytest.raises(SystemExit, match="2"):
+                call(self.train, "--config", trained.parent / "tiny.json", "--output", run)
+            assert f"{run}: the {what} changed since this run was started" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("trained", ["pair"], indirect=True)
+    def test_a_killed_run_goes_on_as_if_nothing_had_happened(self, trained, call, tmp_path, capfd):
+        arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
+        # of 40 checkpoints: one every 5 steps of 15, one after each of the epochs
+        kill_training(self.task / "train.py", arguments, tmp_path / "run", checkpoints=20)
+        call(self.train, *arguments)
+        assert "resuming in epoch" in capfd.readouterr().out
+        assert_equal_runs(tmp_path / "run", trained)
+
+    def test_a_run_can_be_cut_where_it_hurts(self, trained, call, tmp_path, capsys):
+        """Before the dev score of an epoch, and before the last line of the history."""
+        from common import training
+
+        arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
+
+        def cut(owner, name, when):
+            original = getattr(owner, name)
+
+            def original_or_cut(*arguments):
+                if when(*arguments):
+                    raise KeyboardInterrupt
+                return original(*arguments)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(owner, name, original_or_cut)
+                with pytest.raises(SystemExit, match="130"):
+                    call(self.train, *arguments)
+
+        cut(training.Training, "keep_best", lambda run, _: run.progress.epoch == 1)
+        cut(training, "write_history", lambda _, history: len(history) == 10)
+        assert "resuming in epoch 2" in capsys.readouterr().out
+        call(self.train, *arguments)
+        assert "resuming in epoch 11" in capsys.readouterr().out
+        assert_equal_runs(tmp_path / "run", trained)
+
+    def test_a_copy_of_the_folder_works_elsewhere(self, make_config, tmp_path):
+        shutil.copytree(self.task, tmp_path / "my_task", ignore=shutil.ignore_patterns("tests", "__pycache__"))
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        make_config(tmp_path, train_lines=12, epochs=1)
+
+        def python(script, *arguments):
+            return subprocess.run(
+                [sys.executable, tmp_path / "my_task" / script, *map(str, arguments)],
+                cwd=elsewhere, capture_output=True, encoding="utf-8", check=True,
+            ).stdout  # fmt: skip
+
+        run, dev = "runs/my_task/tiny", tmp_path / "dev.json"
+        assert python("train.py", "--config", tmp_path / "tiny.json").endswith(f"finished: {run}\n")
+        python("predict.py", "--model", run, "--input", dev, "--output", "predictions.zip")
+        scores = json.loads(python("evaluate.py", "--gold", dev, "--predictions", "predictions.zip"))
+        assert list(scores)[: len(self.scores)] == self.scores
+        assert python("check_submission.py", "--input", dev, "--predictions", "predictions.zip").startswith("OK")
+
+    def train(self):
+        """The task's `train.main`; siblings of a task are on the path when its tests run."""
+        import train
+
+        train.main()

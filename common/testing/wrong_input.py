@@ -1,0 +1,362 @@
+"""What every task refuses: configs, overrides, runs and files that are wrong. Needs pytest.
+
+Most of it is refused by `common`, whatever the task is: tests/test_wrong_input.py has all the cases, once. A task tests
+one of each kind, which tells that its commands check what they are given, and all that is wrong with its own lines.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.testing.commands import write
+from common.testing.runs import ARCHITECTURE
+from common.testing.wrong_files import (
+    BAD_CHECKPOINTS,
+    NO_FILES,
+    NO_OUTPUTS,
+    NOT_JSON,
+    NOT_OBJECTS,
+    READERS,
+    SCHEMA_READERS,
+    VOCABULARY,
+    Reader,
+    checkpoint_files,
+    not_zips,
+)
+
+SIZES = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary": "vocab.txt"}
+CONFIG = {"train_file": "train.json", "dev_file": "dev.json", "encoder": SIZES}
+CONFIG_OF_LINES = CONFIG | {"schema_file": "schema.json"}  # of the tasks whose files are JSON lines with a schema
+
+
+def write_input(folder: Path, train: str, dev: str, schema: str | None = None) -> Path:
+    """Makes a folder with everything that a training needs; returns it. All is good if the contents are."""
+    folder.mkdir()
+    config = CONFIG if schema is None else CONFIG_OF_LINES
+    files = {"config.json": json.dumps(config), "train.json": train, "dev.json": dev, "vocab.txt": VOCABULARY}
+    write(folder, files | ({} if schema is None else {"schema.json": schema}))
+    return folder
+
+
+@pytest.fixture
+def refused(tmp_path, call, capsys):
+    """Calls a command, sees that it refuses in one line (or at most so many `lines`, of findings) and leaves all files
+    and folders below tmp_path as they are; returns the last line, paths below tmp_path/input without their folder."""
+
+    def state():
+        return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
+
+    def refused(main, *arguments, lines=1):
+        before = state()
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            call(main, *arguments)
+        assert exit.value.code == 2
+        error = re.sub(r"(\r.*)+\n", "", capsys.readouterr().err)  # progress bars aside
+        assert state() == before
+        *findings, error = error.splitlines()
+        assert len(findings) < lines
+        assert error.startswith("error: ")
+        return error.replace(f"{tmp_path / 'input'}/", "").removeprefix("error: ").rstrip()
+
+    return refused
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch):
+    """Importing TensorFlow, or what imports it, fails."""
+    for name in ("tensorflow", "tf_keras", "model", "common.training"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def run_files(config: dict[str, Any], schema: str | None) -> dict[str, str | None]:
+    """A run folder whose data is gone, with weights that nobody has read yet."""
+    saved = config | {"encoder": SIZES | {"vocabulary": "/gone/vocab.txt"}, "train_file": "/gone/train.json"}
+    return {
+        "run/config.json": json.dumps(saved),
+        "run/encoder.json": json.dumps(ARCHITECTURE),
+        "run/vocab.txt": VOCABULARY,
+        "run/schema.json": schema,
+        "run/model.weights.h5": "",
+        "run/metrics.json": '{"threshold": 0}',
+    }
+
+
+def bad_configs(good: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
+    """Configs that no task takes, by name: changed files and what the message has."""
+
+    def config(**changes: Any) -> str:
+        return json.dumps(good | changes)
+
+    return bad_encoders(config) | {
+        "config missing": ({"config.json": None}, "config.json: no such config"),
+        "config not JSON": ({"config.json": "{"}, "config.json, line 1: not JSON"),
+        "config not an object": ({"config.json": "[]"}, "config.json: expected an object"),
+        "config not UTF-8": ({"config.json": b'{"a": "\xff"}'}, "config.json, line 1: not UTF-8"),
+        "unknown key": ({"config.json": config(epoch=3)}, "config.json: unknown key epoch (did you mean epochs?)"),
+        "unknown inner key": (
+            {"config.json": config(optimizer={"clip": "hard", "rate": 1})}, "config.json: unknown key optimizer.rate"
+        ),
+        "wrong type": ({"config.json": config(epochs="ten")}, "config.json: epochs: should be"),
+        "out of range": ({"config.json": config(dropout=1.5)}, "config.json: dropout: should be"),
+        "negative seed": ({"config.json": config(seed=-1)}, "config.json: seed: should be"),
+        "unknown choice": ({"config.json": config(precision="int8")}, "config.json: precision: should be"),
+        "key twice": ({"config.json": f'{config()[:-1]}, "epochs": 1, "epochs": 2}}'}, "('epochs' twice in one obje"),
+        "empty key": ({"config.json": config(**{"": 1})}, "config.json: unknown key"),
+        "no batch": ({"config.json": config(batch_size=0)}, "config.json: batch_size: should be greater than 0"),
+        "negative batch": ({"config.json": config(batch_size=-8)}, "config.json: batch_size: should be greater"),
+        "true for a number": ({"config.json": config(batch_size=True)}, "batch_size: should be a valid integer, not"),
+        "digits as a string": ({"config.json": config(batch_size="8")}, "config.json: batch_size: should be a valid"),
+        "null for a number": ({"config.json": config(epochs=None)}, "config.json: epochs: should be a valid integer"),
+        "too many epochs": ({"config.json": config(epochs=10**30)}, "config.json: epochs: should be less than 21474"),
+        "too long a number": ({"config.json": f'{{"epochs": {"1" * 5000}}}'}, "config.json: not readable as JSON"),
+        "infinite": ({"config.json": config(dropout=float("inf"))}, "config.json: dropout: should be a finite"),
+        "NaN": ({"config.json": config(dropout=float("nan"))}, "config.json: dropout: should be a finite number"),
+        "brackets deep": ({"config.json": f'{{"epochs": {"[" * 300}{"]" * 300}}}'}, "config.json: recursion limit exc"),
+        "brackets deeper": ({"config.json": "[" * 100_000}, "config.json: not readable as JSON"),
+        "half a pair": ({"config.json": config(gelu="\ud800")}, r"config.json: '\ud800' is half a character"),
+        "optimizer a list": ({"config.json": config(optimizer=[])}, "config.json: optimizer: should be an object"),
+        "rate of 0": ({"config.json": config(optimizer={"rates": {"a": 0}})}, "config.json: optimizer.rates.a: shou"),
+        "xla in parts": ({"config.json": config(xla=True, accumulate=2)}, "config.json: xla and accumulate do not g"),
+        "remark a number": ({"config.json": config(about=1)}, "config.json: about: should be a string"),
+        "parent a list": ({"config.json": config(parent=[])}, "config.json: parent: should be a string"),
+        "parent a folder": ({"config.json": config(parent=".")}, "config.json: parent: no such file"),
+        "parent of a long name": ({"config.json": config(parent="x" * 300)}, "config.json: parent: no such file: xx"),
+        "parent itself": ({"config.json": config(parent="config.json")}, "config.json: parent: circular"),
+        "data of a long name": (
+            {"config.json": config(train_file="x" * 300)}, "config.json: train_file: no such file"
+        ),
+        "data of nobody": ({"config.json": config(train_file="~nobody/x")}, "config.json: train_file: no such file"),
+        "data a number": ({"config.json": config(train_file=1)}, "config.json: train_file: should be a valid string"),
+        "key missing": ({"config.json": '{"train_file": "train.json"}'}, "config.json: missing key"),
+        "parent missing": (
+            {"config.json": config(parent="none.json")}, "config.json: parent: no such file: none.json"
+        ),
+        "parent circular": (
+            {"config.json": config(parent="other.json"), "other.json": '{"parent": "config.json"}'},
+            "other.json: parent: circular",
+        ),
+        "unknown key in the parent": (
+            {"config.json": config(parent="other.json"), "other.json": '{"epoch": 1}'},
+            "other.json: unknown key epoch",
+        ),
+        "data missing": ({"train.json": None}, "config.json: train_file: no such file: train.json"),
+        "stride beyond the window": (
+            {"config.json": config(max_length=32, stride=31)}, "config.json: stride 31 is more than max_length - 2"
+        ),
+        "window of no token": ({"config.json": config(max_length=2, stride=1)}, "config.json: max_length: should be"),
+    }  # fmt: skip
+
+
+def bad_encoders(config: Callable[..., str]) -> dict[str, tuple[dict[str, Any], str]]:
+    """As `bad_configs`. config(): a good one with changes."""
+    return {
+        "no units": (
+            {"config.json": config(encoder=SIZES | {"hidden_size": 0})}, "config.json: encoder.hidden_size: should be"
+        ),
+        "encoder a list": ({"config.json": config(encoder=[])}, "config.json: encoder: should be a folder, a name o"),
+        "encoder of a long name": ({"config.json": config(encoder="x" * 300)}, "xxx: no such folder, and no name"),
+        "encoder without a name": ({"config.json": config(encoder="")}, "input: no weights; expected"),
+        "vocabulary UTF-16": ({"vocab.txt": VOCABULARY.encode("utf-16")}, "vocab.txt: the vocabulary is not UTF-8"),
+        "vocabulary empty": ({"vocab.txt": ""}, "vocab.txt: the vocabulary is empty"),
+        "vocabulary twice": ({"vocab.txt": VOCABULARY * 2}, "vocab.txt, line 7: '[PAD]' is already on line 1"),
+        "vocabulary with a blank line": ({"vocab.txt": f"{VOCABULARY}\n\n"}, "vocab.txt, line 7: blank"),
+        "vocabulary without [CLS]": ({"vocab.txt": "[PAD]\n[UNK]\n[SEP]\n"}, "vocab.txt: the vocabulary lacks [CLS]"),
+        "heads do not divide": (
+            {"config.json": config(encoder=SIZES | {"heads": 3})}, "config.json: encoder: hidden_size 16"
+        ),
+        "checkpoint missing": ({"config.json": config(encoder="./bert")}, "bert: no such folder"),
+        "checkpoint without weights": (
+            {"config.json": config(encoder="./bert"), "bert/config.json": "{}", "bert/vocab.txt": ""},
+            "bert: no weights",
+        ),
+    }  # fmt: skip
+
+
+def bad_lines(line: Callable[..., str]) -> dict[str, tuple[dict[str, Any], str]]:
+    """What no task on JSON lines takes, one of each kind, as `bad_configs`. line(): an official line with labels."""
+    return pick(bad_configs(CONFIG_OF_LINES), *CONFIGS) | {
+        "broken line": ({"dev.json": line() + line()[:-3]}, "dev.json, line 2: not JSON"),
+        "line not an object": ({"train.json": "[]\n"}, "train.json, line 1: expected a JSON object"),
+        "text not a string": ({"train.json": line(text=7)}, 'train.json, line 1: "text" is missing or not a string'),
+        "schema missing": ({"schema.json": None}, "config.json: schema_file: no such file: schema.json"),
+    }
+
+
+def pick(cases: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The cases of these names."""
+    return {name: cases[name] for name in names}
+
+
+BAD_OVERRIDES = {
+    "epochs": "--set epochs: expected key=value",
+    "epochs=ten": "--set: epochs: should be",
+    "optimizer.epochs=1": "--set: unknown key optimizer.epochs",
+    "train_file=none.json": "--set: train_file: no such file: ",
+    "": "--set : expected key=value",
+    "=1": "--set =1: expected key=value",
+    "optimizer..clip=hard": "--set optimizer..clip=hard: expected key=value",
+    "epochs=": '--set: epochs: should be a valid integer, not ""',
+    'epochs="1"': '--set: epochs: should be a valid integer, not "1"',
+    "epochs=true": "--set: epochs: should be a valid integer, not true",
+    "epochs=NaN": "--set: epochs: should be",
+    "epochs.x=1": "--set: epochs: should be a valid integer",
+    f"epochs={'[' * 2000}": "--set: epochs: should be a valid integer",
+    f"{'a.' * 2000}a=1": "--set: maximum recursion depth exceeded",
+    "gelu=\udcff": r"--set: '\udcff' is half a character",
+    "encoder=[]": "--set: encoder: should be a folder, a name or an object of sizes, not []",
+}
+# by name: changed files, changed options of predict.py, and what the message has
+BAD_PREDICTIONS = {
+    "run missing": ({}, {"--model": "none"}, "none: no such run folder"),
+    "run a file": ({}, {"--model": "train.json"}, "train.json: no such run folder"),
+    "not a run": ({}, {"--model": "."}, "not a finished run: "),
+    "no weights": ({"run/model.weights.h5": None}, {}, "run: not a finished run: model.weights.h5 is missing"),
+    "not finished": ({"run/metrics.json": None}, {}, "run: not a finished run: metrics.json is missing"),
+    "config broken": ({"run/config.json": "{"}, {}, "run/config.json, line 1: not JSON"),
+    "config of another kind": ({"run/config.json": '{"steps": 1}'}, {}, "run/config.json: unknown key steps"),
+    "encoder broken": ({"run/encoder.json": '{"model"'}, {}, "run/encoder.json, line 1: not JSON"),
+    "encoder a list": ({"run/encoder.json": "[]"}, {}, "run/encoder.json: not the description of an encoder"),
+    "encoder without layers": (
+        {"run/encoder.json": json.dumps(ARCHITECTURE | {"num_hidden_layers": None})}, {}, "run/encoder.json: not the"
+    ),
+    "encoder of another vocabulary": (
+        {"run/encoder.json": json.dumps(ARCHITECTURE | {"vocab_size": 7})}, {}, "vocab_size is 7, the vocabulary has 6"
+    ),
+    "vocabulary cut": ({"run/vocab.txt": VOCABULARY[:-2]}, {}, "run/encoder.json: vocab_size is 6, the vocabulary has"),
+    "vocabulary empty": ({"run/vocab.txt": ""}, {}, "run/vocab.txt: the vocabulary is empty"),
+    "run of a long name": ({}, {"--model": "x" * 300}, "xxx: no such run folder"),
+    "run of no name": ({}, {"--model": ""}, ".: not a finished run: encoder.json is missing"),
+    "output the input": ({}, {"--output": "train.json"}, "train.json: is an input, too; expected another name to writ"),
+    "output a link to the input": ({}, {"--output": "link.json"}, "link.json: is an input, too"),
+    "negative batch": ({}, {"--batch-size": "-1"}, "--batch-size -1: expected at least 1"),
+    **{f"input: {name}": ({}, {"--input": file}, message) for name, (file, message) in NO_FILES.items()},
+    **{f"output: {name}": ({}, {"--output": file}, message) for name, (file, message) in NO_OUTPUTS.items()},
+    "no batch": ({}, {"--batch-size": "0"}, "--batch-size 0: expected at least 1"),
+    "no worker": ({}, {"--workers": "0"}, "--workers 0: expected at least 1"),
+    "workers and standard output": ({}, {"--workers": "2", "--output": "-"}, "--workers and --ray: need a file"),
+}
+BAD_LINES_TO_PREDICT = {
+    "no schema": ({"run/schema.json": None}, {}, "run/schema.json: no such file"),
+    "input without text": ({"train.json": '{"id": "1"}\n'}, {}, 'train.json, line 1: "text" is missing'),
+}
+
+
+# of each kind one, for a task
+CONFIGS = ("unknown key", "out of range", "data missing")
+CHECKPOINTS = pick(BAD_CHECKPOINTS, "positions", "sizes")
+PREDICTIONS = pick(BAD_PREDICTIONS, "not a run", "input: none", "output the input", "output: no folder", "no batch")
+
+
+class WrongInputTests:
+    """What every task refuses, beside its own wrong files. Needs the fixture `folder`: config, data, schema if it has
+    one and vocabulary of a training, all of it good, in tmp_path/input."""
+
+    task: Path
+    config = CONFIG
+
+    def test_an_override(self, folder, refused, without_tensorflow):
+        import train
+
+        arguments = ["--config", folder / "config.json", "--output", folder / "run", "--set", "epochs=ten"]
+        assert refused(train.main, *arguments) == '--set: epochs: should be a valid integer, not "ten"'
+
+    def test_training_into_a_folder_that_cannot_be(self, folder, refused, without_tensorflow):
+        import train
+
+        error = refused(train.main, "--config", folder / "config.json", "--output", folder / "train.json")
+        assert error == "train.json: cannot be written (Not a directory)"
+
+    @pytest.mark.parametrize(("files", "message"), CHECKPOINTS.values(), ids=CHECKPOINTS)
+    def test_checkpoints(self, files, message, folder, refused):
+        """Other sizes than the config says are found when the model is built."""
+        import train
+
+        write(folder, checkpoint_files(self.config, files, folder.parent / "file"))
+        error = refused(train.main, "--config", folder / "config.json", "--output", folder.parent / "run")
+        assert message in error
+
+    @pytest.mark.parametrize(("files", "changes", "message"), PREDICTIONS.values(), ids=PREDICTIONS)
+    def test_prediction(self, files, changes, message, finished, refused, without_tensorflow):
+        self.predict_refused(files, changes, message, finished, refused)
+
+    def predict_refused(self, files, changes, message, finished, refused):
+        import predict
+
+        write(finished, files)
+        options = {"--model": "run", "--input": "train.json", "--output": "out.json"} | changes
+        assert message in refused(predict.main, *(part for option in options.items() for part in option))
+
+    @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+    def test_files_that_are_no_json(self, reader, finished, refused, without_tensorflow):
+        self.file_refused(reader, *NOT_JSON["GBK"], finished, refused)
+
+    def file_refused(self, reader: Reader, content: bytes, message: str, finished: Path, refused: Callable):
+        write(finished, {reader.file: content})
+        error = refused(reader.main, *reader.arguments, lines=2)  # check_submission.py warns of what is no zip
+        assert error.startswith(f"{reader.file}{message}")
+
+    @pytest.mark.parametrize("reader", list(READERS.values())[2:], ids=list(READERS)[2:])
+    def test_names_of_no_file(self, reader, finished, refused, without_tensorflow):
+        name, message = NO_FILES["none"]
+        assert refused(reader.main, *reader.with_name(name), lines=2) == f"{name}{message}"
+
+    @pytest.mark.parametrize("reader", ["evaluate --predictions", "check --predictions"])
+    def test_files_that_are_no_zips(self, reader, finished, refused, without_tensorflow):
+        content, message = not_zips()["text"]
+        write(finished, {"pred.zip": content})
+        error = refused(READERS[reader].main, *READERS[reader].with_name("pred.zip"), lines=2)
+        assert error == f"pred.zip{message}"
+
+    @pytest.fixture
+    def finished(self, folder, monkeypatch):
+        """The folder, with a finished run in it, as the working directory."""
+        schema = folder / "schema.json"
+        write(folder, run_files(self.config, schema.read_text(encoding="utf-8") if schema.exists() else None))
+        monkeypatch.chdir(folder)
+        return folder
+
+    def test_exit_code_and_line_of_the_real_command(self, folder):
+        result = subprocess.run(
+            [sys.executable, self.task / "train.py", "--config", folder / "config.json", "--set", "epoch=3"],
+            capture_output=True, encoding="utf-8", cwd=folder,
+        )  # fmt: skip
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == "error: --set: unknown key epoch (did you mean epochs?)\n"
+        assert not (folder / "runs").exists()
+
+
+class WrongLinesTests(WrongInputTests):
+    """The same for the tasks whose files are JSON lines with a schema."""
+
+    config = CONFIG_OF_LINES
+
+    @pytest.mark.parametrize(
+        ("files", "changes", "message"), BAD_LINES_TO_PREDICT.values(), ids=BAD_LINES_TO_PREDICT
+    )
+    def test_lines_to_predict(self, files, changes, message, finished, refused, without_tensorflow):
+        self.predict_refused(files, changes, message, finished, refused)
+
+    @pytest.mark.parametrize("reader", SCHEMA_READERS.values(), ids=SCHEMA_READERS)
+    def test_schemas_that_are_no_json(self, reader, finished, refused, without_tensorflow):
+        self.file_refused(reader, *NOT_JSON["GBK"], finished, refused)
+
+    def test_a_schema_of_no_file(self, finished, refused, without_tensorflow):
+        name, message = NO_FILES["none"]
+        reader = SCHEMA_READERS["check --schema"]
+        assert refused(reader.main, *reader.with_name(name)) == f"{name}{message}"
+
+    @pytest.mark.parametrize("reader", [*list(READERS)[:-1], *SCHEMA_READERS])  # check_submission.py reads on
+    def test_lines_that_are_lists(self, reader, finished, refused, without_tensorflow):
+        self.file_refused((READERS | SCHEMA_READERS)[reader], *NOT_OBJECTS["a list"], finished, refused)
+
+    @pytest.mark.parametrize("name", [name for name in NOT_OBJECTS if name != "a list"])
+    @pytest.mark.parametrize("reader", ["train_file", "schema_file"])
+    def test_lines_that_are_no_objects(self, reader, name, finished, refused, without_tensorflow):
+        self.file_refused((READERS | SCHEMA_READERS)[reader], *NOT_OBJECTS[name], finished, refused)
