@@ -16,9 +16,9 @@ from common.config import (
     config_differences,
     find_files,
     load_config,
-    save_config,
     strict_config,
 )
+from common.files import write_json
 
 SIZES = {"hidden_size": 8, "layers": 1, "heads": 2, "vocabulary": "../vocab.txt"}
 
@@ -123,7 +123,7 @@ def test_data_prefix_and_absolute_paths(task):
 def test_saved_config_reads_back_equal(task):
     for name, overrides in (("far/child", []), ("base", ["encoder=hfl/name", "optimizer.clip_norm=null"])):
         settings = load_config(Config, name, task, overrides)
-        save_config(settings, task / "run.json")
+        write_json(task / "run.json", dataclasses.asdict(settings))
         assert load_config(Config, task / "run.json", task) == settings
         assert config_differences(settings, load_config(Config, task / "run.json", task)) == []
     (task / "configs/train.json").unlink()  # a finished run does not need its data

@@ -10,7 +10,7 @@ from common.bert import models
 from common.checkpoints import canonical_name, published_name, read_weights
 from common.cli import UserError
 from common.config import EncoderSizes
-from common.encoder import build_encoder, load_pretrained, resolve_encoder, save_checkpoint, save_encoder
+from common.encoder import EncoderSource, build_encoder, load_pretrained, resolve_encoder, save_checkpoint, save_encoder
 from common.tokenizer import Tokenizer
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "encoders" / "hf_tiny"
@@ -139,14 +139,14 @@ def test_tensorflow_checkpoint_equals_bert4keras(model, tmp_path, capsys):
 
 
 def random_model(model, embedding_size=8):
-    """An architecture, a model of it with the masked-language-model head and random weights, and its outputs."""
+    """An encoder, a model of it with the masked-language-model head and random weights, and its outputs."""
     architecture = resolve_encoder(EncoderSizes(hidden_size=8, layers=2, heads=2)).architecture
     architecture |= {"model": model, "embedding_size": embedding_size, "vocab_size": len(VOCABULARY)}
     encoder = build_encoder(architecture, seed=0, with_mlm=True)
     rng = np.random.default_rng(1)
     for variable in encoder.trainable_variables:
         variable.assign(rng.normal(0, 0.3, variable.shape))
-    return architecture, encoder, encoder(INPUTS)
+    return EncoderSource(model, architecture, Tokenizer(VOCABULARY)), encoder, encoder(INPUTS)
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def random_model(model, embedding_size=8):
     [("bert", 8), ("ernie", 8), ("nezha", 8), ("roformer", 8), ("roformer", 4), ("electra", 4), ("albert", 4)],
 )
 def test_saved_encoders_load_as_they_were(model, embedding_size, tmp_path):
-    architecture, encoder, expected = random_model(model, embedding_size)
-    save_encoder(encoder, architecture, Tokenizer(VOCABULARY), tmp_path / "float32")
-    save_encoder(encoder, architecture, Tokenizer(VOCABULARY), tmp_path / "float16", half_precision=True)
+    described, encoder, expected = random_model(model, embedding_size)
+    save_encoder(encoder, described, tmp_path / "float32")
+    save_encoder(encoder, described, tmp_path / "float16", half_precision=True)
     save_checkpoint(resolve_encoder(str(tmp_path / "float32")), tmp_path / "checkpoint")
     for folder, tolerance in (("float32", 0), ("float16", 1e-2), ("checkpoint", 0)):
         source = resolve_encoder(str(tmp_path / folder))
-        assert {**source.architecture, "same_token_attention": False} == architecture
+        assert {**source.architecture, "same_token_attention": False} == described.architecture
         loaded, report = load(str(tmp_path / folder), with_mlm=True)
         assert report.missing == report.unused == []
         for ours, theirs in zip(loaded(INPUTS), expected, strict=True):
@@ -169,8 +169,8 @@ def test_saved_encoders_load_as_they_were(model, embedding_size, tmp_path):
 
 
 def test_bert4keras_loads_the_checkpoint(tmp_path):
-    architecture, encoder, (_, expected) = random_model("roformer")
-    save_encoder(encoder, architecture, Tokenizer(VOCABULARY), tmp_path / "folder")
+    described, encoder, (_, expected) = random_model("roformer")
+    save_encoder(encoder, described, tmp_path / "folder")
     save_checkpoint(resolve_encoder(str(tmp_path / "folder")), tmp_path / "checkpoint")
     files = (str(tmp_path / "checkpoint" / name) for name in ("bert_config.json", "bert_model.ckpt"))
     original = models.build_transformer_model(*files, "roformer", with_mlm="linear")
@@ -185,8 +185,7 @@ def test_transformers_reads_what_is_written(tmp_path):
     real = expected["token_ids"] > 0
     for output, key in zip(encoder([expected["token_ids"], expected["segment_ids"]]), expected.files[2:], strict=True):
         np.testing.assert_allclose(output.numpy()[real], expected[key][real], atol=1e-4, err_msg=key)
-    source = resolve_encoder(str(gold))
-    save_encoder(encoder, source.architecture, source.tokenizer, tmp_path)
+    save_encoder(encoder, resolve_encoder(str(gold)), tmp_path)
     for name in ("config.json", "model.safetensors", "vocab.txt"):
         assert (tmp_path / name).read_bytes() == (gold / name).read_bytes()
 

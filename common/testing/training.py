@@ -61,8 +61,8 @@ class TrainingTests:
 
     def test_a_run_folder_holds_everything(self, trained):
         assert sorted(path.name for path in trained.iterdir()) == [
-            "checkpoint", "config.json", "curves.png", "encoder.json", "history.csv", "logs", "metrics.json",
-            "model.weights.h5", "report", *["schema.json"] * self.has_schema, "vocab.txt",
+            "checkpoint", "config.json", "curves.png", "encoder.json", "history.csv", "inputs.json", "logs",
+            "metrics.json", "model.weights.h5", "report", *["schema.json"] * self.has_schema, "vocab.txt",
         ]  # fmt: skip
         rows = history(trained)
         assert list(rows[0]) == ["epoch", "loss", *self.scores]
@@ -105,17 +105,24 @@ class TrainingTests:
 
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_files_that_have_changed_since_the_start_are_refused(self, trained, call, tmp_path, capsys):
-        """The run folder is changed here, which differs from the files as well as they would from it."""
-        changes = {"vocab.txt": ("\n", "\n新词\n", "vocabulary"), "encoder.json": (": 1,", ": 3,", "encoder")}
-        if (trained / "schema.json").exists():
-            changes["schema.json"] = ("\n", " \n", "schema")
-        for name, (old, new, what) in changes.items():
-            run = shutil.copytree(trained, tmp_path / what)
-            text = (run / name).read_text(encoding="utf-8")
-            (run / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+        config = json.loads((trained / "config.json").read_text(encoding="utf-8"))
+        files = {key: config[key] for key in ("train_file", "dev_file", "schema_file") if key in config}
+        for key, path in (files | {"encoder.vocabulary": config["encoder"]["vocabulary"]}).items():
+            changed = tmp_path / Path(path).name
+            changed.write_text(Path(path).read_text(encoding="utf-8").replace("\n", " \n", 1), encoding="utf-8")
+            if key == "encoder.vocabulary":
+                changed.write_text(Path(path).read_text(encoding="utf-8") + "新词词\n", encoding="utf-8")
+            arguments = ["--config", trained.parent / "tiny.json", "--output", trained, "--set", f"{key}={changed}"]
             with pytest.raises(SystemExit, match="2"):
-                call(self.train, "--config", trained.parent / "tiny.json", "--output", run)
-            assert f"{run}: the {what} changed since this run was started" in capsys.readouterr().err
+                call(self.train, *arguments)
+            name = key if key in files else "the vocabulary and the encoder"
+            assert capsys.readouterr().err.startswith(f"error: {trained}: {name} changed since this run was started")
+
+    @pytest.mark.parametrize("trained", ["pair"], indirect=True)
+    def test_a_run_and_its_files_can_be_moved(self, trained, call, tmp_path, capsys):
+        moved = shutil.copytree(trained.parent, tmp_path / "moved")
+        call(self.train, "--config", moved / "tiny.json", "--output", moved / "run")
+        assert f"finished: {moved / 'run'}" in capsys.readouterr().out
 
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_a_killed_run_goes_on_as_if_nothing_had_happened(self, trained, call, tmp_path, capfd):

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from common.run_folder import FORMAT
 from common.testing.commands import write
 from common.testing.runs import ARCHITECTURE
 from common.testing.wrong_files import (
@@ -70,8 +71,8 @@ def refused(tmp_path, call, capsys):
 
 @pytest.fixture
 def without_tensorflow(monkeypatch):
-    """Importing TensorFlow, or what imports it, fails."""
-    for name in ("tensorflow", "tf_keras", "model", "common.training"):
+    """Importing TensorFlow fails."""
+    for name in ("tensorflow", "tf_keras"):
         monkeypatch.setitem(sys.modules, name, None)
 
 
@@ -79,7 +80,7 @@ def run_files(config: dict[str, Any], schema: str | None) -> dict[str, str | Non
     """A run folder whose data is gone, with weights that nobody has read yet."""
     saved = config | {"encoder": SIZES | {"vocabulary": "/gone/vocab.txt"}, "train_file": "/gone/train.json"}
     return {
-        "run/config.json": json.dumps(saved),
+        "run/config.json": json.dumps({"format": FORMAT} | saved),
         "run/encoder.json": json.dumps(ARCHITECTURE),
         "run/vocab.txt": VOCABULARY,
         "run/schema.json": schema,

@@ -1,5 +1,6 @@
 """Lines of each format, from the demo sets, and the readers and commands that they are tried on."""
 
+import dataclasses
 import json
 import sys
 from collections import Counter
@@ -38,8 +39,8 @@ def first_lines(path: Path) -> list[bytes]:
 def duie(good: Path, damaged: Path) -> list[Callable[[], None]]:
     import check_submission
     import evaluate
-    from dataset import Labels, to_example, to_features
-    from records import read_records, read_schema
+    from dataset import to_example, to_features
+    from records import Labels, read_records, read_schema
 
     schema = DEMO / "relation_extraction/schema.json"
     labels, tokenizer = Labels(read_schema(schema)), Tokenizer.from_vocab(ROOT / "data/vocab.txt")
@@ -70,8 +71,9 @@ def with_report(evaluate: Any, good: Path, damaged: Path) -> Callable[[], None]:
 def duee(good: Path, damaged: Path) -> list[Callable[[], None]]:
     import check_submission
     import evaluate
-    from dataset import Labels, to_example, to_features, token_tags
-    from records import read_inputs, read_labelled, read_schema
+    from crf import token_tags
+    from dataset import to_example, to_features
+    from records import Labels, read_inputs, read_labelled, read_schema
 
     schema = DEMO / "event_extraction/event_schema.json"
     labels, tokenizer = Labels(read_schema(schema)), Tokenizer.from_vocab(ROOT / "data/vocab.txt")
@@ -103,7 +105,8 @@ def squad(good: Path, damaged: Path) -> list[Callable[[], None]]:
     import heuristics
     from common.config import EncoderSizes
     from config import Config
-    from dataset import read_questions, to_features
+    from dataset import to_features
+    from records import read_questions
 
     tokenizer = Tokenizer.from_vocab(ROOT / "data/vocab.txt")
     config = Config(train_file="", dev_file="", encoder=EncoderSizes(hidden_size=8, layers=1, heads=1), max_length=192,
@@ -303,21 +306,22 @@ def config_lines() -> list[bytes]:
     demo = json.loads((ROOT / "relation_extraction/configs/demo.json").read_bytes())
     optimizer = vars(OptimizerConfig(rates={"a": 2.0}, average=0.9, layer_decay=0.9))
     sizes = {"hidden_size": 8, "layers": 1, "heads": 2, "vocabulary": "data:vocab.txt", "word_level": False}
-    more = {"max_length": 64, "stride": 32, "seed": 1, "dropout": 0.1, "gelu": "tanh", "recompute": True}
+    more = {"max_length": 64, "stride": 32, "seed": 1, "dropout": 0.1, "gelu": "tanh", "recompute": 1}
     return [json.dumps(config, ensure_ascii=False).encode()
             for config in (demo, demo | {"encoder": sizes, "optimizer": optimizer} | more)]  # fmt: skip
 
 
 def config(good: Path, damaged: Path) -> list[Callable[[], None]]:
-    from common.config import EncoderSizes, load_config, save_config
+    from common.config import EncoderSizes, load_config
     from common.encoder import resolve_encoder
+    from common.files import write_json
     from config import Config
 
     def load() -> None:
         settings = load_config(Config, damaged, good.parent)
         if isinstance(settings.encoder, EncoderSizes):  # a name would be looked for on the hub
             resolve_encoder(settings.encoder, settings.max_length, settings.gelu)
-        save_config(settings, good)
+        write_json(good, dataclasses.asdict(settings))
         assert load_config(Config, good, good.parent) == settings
 
     return [load]

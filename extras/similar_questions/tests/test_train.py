@@ -12,7 +12,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 
 def test_a_run_folder_holds_everything(trained):
     assert sorted(path.name for path in trained.iterdir()) == [
-        "checkpoint", "config.json", "curves.png", "encoder.json", "history.csv", "logs", "metrics.json",
+        "checkpoint", "config.json", "curves.png", "encoder.json", "history.csv", "inputs.json", "logs", "metrics.json",
         "model.weights.h5", "vocab.txt",
     ]  # fmt: skip
     rows = history(trained)
@@ -36,7 +36,7 @@ def test_pairs_without_a_dev_file(make_config, call, tmp_path, capsys):
     rows = "".join(f"第{i}个怎么卖\t第{i}个多少钱\n" for i in range(60))
     (tmp_path / "pairs.tsv").write_text(rows, encoding="utf-8")
     config = make_config(
-        tmp_path, train_file="pairs.tsv", dev_file=None, epochs=1, recompute=True, accumulate=2,
+        tmp_path, train_file="pairs.tsv", dev_file=None, epochs=1, recompute=1, accumulate=2,
         optimizer={"average": 0.9},
     )  # fmt: skip
     call(main, "--config", config, "--output", tmp_path / "run")

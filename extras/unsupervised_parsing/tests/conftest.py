@@ -30,5 +30,5 @@ def encoder(tmp_path_factory):
         if "kernel" in variable.name:
             variable.assign(10 * variable)  # as it begins, tokens hardly see each other
     folder = tmp_path_factory.mktemp("encoder") / "encoder"
-    save_encoder(model, source.architecture, source.tokenizer, folder)
+    save_encoder(model, source, folder)
     return folder
