@@ -32,7 +32,7 @@ def to_architecture(config: Any, path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected an object")
     guess = next((name for name in ("albert", "electra") if path.name.startswith(name)), "bert")
     model = config.get("model_type", "nezha" if config.get("use_relative_position") else guess)
-    if model not in KINDS:
+    if not isinstance(model, str) or model not in KINDS:
         raise UserError(f"{path}: model_type {model!r} is not one of {', '.join(KINDS)}")
     for key, value in FIXED.items():
         if config.get(key, value) != value:
@@ -73,7 +73,7 @@ def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
     sizes = ("hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     if not (
         isinstance(architecture, dict)
-        and architecture.get("model") in KINDS
+        and architecture.get("model") in list(KINDS)
         and architecture.get("hidden_act") in ACTIVATIONS.values()
         and all(type(architecture.get(key)) is int and architecture[key] > 0 for key in sizes)
     ):

@@ -49,7 +49,8 @@ def test_a_diverged_loss():
     assert parse_report(render(report("好", history=history)))[0]["history"] == [{"epoch": 1, "loss": None, "f1": 0.0}]
 
 
-def test_files(tmp_path):
+def test_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("common.plots.find_font", lambda: "DejaVu Sans")  # not every machine has a Chinese one
     history = [{"epoch": epoch, "loss": 2.0, "f1": 0.1, "seconds": 1.0} for epoch in (1, 2)]
     write(report("a $b_ \x01" * 9, "\ud800", history=history), tmp_path / "new" / "report")
     files = sorted((tmp_path / "new" / "report").iterdir())

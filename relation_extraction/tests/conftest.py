@@ -33,6 +33,11 @@ def demo():
 
 
 @pytest.fixture(scope="session")
+def task():
+    return TASK
+
+
+@pytest.fixture(scope="session")
 def labels():
     person, work, work_slot = {"@value": "人物"}, "影视作品", {"inWork": "影视作品"}
     prize = {"@value": "奖项", "inWork": "作品", "onDate": "Date", "period": "Number"}
