@@ -222,9 +222,9 @@ BAD_PREDICTIONS = {
     "not finished": ({"run/metrics.json": None}, {}, "run: not a finished run: metrics.json is missing"),
     "config broken": ({"run/config.json": "{"}, {}, "run/config.json, line 1: not JSON"),
     "config of another kind": ({"run/config.json": '{"format": 2, "steps": 1}'}, {}, "run/config.json: unknown key st"),
-    "an older format": ({"run/config.json": '{"head": "pair"}'}, {}, "run: a run folder of format 1, expected 2: train ag"),
-    "a format to come": ({"run/config.json": '{"format": 3}'}, {}, "run: a run folder of format 3, expected 2: train again"),
-    "a format that is none": ({"run/config.json": '{"format": [2]}'}, {}, "run: a run folder of format [2], expected 2"),
+    "an older format": ({"run/config.json": '{"head": "pair"}'}, {}, "run: a run folder of format 1, expected 2: trai"),
+    "a format to come": ({"run/config.json": '{"format": 3}'}, {}, "run: a run folder of format 3, expected 2: trai"),
+    "a format that is none": ({"run/config.json": '{"format": [2]}'}, {}, "run: a run folder of format [2], expec"),
     "encoder broken": ({"run/encoder.json": '{"model"'}, {}, "run/encoder.json, line 1: not JSON"),
     "encoder a list": ({"run/encoder.json": "[]"}, {}, "run/encoder.json: not the description of an encoder"),
     "encoder without layers": (

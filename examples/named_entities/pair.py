@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from common.loss_model import LossModel
 
 
-def batch(features: list[Features], _rng: np.random.Generator) -> tuple[dict, dict]:
+def batch(features: list[Features], _rng: np.random.Generator, _labels: list[str]) -> tuple[dict, dict]:
     """Makes the inputs and targets of a batch: the positives int32 [batch, p, 3] of (label, first, last token), padded
     with -1."""
     return model_inputs(features), {"spans": pad([feature.spans for feature in features], -1)}

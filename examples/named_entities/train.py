@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from common.batching import Batches, bucketed_batches, hold_out
 from common.cli import print_counts, run_command, training_arguments
 from common.config import load_config
@@ -67,12 +69,15 @@ def train(
         training = Training(folder, config, source, model)
     extractor = head.Extractor(start_engines(head.parts(model)), labels)
 
+    def collate(items: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
+        return head.batch(items, rng, labels)
+
     def predicted(gold: list[dict]) -> list[dict]:
         return list(predict(gold, extractor, source.tokenizer, labels, config))
 
     for epoch in training.epochs(config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
-        batches = Batches(features, order, head.batch, (config.seed, epoch), skip=training.progress.step)
+        batches = Batches(features, order, collate, (config.seed, epoch), skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
         training.score(lambda: score(dev, predicted(dev)), best_by="f1")
 

@@ -41,7 +41,7 @@ def test_example_to_features_and_batch(tokenizer, labels):
     assert features[0].spans[1:].tolist() == [[2, 1, 2], [2, 4, 5]]
     assert features[0].spans[0].tolist() == [1, 4, len(features[0].token_ids) - 2]
     assert counts["entities"] == 3
-    inputs, positives = pair.batch(features, np.random.default_rng(0))
+    inputs, positives = pair.batch(features, np.random.default_rng(0), labels)
     assert inputs["token_ids"].shape == (2, len(features[0].token_ids))
     assert positives["spans"][0].tolist() == features[0].spans.tolist()
     assert (positives["spans"][1] == -1).all()

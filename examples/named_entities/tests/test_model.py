@@ -28,8 +28,8 @@ def model(labels):
     return pair.build(build_encoder(source.architecture, 0), labels, seed=0)
 
 
-def test_loss_equals_the_dense_form(model, features):
-    inputs, positives = pair.batch(features, np.random.default_rng(0))
+def test_loss_equals_the_dense_form(model, features, labels):
+    inputs, positives = pair.batch(features, np.random.default_rng(0), labels)
     outputs = model(inputs)
     scores, rows, columns = outputs["spans"]
     dense = (scores[:, None] + rows[..., None] + columns[:, :, None]).numpy()
@@ -42,7 +42,7 @@ def test_loss_equals_the_dense_form(model, features):
 
 
 def test_steps_learn_and_the_extractor_finds_what_was_learnt(model, features, labels):
-    inputs, targets = pair.batch(features, np.random.default_rng(0))
+    inputs, targets = pair.batch(features, np.random.default_rng(0), labels)
     model.compile(keras.optimizers.Adam(1e-2), pair.loss)
     losses = [model.train_on_batch(inputs, targets) for _ in range(150)]
     assert losses[-1] < losses[0] / 10
