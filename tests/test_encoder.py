@@ -12,73 +12,18 @@ from common.cli import UserError
 from common.config import EncoderSizes
 from common.encoder import EncoderSource, build_encoder, load_pretrained, resolve_encoder, save_checkpoint, save_encoder
 from common.tokenizer import Tokenizer
-
-PUBLISHED = Path(__file__).parents[2] / "shared" / "encoders" / "hf_tiny"
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"天地玄黄宇宙洪荒"]
-CONFIG = {
-    "vocab_size": len(VOCABULARY),
-    "hidden_size": 8,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 16,
-    "hidden_act": "gelu",
-    "max_position_embeddings": 16,
-    "type_vocab_size": 2,
-    "layer_norm_eps": 1e-7,  # bert4keras' own, but for BERT
-}
-IDS = np.array([[2, 7, 8, 9, 3], [2, 7, 3, 0, 0]], np.int32)
-INPUTS = [IDS, np.array([[0, 0, 0, 1, 1], [0, 1, 1, 0, 0]], np.int32)]
-
-
-def write_folder(folder, config_name, config, weights=None, save=None):
-    folder.mkdir(exist_ok=True)
-    (folder / config_name).write_text(json.dumps(config))
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
-    if weights is not None:
-        save(weights)
-    return str(folder)
-
-
-def load(spec, with_mlm=False):
-    source = resolve_encoder(spec)
-    model = build_encoder(source.architecture, seed=0, with_mlm=with_mlm)
-    return model, load_pretrained(model, source)
-
-
-def pytorch_weights():
-    """A BERT as PyTorch names it."""
-    rng = np.random.default_rng(0)
-    shapes = {
-        "embeddings.word_embeddings.weight": (len(VOCABULARY), 8),
-        "embeddings.position_embeddings.weight": (16, 8),
-        "embeddings.token_type_embeddings.weight": (2, 8),
-        "embeddings.LayerNorm.weight": (8,),
-        "embeddings.LayerNorm.bias": (8,),
-        "pooler.dense.weight": (8, 8),
-        "pooler.dense.bias": (8,),
-    }
-    for i in range(2):
-        prefix = f"encoder.layer.{i}."
-        for name, shape in [
-            ("attention.self.query", (8, 8)),
-            ("attention.self.key", (8, 8)),
-            ("attention.self.value", (8, 8)),
-            ("attention.output.dense", (8, 8)),
-            ("attention.output.LayerNorm", (8,)),
-            ("intermediate.dense", (16, 8)),
-            ("output.dense", (8, 16)),
-            ("output.LayerNorm", (8,)),
-        ]:
-            shapes |= {f"{prefix}{name}.weight": shape, f"{prefix}{name}.bias": shape[:1]}
-    return {f"bert.{name}": rng.normal(0, 0.3, shape).astype("float32") for name, shape in shapes.items()}
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A BERT without masked-language-model head as Hugging Face publishes it."""
-    write_folder(tmp_path / "bert", "config.json", {"model_type": "bert", **CONFIG})
-    save_file(pytorch_weights(), tmp_path / "bert" / "model.safetensors")
-    return tmp_path / "bert"
+from encoder_folders import (
+    CONFIG,
+    INPUTS,
+    ORIGINALS,
+    PUBLISHED,
+    VOCABULARY,
+    load,
+    original_with_checkpoint,
+    pytorch_weights,
+    write_folder,
+)
+from encoder_folders import folder as folder
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="needs ../shared")
@@ -95,47 +40,13 @@ def test_reproduces_published_outputs(name):
         np.testing.assert_allclose(output.numpy()[real], expected[key][real], atol=1e-4)
 
 
-ORIGINALS = {
-    "bert": (models.BERT, "bert_config.json", {}),
-    "albert": (models.ALBERT, "albert_config_tiny.json", {"embedding_size": 4}),
-    "electra": (models.ELECTRA, "electra_config.json", {"embedding_size": 4}),
-    "nezha": (models.NEZHA, "bert_config.json", {"use_relative_position": True}),
-    "roformer": (models.RoFormer, "bert_config.json", {"model_type": "roformer"}),
-}
-
-
-def original_with_checkpoint(model, folder):
-    """bert4keras' own encoder with random weights, saved as a TensorFlow checkpoint folder; its output."""
-    original_class, config_name, extra = ORIGINALS[model]
-    config = {**CONFIG, **extra}
-    original = original_class(**config, max_position=16, segment_vocab_size=2)
-    original.build()
-    rng = np.random.default_rng(1)
-    tensors = {"global_step": tf.constant(7), "cls/seq_relationship/output_bias": tf.zeros(2)}
-    for layer_name, names in original.variable_mapping().items():
-        layer = original.layers.get(layer_name)
-        for variable, name in zip(layer.trainable_weights if layer else [], names, strict=False):
-            variable.assign(rng.normal(0, 0.5, variable.shape))
-            tensors |= {name: variable.value(), f"{name}/adam_m": tf.zeros(1)}
-    write_folder(folder, config_name, config)
-    tf.raw_ops.SaveV2(
-        prefix=str(folder / "bert_model.ckpt"),
-        tensor_names=[*tensors],
-        shape_and_slices=[""] * len(tensors),
-        tensors=[*tensors.values()],
-    )
-    return original.model(INPUTS)
-
-
 @pytest.mark.parametrize("model", ORIGINALS)
 def test_tensorflow_checkpoint_equals_bert4keras(model, tmp_path, capsys):
     expected = original_with_checkpoint(model, tmp_path)
     encoder, report = load(str(tmp_path))
     np.testing.assert_allclose(encoder(INPUTS), expected, atol=1e-4)
     assert (report.missing, report.unused) == ([], ["cls/seq_relationship/output_bias"])
-    assert capsys.readouterr().err.endswith(
-        " tensors loaded; in the file but not used: cls/seq_relationship (1)\n"
-    )
+    assert capsys.readouterr().err.endswith(" tensors loaded; in the file but not used: cls/seq_relationship (1)\n")
 
 
 def random_model(model, embedding_size=8):
@@ -158,10 +69,10 @@ def test_saved_encoders_load_as_they_were(model, embedding_size, tmp_path):
     save_encoder(encoder, described, tmp_path / "float32")
     save_encoder(encoder, described, tmp_path / "float16", half_precision=True)
     save_checkpoint(resolve_encoder(str(tmp_path / "float32")), tmp_path / "checkpoint")
-    for folder, tolerance in (("float32", 0), ("float16", 1e-2), ("checkpoint", 0)):
-        source = resolve_encoder(str(tmp_path / folder))
+    for name, tolerance in (("float32", 0), ("float16", 1e-2), ("checkpoint", 0)):
+        source = resolve_encoder(str(tmp_path / name))
         assert {**source.architecture, "same_token_attention": False} == described.architecture
-        loaded, report = load(str(tmp_path / folder), with_mlm=True)
+        loaded, report = load(str(tmp_path / name), with_mlm=True)
         assert report.missing == report.unused == []
         for ours, theirs in zip(loaded(INPUTS), expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
@@ -272,140 +183,6 @@ def test_canonical_name(name, expected):
 def test_what_transformers_has_no_name_for():
     with pytest.raises(ValueError, match="cls/seq_relationship/output_bias: no name in bert"):
         published_name("cls/seq_relationship/output_bias", "bert")
-
-
-def edit_config(**changes):
-    def edit(folder):
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**config, **changes}))
-
-    return edit
-
-
-def edit_weights(**changes):
-    def edit(folder):
-        weights = load_file(folder / "model.safetensors") | changes
-        save_file({k: v for k, v in weights.items() if v is not None}, folder / "model.safetensors")
-
-    return edit
-
-
-def rename(old, new):
-    return lambda folder: (folder / old).rename(folder / new)
-
-
-def truncate(name):
-    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:-9])
-
-
-def drop_from_vocabulary(token):
-    def edit(folder):
-        tokens = [other for other in VOCABULARY if other != token]
-        (folder / "vocab.txt").write_text("\n".join(tokens), encoding="utf-8")
-
-    return edit
-
-
-def fake_hdf5(folder):
-    (folder / "model.safetensors").unlink()
-    (folder / "tf_model.h5").write_bytes(b"\x89HDF\r\n\x1a\n cut off")
-
-
-def safetensors(dtype, numbers):
-    """A file of one tensor "bert.a"."""
-    header = json.dumps({"bert.a": {"dtype": dtype, "shape": [2], "data_offsets": [0, len(numbers)]}}).encode()
-    return len(header).to_bytes(8, "little") + header + numbers
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (safetensors("F32", np.float32([1, np.nan]).tobytes()), "bert.a has values that are not finite"),
-        (safetensors("F16", np.float16([1, np.inf]).tobytes()), "bert.a has values that are not finite"),
-        (safetensors("F8_E4M3", b"\0\0"), "truncated, or no .safetensors file"),
-        (safetensors("F64", b"\0" * 8), "truncated, or no .safetensors file"),
-        (safetensors("F32", b"\0" * 8)[:-1], "truncated, or no .safetensors file"),
-        (b"\xff" * 8, "truncated, or no .safetensors file"),
-    ],
-)
-def test_weights_that_are_none(tmp_path, content, message):
-    (tmp_path / "model.safetensors").write_bytes(content)
-    with pytest.raises(UserError, match=f"model.safetensors: {message}"):
-        read_weights([tmp_path / "model.safetensors"])
-
-
-def test_weights_in_bfloat16(tmp_path):
-    (tmp_path / "model.safetensors").write_bytes(safetensors("BF16", b"\x80\x3f\x40\xc0"))
-    (value,) = read_weights([tmp_path / "model.safetensors"]).values()
-    assert value.dtype == np.float32
-    assert value.tolist() == [1, -3]
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (rename("config.json", "c.json"), "expected one config.json or bert_config.json, found none"),
-        (rename("vocab.txt", "v.txt"), "bert: no vocab.txt"),
-        (rename("model.safetensors", "m"), "no weights; expected model.safetensors (also in parts)"),
-        (rename("model.safetensors", "pytorch_model.bin"), "pytorch_model.bin is a pickle file, which is"),
-        (rename("model.safetensors", "model-00001-of-00002.safetensors"), "found 1 of 2 parts"),
-        (rename("model.safetensors", "bert_model.ckpt.index"), "found 0 of 1 parts"),
-        (truncate("model.safetensors"), "model.safetensors: truncated, or no .safetensors file"),
-        (fake_hdf5, "tf_model.h5: truncated, or no .h5 file"),
-        (truncate("config.json"), "config.json, line 1: not JSON"),
-        (drop_from_vocabulary("[CLS]"), "vocab.txt: the vocabulary lacks [CLS]"),
-        (drop_from_vocabulary("天"), "vocab.txt: 12 entries, but the encoder has embeddings for 13"),
-        (edit_config(model_type="t5"), "config.json: model_type 't5' is not one of bert, albert, electra,"),
-        (edit_config(hidden_act="sin"), "config.json: hidden_act 'sin' is not one of gelu,"),
-        (edit_config(hidden_size="8"), "config.json: hidden_size should be a positive integer, not '8'"),
-        (edit_config(hidden_size=9), "hidden_size 9 is not a multiple of num_attention_heads 2"),
-        (edit_config(num_hidden_groups=2), "config.json: num_hidden_groups is 2, only 1 is supported"),
-        (edit_config(position_embedding_type="relative_key"), "position_embedding_type is 'relative_key'"),
-    ],
-)
-def test_bad_folders_are_refused_when_resolved(folder, damage, message):
-    damage(folder)
-    with pytest.raises(UserError) as error:
-        resolve_encoder(str(folder))
-    assert message in str(error.value)
-    assert str(folder) in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (
-            edit_config(intermediate_size=20),
-            "bert/encoder/layer_0/intermediate/dense/kernel has shape [8, 16], its config says [8, 20]",
-        ),
-        (
-            edit_weights(**{"bert.encoder.layer.1.output.dense.weight": None}),
-            "the file lacks 1 tensors of the encoder, bert/encoder/layer_1/output/dense/kernel for one",
-        ),
-    ],
-)
-def test_weights_of_other_sizes_are_refused_when_loaded(folder, damage, message):
-    damage(folder)
-    with pytest.raises(UserError) as error:
-        load(str(folder))
-    assert message in str(error.value)
-
-
-def test_truncated_tensorflow_checkpoint(tmp_path):
-    original_with_checkpoint("bert", tmp_path)
-    weights = resolve_encoder(str(tmp_path)).weights
-    for part in ("data-00000-of-00001", "index"):
-        file = tmp_path / f"bert_model.ckpt.{part}"
-        content = file.read_bytes()
-        file.write_bytes(content[: len(content) // 2])
-        with pytest.raises(UserError, match=r"bert_model\.ckpt\.index: truncated, or no \.index file"):
-            weights()
-
-
-@pytest.mark.parametrize("spec", ["/nowhere/at/all", "./nowhere", "nowhere", "a/b/c", __file__, "x" * 300, ""])
-def test_no_such_folder(spec):
-    with pytest.raises(UserError, match=f"^{spec}: no such folder, and no name on the hub"):
-        resolve_encoder(spec)
 
 
 def test_fresh_encoder_that_attends_to_the_same_token(tmp_path):
