@@ -76,9 +76,14 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
     """What has to run for the extractor, by the names of its engines."""
+    import tensorflow as tf
     import tf_keras as keras
 
-    return {"crf": keras.Model(model.input, {name: model.output[name] for name in ("emissions", "transitions")})}
+    transitions = model.output["transitions"]
+    # A sum with 0 that depends on the input: OpenVINO drops an output that no input reaches.
+    rows = tf.range(transitions.shape[0]) + tf.minimum(model.input["token_ids"][0, 0], 0)
+    outputs = {"emissions": model.output["emissions"], "transitions": tf.gather(transitions, rows)}
+    return {"crf": keras.Model(model.input, outputs)}
 
 
 class Extractor:

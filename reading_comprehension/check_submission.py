@@ -7,8 +7,7 @@ Each kind of problem is one line on standard error: the first place that has it,
 
 from common.cli import check_arguments, run_command
 from common.submission import findings
-from evaluate import read_predictions
-from records import read_questions
+from records import read_predictions, read_questions
 
 
 def main() -> None:

@@ -9,26 +9,12 @@ the gold file's `data` only.
 import json
 import sys
 from itertools import chain
-from pathlib import Path
 
 from common.cli import UserError, evaluation_arguments, run_command
-from common.files import make_folder, read_json
-from records import read_entries
+from common.files import make_folder
+from records import read_entries, read_predictions
 from report import write_report
 from scoring import score
-
-
-def read_predictions(path: str | Path) -> dict[str, str]:
-    """Answers by id, of a plain or zipped file; raises UserError for another form."""
-    predictions = read_json(path)
-    if isinstance(predictions, dict) and "data" in predictions:
-        raise UserError(f"{path}: a file of questions, expected answers by id (are gold and predictions swapped?)")
-    if not isinstance(predictions, dict):
-        raise UserError(f'{path}: expected a JSON object {{"id": "answer", ...}}')
-    for name, answer in predictions.items():
-        if not isinstance(answer, str):
-            raise UserError(f"{path}: the answer of {name!r} is not a string")
-    return predictions
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a SQuAD-like file is, and the questions in it."""
+"""What a SQuAD-like file is, the questions in it, and what a file of answers is."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -39,6 +39,19 @@ def read_entries(path: str | Path, labelled: bool = True) -> list[list[Question]
     if not any(entries):
         raise UserError(f"{path}: no questions")
     return entries
+
+
+def read_predictions(path: str | Path) -> dict[str, str]:
+    """Answers by id, of a plain or zipped file; raises UserError for another form."""
+    predictions = read_json(path)
+    if isinstance(predictions, dict) and "data" in predictions:
+        raise UserError(f"{path}: a file of questions, expected answers by id (are gold and predictions swapped?)")
+    if not isinstance(predictions, dict):
+        raise UserError(f'{path}: expected a JSON object {{"id": "answer", ...}}')
+    for name, answer in predictions.items():
+        if not isinstance(answer, str):
+            raise UserError(f"{path}: the answer of {name!r} is not a string")
+    return predictions
 
 
 def check_ids(questions: list[Question], path: str | Path) -> None:

@@ -6,8 +6,7 @@ import pytest
 
 import check_submission
 import predict
-from evaluate import read_predictions
-from records import read_questions
+from records import read_predictions, read_questions
 from scoring import score
 
 ODD = {  # context, question

@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from evaluate import read_predictions
-from records import Question, read_entries
+from records import Question, read_entries, read_predictions
 from scoring import answer_f1, longest_common_run, normalise, score, tokens
 
 
