@@ -17,4 +17,4 @@ class TestTraining(TrainingTests):
         assert [path.name for path in (tmp_path / "1").iterdir()] == ["output.txt"]
         said = (tmp_path / "1/output.txt").read_text(encoding="utf-8")
         assert "worker 1 waits for worker 0 at localhost:" in said
-        assert "epoch" not in said
+        assert "finished" not in said
