@@ -93,11 +93,14 @@ def token_windows(
         yield Window(first, end, token_ids, offsets)
 
 
-def token_span(span: Span, starts: list[int], ends: list[int], counts: Counter) -> Span | None:
-    """First and last token that overlap the characters of a span; None where no token does.
+def token_span(
+    span: Span, starts: list[int], ends: list[int], counts: Counter[str] | None = None
+) -> Span | None:
+    """Find the first and last token that overlap the characters of a span; None where no token does.
 
-    starts, ends: of the tokens. `counts` has the spans whose ends are not those of tokens.
+    starts, ends: of the tokens. `counts` gets the spans whose ends are not those of tokens.
     """
+    counts = Counter() if counts is None else counts
     first, last = bisect_right(ends, span[0]), bisect_left(starts, span[1]) - 1
     if first > last:
         return None

@@ -1,7 +1,6 @@
 """The report of reading comprehension: scores by what is asked for, and each context with its answers."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,5 @@ def to_item(question: Question, prediction: str | None) -> Item:
         kind, exact = "no answer", False
     texts = [(kind, prediction or ""), *(("gold answer", answer) for answer in dict.fromkeys(question.answers))]
     label = asked_for(question)
-    facts = [
-        Fact(kind, label, [Part("", text, locate(question.context, text, Counter()))]) for kind, text in texts
-    ]
+    facts = [Fact(kind, label, [Part("", text, locate(question.context, text))]) for kind, text in texts]
     return Item(question.context, facts, question.question, f"F1 {100 * f1:.1f}  EM {int(exact)}  {question.id}")

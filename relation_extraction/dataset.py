@@ -44,12 +44,13 @@ class Features:
 # --- record -> example
 
 
-def to_example(record: dict[str, Any], counts: Counter) -> Example:
+def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Example:
     """Finds the strings of a record in its text. The data has no offsets: of all occurrences the subject and
     the `@value` that stand nearest are taken, and of every other slot the one nearest to the `@value`.
 
-    What cannot be found is left out; `counts` says how much of what.
+    What cannot be found is left out; `counts` gets how much of what.
     """
+    counts = Counter() if counts is None else counts
     text, triples = record["text"], []
     for spo in record["spo_list"]:
         counts["triples"] += 1
@@ -71,7 +72,7 @@ def to_example(record: dict[str, Any], counts: Counter) -> Example:
     return Example(text, tuple(triples))
 
 
-def _occurrences(text: str, string: str, counts: Counter) -> list[Span]:
+def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
     """All spans of `string`: as written and, only where there is none, ignoring case, width and white space. Those
     inside a longer Latin word or number count only if alone."""
     if string[:1].isspace() or string[-1:].isspace():
@@ -107,10 +108,14 @@ def to_features(
     labels: Labels,
     max_length: int,
     stride: int,
-    counts: Counter,
+    counts: Counter[str] | None = None,
 ) -> Iterator[Features]:
-    """Windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens. A relation is in every
-    window that holds both its spans; `counts` has the spans cut by token boundaries and what fits no window."""
+    """Cut examples into windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens.
+
+    A relation is in every window that holds both its spans. `counts` gets the spans that token boundaries cut, and
+    what fits no window.
+    """
+    counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)
     for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
         relations = _token_relations(example, encoding.offsets, labels, counts)
@@ -122,7 +127,7 @@ def to_features(
         counts["relations lost: fit no window"] += int(lost.sum())
 
 
-def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter) -> np.ndarray:
+def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter[str]) -> np.ndarray:
     relations = []
     if example.triples:
         starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()

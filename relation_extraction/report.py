@@ -1,6 +1,5 @@
 """The report of relation extraction: scores by predicate, and each sentence with its triples."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,7 +83,7 @@ def _nested(a: str, b: str) -> bool:
 
 def _parts(text: str, triple: dict[str, Any]) -> list[Part]:
     """Where training would look for the strings; nowhere if one of subject and `@value` is not in the text."""
-    located = to_example({"text": text, "spo_list": [triple]}, Counter()).triples
+    located = to_example({"text": text, "spo_list": [triple]}).triples
     spans = {"": located[0].subject, **located[0].slots} if located else {}
     slots = sorted(triple["object"].items(), key=lambda slot: slot[0] != "@value")
     strings = [("", triple["subject"]), *slots]

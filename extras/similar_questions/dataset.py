@@ -50,12 +50,14 @@ class Features:
 # --- files -> groups
 
 
-def read_groups(path: str | Path, counts: Counter) -> list[Group]:
-    """JSON lines as SimBERT's, {"text": question, "synonyms": [question, ...]}; or, from a name ending in .tsv, the
-    similar ones of the pairs that `read_rows` finds.
+def read_groups(path: str | Path, counts: Counter[str] | None = None) -> list[Group]:
+    """Read the groups of a file.
 
-    `counts` has what is left out. Raises UserError, naming the file and the line, for another form.
+    Its lines are JSON as SimBERT's, {"text": question, "synonyms": [question, ...]}. From a name ending in .tsv the
+    similar ones of the pairs that `read_rows` finds are the groups. `counts` gets what is left out. Raises UserError,
+    naming the file and the line, for another form.
     """
+    counts = Counter() if counts is None else counts
     if str(path).endswith(".tsv"):
         rows = list(read_rows(path))
         counts["pairs left out: not similar"] += sum(not row.similar for row in rows)
@@ -138,8 +140,11 @@ def to_features(groups: Sequence[Group], tokens: dict[str, np.ndarray], rng: np.
     return features
 
 
-def tokenize(questions: Iterable[str], tokenizer: Tokenizer, most: int, counts: Counter) -> dict[str, np.ndarray]:
-    """The first `most` tokens of each question, int32 [n]. `counts` has how many questions are cut or have none."""
+def tokenize(
+    questions: Iterable[str], tokenizer: Tokenizer, most: int, counts: Counter[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Give each question its first `most` tokens, int32 [n]. `counts` gets how many are cut or have none."""
+    counts = Counter() if counts is None else counts
     different = list(dict.fromkeys(questions))
     tokens = {}
     for question, encoding in zip(different, tokenizer.encode(different), strict=True):

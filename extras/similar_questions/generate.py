@@ -107,7 +107,7 @@ def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
             different_from(question, map(tokenizer.decode, of_one))
             for question, of_one in zip(questions, written, strict=True)
         ]
-        vectors = embed([*questions, *itertools.chain(*texts)], engine, tokenizer, longest, Counter())
+        vectors = embed([*questions, *itertools.chain(*texts)], engine, tokenizer, longest)
         others = np.split(vectors[len(questions) :], np.cumsum([len(of_one) for of_one in texts])[:-1])
         return [
             sorted(map(Similar, of_one, cosines.astype(float).round(4).tolist()), key=lambda found: -found.similarity)
