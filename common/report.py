@@ -98,11 +98,16 @@ def render(report: Report) -> str:
 
 
 def table_of_parts(
-    name: str, title: str, parts: Mapping[str, list[T]], score: Callable[[list[T]], dict[str, float]], **more: Any
+    name: str,
+    title: str,
+    columns: tuple[str, ...],
+    parts: Mapping[str, list[T]],
+    score: Callable[[list[T]], dict[str, float]],
+    **more: Any,
 ) -> Table:
-    """The scores of parts of the data on their own. more: of the table."""
+    """Score parts of the data on their own. `columns` are the names of the scores; `more` goes to the table."""
     rows = [(part, *score(records).values(), len(records)) for part, records in parts.items()]
-    return Table(name, title, tuple(score([])), rows, **more)
+    return Table(name, title, columns, rows, **more)
 
 
 def by_size(records: Iterable[T], size: Callable[[T], int], bounds: Sequence[int]) -> dict[str, list[T]]:

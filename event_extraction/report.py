@@ -6,7 +6,7 @@ from typing import Any
 
 from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
 from common.spans import Span, find
-from scoring import Arguments, Counts, assign, by_type, distinct_arguments, distinct_events, per_label, score
+from scoring import SCORES, Arguments, assign, by_type, distinct_arguments, distinct_events, per_label, score
 
 KINDS = {
     "correct": "right",
@@ -40,9 +40,9 @@ def write_report(
     by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
     by_number = by_size(gold, lambda record: len(record["event_list"]), (1, 2, 3, 4))
     tables = [
-        Table("labels", "By event type and role", tuple(Counts().scores()), by_label),
-        table_of_parts("text_length", "By characters of the text", by_length, scores),
-        table_of_parts("gold_items", "By number of gold events", by_number, scores),
+        Table("labels", "By event type and role", SCORES, by_label),
+        table_of_parts("text_length", "By characters of the text", SCORES, by_length, scores),
+        table_of_parts("gold_items", "By number of gold events", SCORES, by_number, scores),
     ]
     items = [Item(r["text"], facts(r["text"], r["event_list"], found.get(r["id"], []))) for r in gold]
     write(Report("Event extraction", scores(gold), KINDS, tables, items, history), folder)

@@ -8,7 +8,7 @@ from typing import Any
 from common.report import Fact, Item, Part, Report, by_size, table_of_parts, write
 from dataset import locate
 from records import Question
-from scoring import question_scores, score
+from scoring import SCORES, question_scores, score
 
 KINDS = {
     "exact": "right",
@@ -41,14 +41,14 @@ def write_report(
 
     def scores(part: Sequence[Question]) -> dict[str, float]:
         found = score(part, predictions)
-        return {"F1": found["F1"], "EM": found["EM"]}
+        return {name: found[name] for name in SCORES}
 
     asked = {name: [question for question in questions if asked_for(question) == name] for name in ASKED}
     asked = {name: part for name, part in asked.items() if part}
     by_length = by_size(questions, lambda question: len(question.context), (100, 200, 300, 400, 500, 1000))
     by_number = by_size(questions, lambda question: len(set(question.answers)), (1, 2, 3, 4))
     tables = [
-        table_of_parts(name, title, parts, scores, main="F1", best=100)
+        table_of_parts(name, title, SCORES, parts, scores, main="F1", best=100)
         for name, title, parts in (
             ("labels", "By what is asked for", asked),
             ("text_length", "By characters of the context", by_length),

@@ -10,6 +10,7 @@ from typing import Any
 from common.tokenizer import CJK_RANGES
 from records import Question
 
+SCORES = ("F1", "EM")  # in percent
 DELETED = str.maketrans("", "", ":_`|,()，。：？！“”；’《》·、「」（）－～『』")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
 from dataset import to_example
-from scoring import Aliases, Counts, NormalTriple, by_support, compare, normalise_triple, per_predicate, score
+from scoring import SCORES, Aliases, NormalTriple, by_support, compare, normalise_triple, per_predicate, score
 
 KINDS = {
     "correct": "right",
@@ -39,9 +39,9 @@ def write_report(
     by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
     by_number = by_size(gold, lambda record: len(record["spo_list"]), (1, 2, 3, 4, 6, 10))
     tables = [
-        Table("labels", "By predicate", tuple(Counts().scores()), by_predicate),
-        table_of_parts("text_length", "By characters of the text", by_length, scores),
-        table_of_parts("gold_items", "By number of gold triples", by_number, scores),
+        Table("labels", "By predicate", SCORES, by_predicate),
+        table_of_parts("text_length", "By characters of the text", SCORES, by_length, scores),
+        table_of_parts("gold_items", "By number of gold triples", SCORES, by_number, scores),
     ]
     items = [Item(r["text"], facts(r["text"], r["spo_list"], found.get(r["text"], []), aliases or {})) for r in gold]
     write(Report("Relation extraction", scores(gold), KINDS, tables, items, history), folder)

@@ -13,6 +13,7 @@ from typing import Any
 from records import entities
 
 SCORES = ("precision", "recall", "f1", "macro_f1")
+LABEL_SCORES = ("precision", "recall", "f1", "string_f1")  # those of a label
 
 
 @dataclass

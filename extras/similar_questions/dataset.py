@@ -53,8 +53,8 @@ class Features:
 def read_groups(path: str | Path, counts: Counter[str] | None = None) -> list[Group]:
     """Read the groups of a file.
 
-    Its lines are JSON as SimBERT's, {"text": question, "synonyms": [question, ...]}. From a name ending in .tsv the
-    similar ones of the pairs that `read_rows` finds are the groups. `counts` gets what is left out. Raises UserError,
+    Its lines are JSON as SimBERT's, {"text": question, "synonyms": [question, ...]}. If its name ends in .tsv, its
+    groups are the similar ones of the pairs that `read_rows` finds. `counts` gets what is left out. Raises UserError,
     naming the file and the line, for another form.
     """
     counts = Counter() if counts is None else counts
