@@ -158,20 +158,24 @@ def tokenize(
 
 
 def pair_batch(features: list[Features], _rng: np.random.Generator | None, tokenizer: Tokenizer) -> tuple[dict, dict]:
-    """Inputs `token_ids` and `segment_ids` int32 [pairs, 2, length]: [CLS] first [SEP] second [SEP], and the second
-    first; `positions` int32 [pairs, 2, t] of what says which token comes next. Labels `tokens` int32 [pairs, 2, t],
-    these next tokens, 0 where there are fewer; `families` int32 [pairs]."""
+    """Make the inputs and targets of a batch, of each pair in both directions.
+
+    The inputs are `token_ids` and `segment_ids` int32 [pairs, 2, length], of [CLS] first [SEP] second [SEP], and
+    `positions` int32 [pairs, 2, t] of what says which token comes next. The targets are `tokens` int32 [pairs, 2, t],
+    these next tokens, 0 where there are fewer, and `families` int32 [pairs].
+    """
+
+    def padded(arrays: list[np.ndarray]) -> np.ndarray:
+        return pad(arrays).reshape(len(features), 2, -1)
+
     rows = [pair for one in features for pair in ((one.first, one.second), (one.second, one.first))]
     both = [_joined(first, second, tokenizer) for first, second in rows]
     segments = [np.repeat(np.int32([0, 1]), [len(first) + 2, len(second) + 1]) for first, second in rows]
     positions = [np.arange(len(first) + 1, len(first) + len(second) + 2, dtype=np.int32) for first, second in rows]
     tokens = [np.append(second, np.int32(tokenizer.sep_id)) for _, second in rows]
-    token_ids, segment_ids, positions, tokens = (
-        pad(arrays).reshape(len(features), 2, -1) for arrays in (both, segments, positions, tokens)
-    )
     families = np.array([one.family for one in features], np.int32)
-    inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "positions": positions}
-    return inputs, {"tokens": tokens, "families": families}
+    inputs = {"token_ids": padded(both), "segment_ids": padded(segments), "positions": padded(positions)}
+    return inputs, {"tokens": padded(tokens), "families": families}
 
 
 def _joined(first: np.ndarray, second: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
@@ -181,5 +185,5 @@ def _joined(first: np.ndarray, second: np.ndarray, tokenizer: Tokenizer) -> np.n
 
 def question_inputs(tokens: Sequence[np.ndarray], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
     """{"token_ids": int32 [questions, length]}: [CLS] question [SEP]."""
-    ends = np.int32([tokenizer.cls_id]), np.int32([tokenizer.sep_id])
-    return {"token_ids": pad([np.concatenate([ends[0], ids, ends[1]]) for ids in tokens])}
+    cls, sep = np.int32([tokenizer.cls_id]), np.int32([tokenizer.sep_id])
+    return {"token_ids": pad([np.concatenate([cls, ids, sep]) for ids in tokens])}

@@ -82,8 +82,10 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
-    """What writes similar questions, with a run and settings as the commands take them. Raises UserError for a folder
-    that is no finished run, before TensorFlow is imported."""
+    """Load what writes similar questions, with the run and the options of the command line.
+
+    Raises UserError for a folder that is no finished run, before TensorFlow is imported.
+    """
     folder, config, source = load_run(args.model, Config)
 
     from decoder import Decoder
