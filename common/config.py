@@ -230,10 +230,11 @@ def data_files(config: Any) -> dict[str, list[Path]]:
 
 def config_differences(first: Any, second: Any) -> list[str]:
     """The dotted keys whose values differ between two configurations. Where a file is does not count."""
-    first, second = (
-        _placed(type(config), dataclasses.asdict(config), lambda located, path: "") for config in (first, second)
-    )
-    return list(_differences(first, second, ()))
+
+    def without_places(config: Any) -> Any:
+        return _placed(type(config), dataclasses.asdict(config), lambda located, path: "")
+
+    return list(_differences(without_places(first), without_places(second), ()))
 
 
 def _differences(first: Any, second: Any, location: tuple[str, ...]) -> Iterator[str]:

@@ -95,7 +95,8 @@ def _token_spans(
     example: Example, offsets: np.ndarray, labels: Labels, counts: Counter[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     spans, links = set(), set()
-    starts, ends = (offsets[:, 0].tolist(), offsets[:, 1].tolist()) if example.events else ([], [])
+    if example.events:
+        starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()
     for event in example.events:
         counts["events"] += 1
         trigger = token_span(event.trigger, starts, ends, counts)
@@ -105,7 +106,8 @@ def _token_spans(
             spans.add((labels.ids[event.type, TRIGGER], *trigger))
         for role, characters in event.arguments:
             counts["arguments"] += 1
-            label, span = labels.ids[event.type, role], token_span(characters, starts, ends, counts)
+            label = labels.ids[event.type, role]
+            span = token_span(characters, starts, ends, counts)
             if span is None:
                 counts["arguments lost: no token in the span"] += 1
                 continue

@@ -27,7 +27,8 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
     if zipfile.is_zipfile(gold_path):
         raise UserError(f"{gold_path}: a zip, expected plain JSON lines (are gold and predictions swapped?)")
     gold, predictions = list(read_events(gold_path)), list(read_events(prediction_path))
-    gold_ids, predicted_ids = ({record["id"] for record in records} for records in (gold, predictions))
+    gold_ids = {record["id"] for record in gold}
+    predicted_ids = {record["id"] for record in predictions}
     for path, records, ids in ((gold_path, gold, gold_ids), (prediction_path, predictions, predicted_ids)):
         if repeated := len(records) - len(ids):
             print(f"note: {path}: {repeated} lines have the id of a later one, which counts", file=sys.stderr)

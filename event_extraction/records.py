@@ -61,7 +61,8 @@ def read_schema(path: str | Path) -> Schema:
             raise UserError(
                 f'{path}, line {number}: expected {{"event_type": NAME, "role_list": [{{"role": NAME}}, ...]}}'
             )
-        name, roles = line["event_type"], tuple(item["role"] for item in line["role_list"])
+        name = line["event_type"]
+        roles = tuple(item["role"] for item in line["role_list"])
         if name in schema:
             raise UserError(f"{path}, line {number}: event type {name!r} is defined a second time")
         if len(set(roles)) < len(roles):

@@ -24,8 +24,9 @@ def score(questions: Iterable[Question], predictions: Mapping[str, str]) -> dict
         if question.id not in predictions:
             skipped += 1
             continue
-        of_question = question_scores(question.answers, predictions[question.id])
-        f1, exact = f1 + of_question[0], exact + of_question[1]
+        question_f1, is_exact = question_scores(question.answers, predictions[question.id])
+        f1 += question_f1
+        exact += is_exact
     return {
         "F1": round(100 * f1 / total, 3) if total else 0.0,
         "EM": round(100 * exact / total, 3) if total else 0.0,

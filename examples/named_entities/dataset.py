@@ -70,7 +70,8 @@ def to_features(
 
 def _token_spans(example: Example, offsets: np.ndarray, labels: list[str], counts: Counter[str]) -> np.ndarray:
     spans = set()
-    starts, ends = (offsets[:, 0].tolist(), offsets[:, 1].tolist()) if example.entities else ([], [])
+    if example.entities:
+        starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()
     for label, characters in example.entities:
         counts["entities"] += 1
         span = token_span(characters, starts, ends, counts)

@@ -21,7 +21,8 @@ def main() -> None:
     args = evaluation_arguments(__doc__)
     gold = list(read_records(args.gold))
     predictions = list(read_records(args.predictions))
-    gold_texts, predicted_texts = ({record["text"] for record in records} for records in (gold, predictions))
+    gold_texts = {record["text"] for record in gold}
+    predicted_texts = {record["text"] for record in predictions}
     if not gold_texts & predicted_texts:
         raise UserError(f"{args.predictions}: has not one of the texts of {args.gold}")
     note_unmatched(gold_texts, predicted_texts, "texts")

@@ -39,10 +39,10 @@ def write_report(
         table_of_parts("text_length", "By characters of the text", SCORES, by_length, scores),
         table_of_parts("gold_items", "By number of gold entities", SCORES, by_number, scores),
     ]
-    items = [
-        Item(text, facts(set(entities(record)), set(entities(found.get(text, {"label": {}})))))
-        for text, record in ((record["text"], record) for record in gold)
-    ]
+    items = []
+    for record in gold:
+        predicted = found.get(record["text"], {"label": {}})
+        items.append(Item(record["text"], facts(set(entities(record)), set(entities(predicted)))))
     write(Report("Named entities", scores(gold), KINDS, tables, items, history), folder)
 
 

@@ -55,12 +55,19 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     cannot be, and an --output that cannot be written."""
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
-    samples, top_p, seed = (f"(default: {default})" for default in DRAWING.values())
-    parser.add_argument("--samples", type=int, metavar="N", help=f"drawn for each question, before ranking {samples}")
     parser.add_argument(
-        "--top-p", type=float, metavar="P", help=f"draw from the likeliest tokens that together have it {top_p}"
+        "--samples",
+        type=int,
+        metavar="N",
+        help=f"drawn for each question, before ranking (default: {DRAWING['samples']})",
     )
-    parser.add_argument("--seed", type=int, help=f"of what is drawn {seed}")
+    parser.add_argument(
+        "--top-p",
+        type=float,
+        metavar="P",
+        help=f"draw from the likeliest tokens that together have it (default: {DRAWING['top_p']})",
+    )
+    parser.add_argument("--seed", type=int, help=f"of what is drawn (default: {DRAWING['seed']})")
     parser.add_argument("--beam", type=int, metavar="N", help="search with so many beams in place of drawing")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="questions at a time")
     args = parser.parse_args()

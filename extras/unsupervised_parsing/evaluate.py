@@ -78,8 +78,12 @@ def score_trees(gold: str, predictions: str, baselines: bool) -> dict[str, Any]:
     scores = score_tree(trees, list(read_trees(predictions, trees)))
     if baselines:
         rng = np.random.default_rng(0)
-        others: list[Callable[[int], Tree]] = [left_branching, right_branching, lambda n: random_tree(n, rng)]
-        for name, tree in zip(("left_branching", "right_branching", "random"), others, strict=True):
+        others: dict[str, Callable[[int], Tree]] = {
+            "left_branching": left_branching,
+            "right_branching": right_branching,
+            "random": lambda n: random_tree(n, rng),
+        }
+        for name, tree in others.items():
             scores[name] = score_tree(trees, [tree(len(sentence.words)) for sentence in trees])
     return scores
 

@@ -51,7 +51,8 @@ def contrast(scores: np.ndarray) -> np.ndarray:
 def count_joins(sentences: list[Sentence], word_length: float) -> int:
     """How many neighbours have to be joined for words of so many characters on average. Raises UserError where that
     cannot be."""
-    characters, spans = sum(len(s.text) for s in sentences), sum(len(s.spans) for s in sentences)
+    characters = sum(len(sentence.text) for sentence in sentences)
+    spans = sum(len(sentence.spans) for sentence in sentences)
     most = sum(int(joinable(sentence).sum()) for sentence in sentences)
     joins = round(max(spans - characters / word_length, 0))
     if not 1 <= joins <= most:

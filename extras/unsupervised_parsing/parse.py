@@ -91,7 +91,8 @@ def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine) -
     pieces = (piece for _, found in again for _, piece in found)
     both_ways = relatedness(pieces, all_pairs, engine, tokenizer.mask_id)
     for sentence, found in cut:
-        n, parts = len(sentence.spans), [first for first, _ in found]
+        n = len(sentence.spans)
+        parts = [first for first, _ in found]
         matrix = np.zeros((n, n), np.float32)
         for first, end in pairwise([*parts, n]):
             i, j = first + all_pairs(end - first).T

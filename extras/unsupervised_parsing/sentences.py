@@ -91,7 +91,9 @@ def read_treebank(path: str) -> Iterator[Tree]:
             first = first if rows else number
             rows.append((columns[1], int(columns[6]), columns[3] == "PUNCT"))
         elif rows:
-            words, heads, marks = map(list, zip(*rows, strict=True))
+            words = [word for word, _, _ in rows]
+            heads = [head for _, head, _ in rows]
+            marks = [mark for _, _, mark in rows]
             if not is_tree(heads):
                 raise UserError(f"{path}, line {first}: the heads of this sentence are no tree")
             yield Tree(first, words, heads, marks)
