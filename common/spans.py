@@ -17,8 +17,11 @@ MAX_SPANS = 200
 
 
 def find(text: str, string: str) -> list[Span]:
-    """All occurrences of a string, overlapping ones too; none of an empty one."""
-    spans, start = [], text.find(string) if string else -1
+    """Find all occurrences of a string, overlapping ones too; none of an empty one."""
+    if not string:
+        return []
+    spans = []
+    start = text.find(string)
     while start >= 0:
         spans.append((start, start + len(string)))
         start = text.find(string, start + 1)

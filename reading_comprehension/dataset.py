@@ -76,8 +76,10 @@ def locate(context: str, answer: str, counts: Counter[str] | None = None) -> lis
         counts["answers lost: empty"] += 1
         return []
     spans = find(context, answer)
-    if not spans and (spans := find_folded(context, answer)):
-        counts["answers found only by ignoring case, width or space"] += 1
+    if not spans:
+        spans = find_folded(context, answer)
+        if spans:
+            counts["answers found only by ignoring case, width or space"] += 1
     counts["answers lost: not in the context"] += not spans
     return spans
 

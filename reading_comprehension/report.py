@@ -66,9 +66,12 @@ def asked_for(question: Question) -> str:
 def to_item(question: Question, prediction: str | None) -> Item:
     """The context with the prediction and the gold answers, every occurrence of each: the metric knows of none."""
     f1, exact = question_scores(question.answers, prediction or "")
-    kind = "exact" if exact else "partial" if f1 else "wrong"
     if prediction is None or (not prediction and not exact):
         kind, exact = "no answer", False
+    elif exact:
+        kind = "exact"
+    else:
+        kind = "partial" if f1 else "wrong"
     texts = [(kind, prediction or ""), *(("gold answer", answer) for answer in dict.fromkeys(question.answers))]
     label = asked_for(question)
     facts = [Fact(kind, label, [Part("", text, locate(question.context, text))]) for kind, text in texts]

@@ -59,11 +59,15 @@ def tokens(text: str) -> list[str]:
     found, run = [], ""
     for character in normalise(text):
         if character == "=" or any(first <= ord(character) <= last for first, last in CJK_RANGES):
-            found += [run, character] if run else [character]
+            if run:
+                found.append(run)
+            found.append(character)
             run = ""
         else:
             run += character
-    return [*found, run] if run else found
+    if run:
+        found.append(run)
+    return found
 
 
 def longest_common_run(a: list[str], b: list[str]) -> int:

@@ -57,7 +57,8 @@ def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Ex
         subjects = _occurrences(text, spo["subject"], counts)
         values = _occurrences(text, spo["object"].get("@value", ""), counts)
         if not subjects or not values:
-            counts["triples lost: " + ("object" if subjects else "subject") + " not in the text"] += 1
+            lost = "object" if subjects else "subject"
+            counts[f"triples lost: {lost} not in the text"] += 1
             continue
         subject, value = min(product(subjects, values), key=lambda pair: _distance(*pair))
         slots = {"@value": value}
@@ -77,8 +78,10 @@ def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
     inside a longer Latin word or number count only if alone."""
     if string[:1].isspace() or string[-1:].isspace():
         # No token holds the white space at an edge. Book marks around it do, and the official metric strips them.
-        string = marked if (marked := f"《{string}》") in text else string
-    if spans := find(text, string):
+        marked = f"《{string}》"
+        string = marked if marked in text else string
+    spans = find(text, string)
+    if spans:
         return [span for span in spans if not _splits_word(text, *span)] or spans
     spans = find_folded(text, string)
     counts["strings found only by ignoring case, width or space"] += bool(spans)

@@ -82,12 +82,12 @@ def _nested(a: str, b: str) -> bool:
 
 
 def _parts(text: str, triple: dict[str, Any]) -> list[Part]:
-    """Where training would look for the strings; nowhere if one of subject and `@value` is not in the text."""
+    """Say where training would look for the strings: nowhere if one of subject and `@value` is not in the text."""
     located = to_example({"text": text, "spo_list": [triple]}).triples
     spans = {"": located[0].subject, **located[0].slots} if located else {}
     slots = sorted(triple["object"].items(), key=lambda slot: slot[0] != "@value")
-    strings = [("", triple["subject"]), *slots]
-    names = ("", "@value")  # not written: the first two are always these
-    return [
-        Part("" if name in names else name, string, [spans[name]] if name in spans else []) for name, string in strings
-    ]
+    parts = []
+    for name, string in [("", triple["subject"]), *slots]:
+        shown = "" if name == "@value" else name  # the first two parts are always subject and `@value`
+        parts.append(Part(shown, string, [spans[name]] if name in spans else []))
+    return parts

@@ -103,9 +103,9 @@ def _read_synonyms(path: str | Path) -> Iterator[list[str]]:
 
 def _families(groups: Sequence[tuple[str, ...]]) -> list[int]:
     """The connected component of each group."""
-    numbers: dict[str, int] = {}
-    edges = [(numbers.setdefault(group[0], len(numbers)), numbers.setdefault(question, len(numbers)))
-             for group in groups for question in group]  # fmt: skip
+    questions = dict.fromkeys(question for group in groups for question in group)
+    numbers = {question: number for number, question in enumerate(questions)}
+    edges = [(numbers[group[0]], numbers[question]) for group in groups for question in group]
     rows, columns = np.array(edges).T
     shape = (len(numbers), len(numbers))
     _, family = connected_components(coo_array((np.ones(len(rows)), (rows, columns)), shape), directed=False)
@@ -113,11 +113,14 @@ def _families(groups: Sequence[tuple[str, ...]]) -> list[int]:
 
 
 def split(groups: list[Group]) -> tuple[list[Group], list[Group]]:
-    """(train, dev): whole families, so that no question of dev is one of train."""
-    sides: tuple[list[Group], list[Group]] = [], []
+    """Split into (train, dev) by whole families, so that no question of dev is one of train."""
+    train, dev = [], []
     for group in groups:
-        sides[group.family % KEPT_OUT == KEPT_OUT - 1].append(group)
-    return sides
+        if group.family % KEPT_OUT == KEPT_OUT - 1:
+            dev.append(group)
+        else:
+            train.append(group)
+    return train, dev
 
 
 # --- groups -> features

@@ -117,19 +117,26 @@ def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
             for question, of_one in zip(questions, written, strict=True)
         ]
         vectors = embed([*questions, *itertools.chain(*texts)], engine, tokenizer, longest)
-        others = np.split(vectors[len(questions) :], np.cumsum([len(of_one) for of_one in texts])[:-1])
-        return [
-            sorted(map(Similar, of_one, cosines.astype(float).round(4).tolist()), key=lambda found: -found.similarity)
-            for of_one, cosines in zip(texts, map(np.matmul, others, vectors), strict=True)
-        ]
+        similar = []
+        end = len(questions)
+        for vector, of_one in zip(vectors[:end], texts, strict=True):
+            start, end = end, end + len(of_one)
+            cosines = np.matmul(vectors[start:end], vector).astype(float).round(4).tolist()
+            similar.append(sorted(map(Similar, of_one, cosines), key=lambda found: -found.similarity))
+        return similar
 
     return generate
 
 
 def different_from(question: str, texts: Iterable[str]) -> list[str]:
-    """Each text once, in order, without those that are the question but for case, white space and punctuation."""
-    seen = {bare(question)}
-    return [text for text in texts if (key := bare(text)) and not (key in seen or seen.add(key))]
+    """Keep each text once, in order, without those that are the question but for case, white space and punctuation."""
+    seen, different = {bare(question)}, []
+    for text in texts:
+        key = bare(text)
+        if key and key not in seen:
+            seen.add(key)
+            different.append(text)
+    return different
 
 
 def bare(text: str) -> str:

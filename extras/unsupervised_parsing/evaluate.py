@@ -66,7 +66,8 @@ def read_words(gold: str, predictions: str) -> Iterator[tuple[list[str], list[st
             shorter = gold if theirs is None else predictions
             raise UserError(f"{shorter}: ends before the other file does, expected as many lines")
         theirs, ours = theirs.split(), ours.split()
-        if (expected := "".join(theirs)) != (found := "".join(ours)):
+        expected, found = "".join(theirs), "".join(ours)
+        if expected != found:
             i = next(i for i, (a, b) in enumerate(zip_longest(expected, found)) if a != b)
             said = f"expected {expected[i : i + 10]!r} after {i} characters, found {found[i : i + 10]!r}"
             raise UserError(f"{predictions}, line {number}: not the text of {gold}: {said}")

@@ -76,7 +76,9 @@ def sample_sentences(text: str) -> list[Sentence]:
                 seen += 1
                 if len(sample) < SAMPLE:
                     sample.append(line)
-                elif (place := rng.randrange(seen)) < SAMPLE:
+                    continue
+                place = rng.randrange(seen)
+                if place < SAMPLE:
                     sample[place] = line
     if not sample:
         raise UserError(f"{text}: only blank lines, expected a sentence per line")

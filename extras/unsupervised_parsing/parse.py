@@ -51,7 +51,8 @@ def main() -> None:
         from pictures import draw, prepare
 
         prepare(args.pictures)
-    sentences = check_sizes(read_sentences(args.input, "tokens" if args.spans == "own" else args.spans), args.input)
+    spans = "tokens" if args.spans == "own" else args.spans
+    sentences = check_sizes(read_sentences(args.input, spans), args.input)
     first = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
 
@@ -73,7 +74,8 @@ def main() -> None:
                 tqdm.write(f"line {line}: too long to be drawn", file=sys.stderr)
             elif args.pictures is not None and parsed.words:
                 draw(parsed.words, parsed.matrix, parsed.brackets, Path(args.pictures) / str(line))
-            file.write((to_json(line, parsed) if args.json else bracketed(parsed.words, parsed.brackets)) + "\n")
+            tree = to_json(line, parsed) if args.json else bracketed(parsed.words, parsed.brackets)
+            file.write(f"{tree}\n")
 
 
 def check_sizes(sentences: Iterable[tuple[int, Sentence]], path: str) -> Iterator[tuple[int, Sentence]]:

@@ -41,7 +41,12 @@ def read_sentences(path: str, spans: str = "tokens") -> Iterator[tuple[int, Sent
         lines = ((tree.line, tree.words if spans == "given" else ["".join(tree.words)]) for tree in trees)
     else:
         lines = ((number, line.split()) for number, line in read_lines(path))
-    cut = tokens if spans == "tokens" else load_jieba().lcut if spans == "jieba" else None
+    if spans == "tokens":
+        cut = tokens
+    elif spans == "jieba":
+        cut = load_jieba().lcut
+    else:
+        cut = None
     for number, parts in lines:
         yield number, to_sentence(parts, cut) if cut else Sentence(parts)
 
