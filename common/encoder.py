@@ -178,8 +178,8 @@ def set_precision(name: str) -> str:
 
 
 def _fast_precision() -> str:
-    """bfloat16 on GPUs from compute capability 8 and on CPUs that multiply it in hardware, float16 on GPUs from 7, else
-    float32: on other CPUs bfloat16 is 2.6 times slower."""
+    """Choose bfloat16 on GPUs from compute capability 8 and on CPUs that multiply it in hardware, float16 on GPUs from
+    7, else float32. On other CPUs bfloat16 is 2.6 times slower."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")

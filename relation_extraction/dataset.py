@@ -45,7 +45,7 @@ class Features:
 
 
 def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Example:
-    """Finds the strings of a record in its text. The data has no offsets: of all occurrences the subject and
+    """Find the strings of a record in its text. The data has no offsets: of all occurrences the subject and
     the `@value` that stand nearest are taken, and of every other slot the one nearest to the `@value`.
 
     What cannot be found is left out; `counts` gets how much of what.

@@ -26,7 +26,7 @@ def count_words(predicted: list[str], gold: list[str]) -> Counts:
 
 
 def _places(words: list[str]) -> set[tuple[int, int]]:
-    """The characters [start, end) of each word."""
+    """Give the characters [start, end) of each word."""
     return set(pairwise(accumulate(map(len, words), initial=0)))
 
 
@@ -57,7 +57,7 @@ def count_attachment(heads: list[int], gold_heads: list[int], marks: list[bool])
 
 
 def _edges(heads: dict[int, int]) -> set[frozenset[int]]:
-    """What word and head make an edge, whatever its direction; the root has none."""
+    """Give the edges between a word and its head, whatever their direction. The root has none."""
     return {frozenset((word, head)) for word, head in heads.items() if head}
 
 
