@@ -104,15 +104,14 @@ class MultiHeadAttention(layers.MultiHeadAttention):
         """
         batch, length = tf.shape(inputs[0])[0], tf.shape(inputs[0])[1]
         rest = inputs[3:]
-        query, key, value = (  # [B, heads, L, size of a head]
-            tf.transpose(tf.reshape(dense(_tokens(x)), [batch, length, self.heads, size]), [0, 2, 1, 3])
-            for dense, x, size in zip(
-                (self.q_dense, self.k_dense, self.v_dense),
-                inputs[:3],
-                (self.key_size, self.key_size, self.head_size),
-                strict=True,
-            )
-        )
+
+        def projected(dense, x, size):
+            """[B, L, n] -> [B, heads, L, size]."""
+            return tf.transpose(tf.reshape(dense(_tokens(x)), [batch, length, self.heads, size]), [0, 2, 1, 3])
+
+        query = projected(self.q_dense, inputs[0], self.key_size)
+        key = projected(self.k_dense, inputs[1], self.key_size)
+        value = projected(self.v_dense, inputs[2], self.head_size)
         allowed = None if mask is None or mask[2] is None else mask[2][:, None, None, :]
         if a_bias:
             visible = rest.pop(0)[..., None, :, :]

@@ -229,7 +229,12 @@ def _safetensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 def _hdf5(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     with h5py.File(path) as file:
         names = []
-        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+
+        def note(name, item):
+            if isinstance(item, h5py.Dataset):
+                names.append(name)
+
+        file.visititems(note)
         for name in _wanted(names):
             yield name, file[name][()]
 

@@ -18,9 +18,10 @@ class UserError(Exception):
 
 
 def raise_first(faults: Iterable[str], where: str) -> None:
-    """Raises UserError for the first of the faults, if there is one."""
-    for fault in faults:
-        raise UserError(f"{where}: {fault}")
+    """Raise UserError for the first of the faults, if there is one."""
+    first = next(iter(faults), None)
+    if first is not None:
+        raise UserError(f"{where}: {first}")
 
 
 def run_command(main: Callable[[], None]) -> None:
@@ -114,8 +115,8 @@ def prediction_arguments(description: str, more: dict[str, dict] | None = None) 
     for option, value in {"--batch-size": args.batch_size, "--workers": args.workers}.items():
         if value is not None and value < 1:
             raise UserError(f"{option} {value}: expected at least 1")
-    files = (args.input is not None) + (args.output is not None)
-    if files != (2 if args.text is None else 0):
+    given = (args.input is not None, args.output is not None, args.text is not None)
+    if given not in ((True, True, False), (False, False, True)):
         raise UserError("expected either --input and --output, or --text")
     if (args.workers or args.ray) and args.output in (None, "-"):
         raise UserError("--workers and --ray: need a file as --output, next to which finished blocks are kept")

@@ -59,14 +59,16 @@ def _check_file(path: str, info: pydantic.ValidationInfo) -> str:
 
 
 def find_files(pattern: str) -> list[Path]:
-    """The file of that name, the folder's *.txt, or the files that the pattern matches, in the order of their names.
-    Raises UserError if there is none."""
+    """Find the file of that name, the folder's *.txt, or the files that the pattern matches, in the order of their
+    names. Raises UserError if there is none."""
     path = Path(pattern)
-    is_file, is_folder = os.path.isfile(path), os.path.isdir(path)  # those of Path raise where a name is too long
-    found = [path] if is_file else path.glob("*.txt") if is_folder else map(Path, glob.glob(pattern))
-    if files := sorted(file for file in found if file.is_file()):
-        return files
-    raise UserError(f"no such file, folder of *.txt or pattern of files: {pattern}")
+    if os.path.isfile(path):  # `Path.is_file` raises where a name is too long
+        return [path]
+    found = path.glob("*.txt") if os.path.isdir(path) else map(Path, glob.glob(pattern))
+    files = sorted(file for file in found if file.is_file())
+    if not files:
+        raise UserError(f"no such file, folder of *.txt or pattern of files: {pattern}")
+    return files
 
 
 def _check_files(pattern: str, info: pydantic.ValidationInfo) -> str:
@@ -192,9 +194,10 @@ def load_config(
     """
     path = _find(Path(name), Path(folder))
     sources = [*_read_chain(cls, path, ()), *(_parse_override(cls, text) for text in overrides)]
+    merged: dict[str, Any] = {}
     for where, values in sources:
         _check_json(where, values)
-    merged = functools.reduce(_merge, (values for _, values in sources))
+        merged = _merge(merged, values)
     context = {"check_files": check_files}
     try:  # as JSON, the one mode in which pydantic is strict and yet builds dataclasses from objects
         return pydantic.TypeAdapter(cls).validate_json(json.dumps(merged), context=context)
@@ -230,10 +233,11 @@ def data_files(config: Any) -> dict[str, list[Path]]:
 
 def config_differences(first: Any, second: Any) -> list[str]:
     """The dotted keys whose values differ between two configurations. Where a file is does not count."""
-    first, second = (
-        _placed(type(config), dataclasses.asdict(config), lambda located, path: "") for config in (first, second)
-    )
-    return list(_differences(first, second, ()))
+
+    def without_places(config: Any) -> Any:
+        return _placed(type(config), dataclasses.asdict(config), lambda located, path: "")
+
+    return list(_differences(without_places(first), without_places(second), ()))
 
 
 def _differences(first: Any, second: Any, location: tuple[str, ...]) -> Iterator[str]:
@@ -245,10 +249,10 @@ def _differences(first: Any, second: Any, location: tuple[str, ...]) -> Iterator
 
 
 def _find(name: Path, folder: Path) -> Path:
-    places = [name, folder / "configs" / name]
-    for path in (candidate for place in places for candidate in (place, Path(f"{place}.json"))):
-        if os.path.isfile(path):
-            return path
+    for place in (name, folder / "configs" / name):
+        for path in (place, Path(f"{place}.json")):
+            if os.path.isfile(path):
+                return path
     known = ", ".join(sorted(path.stem for path in (folder / "configs").glob("*.json")))
     raise UserError(f"{name}: no such config; {folder / 'configs'} has {known or 'none'}")
 
@@ -263,7 +267,9 @@ def _read_chain(cls: type, path: Path, children: tuple[Path, ...]) -> list[tuple
             raise UserError(f"{path}: {key}: should be a string, not {_shown(values[key])}")
     for key in ("about", "format"):  # a remark; that of a run's own config
         values.pop(key, None)
-    folder, seen, ancestors = path.absolute().parent, (*children, path.resolve()), []
+    folder = path.absolute().parent
+    seen = (*children, path.resolve())
+    ancestors = []
     if "parent" in values:
         parent = Path(os.path.normpath(folder / values.pop("parent")))
         if not os.path.isfile(parent):

@@ -168,22 +168,27 @@ def start_encoder(config: TrainingConfig, source: EncoderSource, **options: bool
 
 
 def set_precision(name: str) -> str:
-    """Sets Keras' policy. "auto" takes the fast one of this machine: bfloat16 on GPUs from compute capability 8 and
-    on CPUs that multiply it in hardware, float16 on GPUs from 7, else float32 (elsewhere bfloat16 is 2.6 times slower
-    on a CPU)."""
-    import tensorflow as tf
+    """Set Keras' policy and return its name; "auto" takes the fast one of this machine."""
     import tf_keras as keras
 
     if name == "auto":
-        name = "float32"
-        gpus = tf.config.list_physical_devices("GPU")
-        if gpus:
-            capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-            name = "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16" if capability >= (7, 0) else name
-        elif cpu_has_bfloat16():
-            name = "mixed_bfloat16"
+        name = _fast_precision()
     keras.mixed_precision.set_global_policy(name)
     return name
+
+
+def _fast_precision() -> str:
+    """Choose bfloat16 on GPUs from compute capability 8 and on CPUs that multiply it in hardware, float16 on GPUs from
+    7, else float32. On other CPUs bfloat16 is 2.6 times slower."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "mixed_bfloat16" if cpu_has_bfloat16() else "float32"
+    capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+    if capability >= (8, 0):
+        return "mixed_bfloat16"
+    return "mixed_float16" if capability >= (7, 0) else "float32"
 
 
 def mlm_head(encoder: "keras.Model") -> "keras.Model":

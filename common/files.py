@@ -259,8 +259,9 @@ def _open_submission(path: str | Path) -> Iterator[IO[bytes]]:
             members = [info for info in archive.infolist() if not info.is_dir()]
             if len(members) != 1:
                 raise UserError(f"{path}: expected exactly one file in the zip, found {len(members)}")
-            if (size := members[0].file_size) > 2**20 and size > MOST_PACKED * members[0].compress_size:
-                raise UserError(f"{path}: not unpacked: {size} bytes from {members[0].compress_size} are no text")
+            size, packed = members[0].file_size, members[0].compress_size
+            if size > 2**20 and size > MOST_PACKED * packed:
+                raise UserError(f"{path}: not unpacked: {size} bytes from {packed} are no text")
             with archive.open(members[0]) as member:
                 yield member
 

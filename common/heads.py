@@ -22,7 +22,8 @@ def hidden_states(encoder):
 def second_segment_states(encoder):
     """The inputs `token_ids` and `segment_ids` int32 [batch, length] by name, the encoder's hidden states of them, and
     a mask bool [batch, length] of the tokens of segment 1."""
-    token_ids, segment_ids = (keras.Input([None], dtype="int32", name=name) for name in ("token_ids", "segment_ids"))
+    token_ids = keras.Input([None], dtype="int32", name="token_ids")
+    segment_ids = keras.Input([None], dtype="int32", name="segment_ids")
     hidden = encoder([token_ids, segment_ids])
     mask = text_mask(token_ids) & (segment_ids == 1)
     return {"token_ids": token_ids, "segment_ids": segment_ids}, hidden, mask
@@ -68,7 +69,9 @@ class PairHead(keras.layers.Layer):
         biases = tf.linalg.matrix_transpose(self.biases(hidden))
         row_bias, column_bias = tf.split(biases, 2, axis=1)
         angles = rotary_angles(tf.shape(hidden)[1], self.head_size)
-        query, key = (rotate(x, tf.sin(angles), tf.cos(angles)) for x in (query, key))
+        sine, cosine = tf.sin(angles), tf.cos(angles)
+        query = rotate(query, sine, cosine)
+        key = rotate(key, sine, cosine)
         scores = tf.matmul(query, key, transpose_b=True) / self.head_size**0.5
         pairs = mask[:, :, None] & mask[:, None, :]
         if self.upper_triangle:

@@ -19,7 +19,8 @@ def fetch_encoder(name: str) -> Path:
     Raises UserError: no such repository, nothing in it that is read, no connection.
     """
     try:
-        if isinstance(config := huggingface_hub.try_to_load_from_cache(name, "config.json"), str):
+        config = huggingface_hub.try_to_load_from_cache(name, "config.json")
+        if isinstance(config, str):
             folder = Path(config).parent
             encoder_files((path.name for path in folder.iterdir()), name)
             return folder

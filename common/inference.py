@@ -62,11 +62,11 @@ def tensorflow_engine(model: "keras.Model") -> Engine:
 
     forward = _graph(model)
 
-    def run(inputs: dict[str, np.ndarray]) -> Any:
+    def engine(inputs: dict[str, np.ndarray]) -> Any:
         outputs = forward(inputs)
         return tf.nest.pack_sequence_as(model.output, [outputs[name].numpy() for name in sorted(outputs)])
 
-    return run
+    return engine
 
 
 def openvino_engine(model: "keras.Model") -> Engine:
@@ -89,11 +89,11 @@ def openvino_engine(model: "keras.Model") -> Engine:
     # besides ours, conversion may add outputs
     outputs = {name: port for port in compiled.outputs for name in port.names if name.startswith("output_")}
 
-    def run(inputs: dict[str, np.ndarray]) -> Any:
+    def engine(inputs: dict[str, np.ndarray]) -> Any:
         results = compiled({f"{name}:0": array for name, array in inputs.items()})
         return tf.nest.pack_sequence_as(model.output, [results[outputs[name]] for name in sorted(outputs)])
 
-    return run
+    return engine
 
 
 def cpu_has_bfloat16() -> bool:

@@ -26,8 +26,8 @@ def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
     figure = matplotlib.figure.Figure(figsize=(5 * len(panels), 4), layout="constrained")
     for axes, names in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for name in names:
-            points = zip(*((row["epoch"], row[name]) for row in history), strict=True)
-            axes.plot(*points, "o-", label=f"training {name}" if name == "loss" else f"dev {name}")
+            label = f"training {name}" if name == "loss" else f"dev {name}"
+            axes.plot([row["epoch"] for row in history], [row[name] for row in history], "o-", label=label)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)

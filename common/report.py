@@ -81,7 +81,7 @@ def write(report: Report, folder: str | Path) -> None:
     if report.history:
         plot_curves(report.history, folder / "curves.png")
     for table in report.tables:
-        plot_scores(*table[1:], folder / f"{table.name}.png")
+        plot_scores(table.title, table.columns, table.rows, table.main, table.best, folder / f"{table.name}.png")
 
 
 def render(report: Report) -> str:
@@ -89,7 +89,8 @@ def render(report: Report) -> str:
     template = PAGE.read_text(encoding="utf-8")
     script = template.partition("<script>")[2].partition("</script>")[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    tables, history = [table._asdict() for table in report.tables], [_finite(row) for row in report.history]
+    tables = [table._asdict() for table in report.tables]
+    history = [_finite(row) for row in report.history]
     data = vars(report) | {"tables": tables, "history": history}
     content = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":  # of JSON they are in strings only
@@ -98,11 +99,16 @@ def render(report: Report) -> str:
 
 
 def table_of_parts(
-    name: str, title: str, parts: Mapping[str, list[T]], score: Callable[[list[T]], dict[str, float]], **more: Any
+    name: str,
+    title: str,
+    columns: tuple[str, ...],
+    parts: Mapping[str, list[T]],
+    score: Callable[[list[T]], dict[str, float]],
+    **more: Any,
 ) -> Table:
-    """The scores of parts of the data on their own. more: of the table."""
+    """Score parts of the data on their own. `columns` are the names of the scores; `more` goes to the table."""
     rows = [(part, *score(records).values(), len(records)) for part, records in parts.items()]
-    return Table(name, title, tuple(score([])), rows, **more)
+    return Table(name, title, columns, rows, **more)
 
 
 def by_size(records: Iterable[T], size: Callable[[T], int], bounds: Sequence[int]) -> dict[str, list[T]]:

@@ -17,8 +17,11 @@ MAX_SPANS = 200
 
 
 def find(text: str, string: str) -> list[Span]:
-    """All occurrences of a string, overlapping ones too; none of an empty one."""
-    spans, start = [], text.find(string) if string else -1
+    """Find all occurrences of a string, overlapping ones too; none of an empty one."""
+    if not string:
+        return []
+    spans = []
+    start = text.find(string)
     while start >= 0:
         spans.append((start, start + len(string)))
         start = text.find(string, start + 1)
@@ -93,11 +96,14 @@ def token_windows(
         yield Window(first, end, token_ids, offsets)
 
 
-def token_span(span: Span, starts: list[int], ends: list[int], counts: Counter) -> Span | None:
-    """First and last token that overlap the characters of a span; None where no token does.
+def token_span(
+    span: Span, starts: list[int], ends: list[int], counts: Counter[str] | None = None
+) -> Span | None:
+    """Find the first and last token that overlap the characters of a span; None where no token does.
 
-    starts, ends: of the tokens. `counts` has the spans whose ends are not those of tokens.
+    starts, ends: of the tokens. `counts` gets the spans whose ends are not those of tokens.
     """
+    counts = Counter() if counts is None else counts
     first, last = bisect_right(ends, span[0]), bisect_left(starts, span[1]) - 1
     if first > last:
         return None

@@ -63,7 +63,8 @@ def check_submission(
             place = f"{prediction_path}, line {number}"
             items += examine(record, lambda m, p=place: problems.add(m, p), lambda m, p=place: warnings.add(m, p))
             records += 1
-            if isinstance(record, dict) and isinstance(name := record.get(key), str):
+            name = record.get(key) if isinstance(record, dict) else None
+            if isinstance(name, str):
                 predicted[name] += 1
                 if name not in lines:
                     problems.add(f"the {key} is not in {input_path}", place)

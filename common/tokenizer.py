@@ -65,7 +65,8 @@ class Tokenizer:
             raise UserError(f"{path}: the vocabulary is empty")
         first_line: dict[str, int] = {}
         for number, line in enumerate(lines, 1):
-            token = next(iter(line.split()), line)  # Google's Chinese vocabulary has U+2028 as an entry
+            parts = line.split()
+            token = parts[0] if parts else line  # Google's Chinese vocabulary has U+2028 as an entry
             if not token:
                 raise UserError(f"{path}, line {number}: blank; expected one token per line")
             if first_line.setdefault(token, number) != number:

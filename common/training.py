@@ -114,12 +114,13 @@ class Training(keras.callbacks.Callback):
             raise
 
     def _log_loss(self, mean_of_epoch: float) -> None:
-        """The mean loss of the last steps, for TensorBoard."""
-        (step, total), now = self._logged, (self.progress.step, self.progress.step * mean_of_epoch)
+        """Log the mean loss of the last steps, for TensorBoard."""
+        step, total = self.progress.step, self.progress.step * mean_of_epoch
+        logged_step, logged_total = self._logged
         iterations = int(self.model.optimizer.iterations.numpy())
         with naming(self.folder.logs), self.writer.as_default(step=iterations):
-            tf.summary.scalar("training/loss", (now[1] - total) / (now[0] - step))
-        self._logged = now
+            tf.summary.scalar("training/loss", (total - logged_total) / (step - logged_step))
+        self._logged = (step, total)
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.close()

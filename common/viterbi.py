@@ -36,6 +36,7 @@ def viterbi(emissions: np.ndarray, transitions: np.ndarray, lengths: np.ndarray)
     for row, (length, tag) in enumerate(zip(lengths, scores.argmax(1), strict=True)):
         path = [tag]
         for pointer in pointers[: length - 1][::-1]:
-            path.append(tag := pointer[row, tag])
+            tag = pointer[row, tag]
+            path.append(tag)
         paths.append(np.array(path[::-1]))
     return paths

@@ -95,7 +95,8 @@ def latin_pieces(word_counts: collections.Counter[str], number: int) -> list[str
     for word in splits:
         count_pairs(word, +1)
     pieces: dict[str, None] = {}  # a set in order: two pairs may make the same piece
-    while len(pieces) < number and (most := max(pair_counts.values(), default=0)):
+    while len(pieces) < number and any(pair_counts.values()):
+        most = max(pair_counts.values())
         pair = min(pair for pair, count in pair_counts.items() if count == most)
         pieces[_joined(pair)] = None
         for word in pair_words.pop(pair):

@@ -69,10 +69,14 @@ def to_features(
     labels: Labels,
     max_length: int,
     stride: int,
-    counts: Counter,
+    counts: Counter[str] | None = None,
 ) -> Iterator[Features]:
-    """Windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens. A span, and a link with both
-    its spans, is in every window that holds it; `counts` has the spans cut by token boundaries and what is lost."""
+    """Cut examples into windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens.
+
+    A span, and a link with both its spans, is in every window that holds it. `counts` gets the spans that token
+    boundaries cut, and what is lost.
+    """
+    counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)
     for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
         spans, links = _token_spans(example, encoding.offsets, labels, counts)
@@ -88,10 +92,11 @@ def to_features(
 
 
 def _token_spans(
-    example: Example, offsets: np.ndarray, labels: Labels, counts: Counter
+    example: Example, offsets: np.ndarray, labels: Labels, counts: Counter[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     spans, links = set(), set()
-    starts, ends = (offsets[:, 0].tolist(), offsets[:, 1].tolist()) if example.events else ([], [])
+    if example.events:
+        starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()
     for event in example.events:
         counts["events"] += 1
         trigger = token_span(event.trigger, starts, ends, counts)
@@ -101,7 +106,8 @@ def _token_spans(
             spans.add((labels.ids[event.type, TRIGGER], *trigger))
         for role, characters in event.arguments:
             counts["arguments"] += 1
-            label, span = labels.ids[event.type, role], token_span(characters, starts, ends, counts)
+            label = labels.ids[event.type, role]
+            span = token_span(characters, starts, ends, counts)
             if span is None:
                 counts["arguments lost: no token in the span"] += 1
                 continue

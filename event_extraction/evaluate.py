@@ -16,7 +16,7 @@ from common.files import make_folder
 from common.table import format_table
 from records import read_events
 from report import write_report
-from scoring import Counts, by_type, exact_events, per_label, score
+from scoring import SCORES, Counts, by_type, exact_events, per_label, score
 
 Records = list[dict[str, Any]]
 
@@ -27,7 +27,8 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
     if zipfile.is_zipfile(gold_path):
         raise UserError(f"{gold_path}: a zip, expected plain JSON lines (are gold and predictions swapped?)")
     gold, predictions = list(read_events(gold_path)), list(read_events(prediction_path))
-    gold_ids, predicted_ids = ({record["id"] for record in records} for records in (gold, predictions))
+    gold_ids = {record["id"] for record in gold}
+    predicted_ids = {record["id"] for record in predictions}
     for path, records, ids in ((gold_path, gold, gold_ids), (prediction_path, predictions, predicted_ids)):
         if repeated := len(records) - len(ids):
             print(f"note: {path}: {repeated} lines have the id of a later one, which counts", file=sys.stderr)
@@ -55,7 +56,7 @@ def _has_triggers(records: Records) -> bool:
 
 def label_table(counts: dict[tuple[str, str], Counts]) -> str:
     """The scores of each event type and, below it, of its roles; the type with most gold arguments first."""
-    rows = [("event type / role", *Counts().scores(), "support")]
+    rows = [("event type / role", *SCORES, "support")]
     for event_type, of_type, roles in by_type(counts):
         rows.append(_row(event_type, of_type))
         rows += [_row(f"  {role}", count) for role, count in roles.items()]
@@ -73,7 +74,7 @@ def summary_table(gold: Records, predictions: Records) -> str:
         "with one event": [record for record in gold if len(record["event_list"]) == 1],
         "with several events": [record for record in gold if len(record["event_list"]) > 1],
     }
-    rows = [("", *Counts().scores(), "exact p", "exact r", "exact f1", "sentences")]
+    rows = [("", *SCORES, "exact p", "exact r", "exact f1", "sentences")]
     for name, part in parts.items():
         scores = [*score(part, predictions).values(), *exact_events(part, predictions).values()]
         rows.append((name, *(f"{value:.4f}" for value in scores), str(len(part))))

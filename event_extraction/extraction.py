@@ -1,7 +1,6 @@
 """Official records -> the same with what a model finds in them; for train.py and predict.py."""
 
 import argparse
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -43,7 +42,7 @@ def predict(
     """
     for chunk in chunks(records, CHUNK):
         examples = [Example(record["text"], ()) for record in chunk]
-        features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, Counter()))
+        features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride))
         lengths = [len(feature.token_ids) for feature in features]
         found = [Found(set(), set()) for _ in chunk]
         for feature, tokens in zip(features, in_length_order(features, lengths, extractor, batch_size), strict=True):

@@ -100,7 +100,8 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: fl
         threshold: above which a span, or a pair of starts or of ends, is taken.
     """
     spans = best_spans(factors["spans"], length, threshold)
-    starts, ends = (partial(pair_scores, factors[name]) for name in ("starts", "ends"))
+    starts = partial(pair_scores, factors["starts"])
+    ends = partial(pair_scores, factors["ends"])
     return spans, find_links(spans, starts, ends, labels, threshold)
 
 

@@ -61,7 +61,8 @@ def read_schema(path: str | Path) -> Schema:
             raise UserError(
                 f'{path}, line {number}: expected {{"event_type": NAME, "role_list": [{{"role": NAME}}, ...]}}'
             )
-        name, roles = line["event_type"], tuple(item["role"] for item in line["role_list"])
+        name = line["event_type"]
+        roles = tuple(item["role"] for item in line["role_list"])
         if name in schema:
             raise UserError(f"{path}, line {number}: event type {name!r} is defined a second time")
         if len(set(roles)) < len(roles):
@@ -80,7 +81,8 @@ def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
     the schema and at their place in the text, no id twice. Raises UserError, naming file and line."""
     first_line: dict[str, int] = {}
     for number, record in _numbered(path, "text", "id", "event_list"):
-        if (first := first_line.setdefault(record["id"], number)) != number:
+        first = first_line.setdefault(record["id"], number)
+        if first != number:
             raise UserError(f"{path}, line {number}: id {record['id']!r} is already on line {first}")
         raise_first(chain(offset_faults(record), schema_faults(record, schema)), f"{path}, line {number}")
         yield record
@@ -95,7 +97,8 @@ def read_events(path: str | Path) -> Iterator[dict[str, Any]]:
 def record_faults(record: Any, *keys: str) -> Iterator[str]:
     """Say what keeps a parsed line from being an official record with these of "text", "id" and "event_list"."""
     if not isinstance(record, dict):
-        yield f"expected a JSON object with {' and '.join(map(repr, keys))}".replace("'", '"')
+        names = " and ".join(f'"{key}"' for key in keys)
+        yield f"expected a JSON object with {names}"
         return
     for key in ("text", "id"):
         if key in keys and not isinstance(record.get(key), str):
@@ -153,11 +156,14 @@ def _event_faults(event: Any) -> Iterator[str]:
         yield '"arguments" of an event is missing or not a list'
     else:
         for argument in event["arguments"]:
-            strings = [argument.get(key) for key in ("role", "argument")] if isinstance(argument, dict) else [None]
-            if not all(isinstance(string, str) for string in strings):
+            if not _has_strings(argument, "role", "argument"):
                 yield '"role" or "argument" of an argument is missing or not a string'
             elif not _is_string_list(argument.get("alias", [])):
                 yield '"alias" of an argument is not a list of strings'
+
+
+def _has_strings(value: Any, *keys: str) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in keys)
 
 
 def _is_event_type(line: Any) -> bool:

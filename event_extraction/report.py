@@ -6,7 +6,7 @@ from typing import Any
 
 from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
 from common.spans import Span, find
-from scoring import Arguments, Counts, assign, by_type, distinct_arguments, distinct_events, per_label, score
+from scoring import SCORES, Arguments, assign, by_type, distinct_arguments, distinct_events, per_label, score
 
 KINDS = {
     "correct": "right",
@@ -40,9 +40,9 @@ def write_report(
     by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
     by_number = by_size(gold, lambda record: len(record["event_list"]), (1, 2, 3, 4))
     tables = [
-        Table("labels", "By event type and role", tuple(Counts().scores()), by_label),
-        table_of_parts("text_length", "By characters of the text", by_length, scores),
-        table_of_parts("gold_items", "By number of gold events", by_number, scores),
+        Table("labels", "By event type and role", SCORES, by_label),
+        table_of_parts("text_length", "By characters of the text", SCORES, by_length, scores),
+        table_of_parts("gold_items", "By number of gold events", SCORES, by_number, scores),
     ]
     items = [Item(r["text"], facts(r["text"], r["event_list"], found.get(r["id"], []))) for r in gold]
     write(Report("Event extraction", scores(gold), KINDS, tables, items, history), folder)
@@ -79,10 +79,14 @@ def _argument_facts(
 
     for string in predicted:
         theirs, similarity = partner.get(string, ("", 0.0))
-        kind, note = ("correct", "") if similarity == 1 else ("partial", f"F1 {similarity:.2f}")
-        if not similarity:
-            kind, note = _wrong_kind(label, string, expected), ""
-        parts = [part("", string, theirs), *([part("gold", theirs, theirs)] if kind == "partial" else [])]
+        parts, note = [part("", string, theirs)], ""
+        if similarity == 1:
+            kind = "correct"
+        elif similarity:
+            kind, note = "partial", f"F1 {similarity:.2f}"
+            parts.append(part("gold", theirs, theirs))
+        else:
+            kind = _wrong_kind(label, string, expected)
         facts.append(Fact(kind, _label(*label), parts, note))
     missed = gold.keys() - {theirs for theirs, _ in partner.values()}
     facts += [Fact("missed", _label(*label), [part("", string, string)]) for string in strings if string in missed]
@@ -127,9 +131,9 @@ def _at(text: str, string: str, start: Any) -> Span | None:
 
 
 def _written(text: str, string: str, near: Span | None) -> tuple[str, list[Span]]:
-    """A lower-cased string as the text has it, at its occurrence nearest to a place, or the first."""
+    """Give a lower-cased string as the text has it, at its occurrence nearest to a place, or the first."""
     spans = find(text.lower(), string) if len(text.lower()) == len(text) else find(text, string)
     if not spans:
         return string, []
-    start, end = min(spans, key=lambda span: abs(span[0] - near[0]) if near else span[0])
+    start, end = spans[0] if near is None else min(spans, key=lambda span: abs(span[0] - near[0]))
     return text[start:end], [(start, end)]

@@ -96,8 +96,11 @@ def exact_events(
     without case; the same event twice in a sentence counts once."""
     right = predicted = gold = 0
     for expected_list, predicted_list in _matched(gold_records, predicted_records):
-        expected, found = distinct_events(expected_list).keys(), distinct_events(predicted_list).keys()
-        right, predicted, gold = right + len(expected & found), predicted + len(found), gold + len(expected)
+        expected = distinct_events(expected_list).keys()
+        found = distinct_events(predicted_list).keys()
+        right += len(expected & found)
+        predicted += len(found)
+        gold += len(expected)
     scores = {
         "precision": _ratio(right, predicted),
         "recall": _ratio(right, gold),

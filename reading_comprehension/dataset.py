@@ -33,14 +33,14 @@ class Features:
 
 
 def to_features(
-    questions: Sequence[Question], tokenizer: Tokenizer, config: "Config", counts: Counter
+    questions: Sequence[Question], tokenizer: Tokenizer, config: "Config", counts: Counter[str] | None = None
 ) -> Iterator[Features]:
-    """Windows of the context, every `stride` tokens, each after the question; together at most `max_length` tokens. An
-    answer is in every window that holds it.
+    """Cut contexts into windows, every `stride` tokens, each after the question; together at most `max_length` tokens.
 
-    `counts` has what cannot be located. A question with answers none of which can be located has no features: its
-    windows would teach that there is no answer in them.
+    An answer is in every window that holds it. `counts` gets what cannot be located. A question with answers none of
+    which can be located has no features: its windows would teach that there is no answer in them.
     """
+    counts = Counter() if counts is None else counts
     contexts = list(dict.fromkeys(question.context for question in questions))
     encoded_contexts = dict(zip(contexts, tokenizer.encode(contexts), strict=True))
     encoded_questions = tokenizer.encode(question.question for question in questions)
@@ -64,24 +64,27 @@ def to_features(
         counts["answer spans lost: fit no window"] += int(lost.sum())
 
 
-def locate(context: str, answer: str, counts: Counter) -> list[Span]:
-    """All occurrences of an answer: as written and, only where there is none, ignoring case, width and white space.
+def locate(context: str, answer: str, counts: Counter[str] | None = None) -> list[Span]:
+    """Find all occurrences of an answer: as written and, only where there is none, without case, width and white space.
 
     Offsets in the files are not looked at: those of DuReader-robust's dev file are all -1, and every occurrence of
-    the string answers the question as far as the metric can tell.
+    the string answers the question as far as the metric can tell. `counts` gets what is found, and how.
     """
+    counts = Counter() if counts is None else counts
     counts["answers"] += 1
     if not answer.strip():
         counts["answers lost: empty"] += 1
         return []
     spans = find(context, answer)
-    if not spans and (spans := find_folded(context, answer)):
-        counts["answers found only by ignoring case, width or space"] += 1
+    if not spans:
+        spans = find_folded(context, answer)
+        if spans:
+            counts["answers found only by ignoring case, width or space"] += 1
     counts["answers lost: not in the context"] += not spans
     return spans
 
 
-def _token_spans(question: Question, offsets: np.ndarray, counts: Counter) -> np.ndarray:
+def _token_spans(question: Question, offsets: np.ndarray, counts: Counter[str]) -> np.ndarray:
     spans = set()
     if question.answers:
         starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()

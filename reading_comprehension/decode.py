@@ -55,8 +55,8 @@ def to_answers(context: str, windows: list[tuple[Features, Candidates]], n: int)
             found.append((score, (int(feature.offsets[first, 0]), int(feature.offsets[last, 1]))))
     found.sort(key=lambda item: (-item[0], item[1]))
     best: dict[str, tuple[float, Span]] = {}
-    for score, span in found:
-        best.setdefault(context[slice(*span)], (score, span))
+    for score, (start, end) in found:
+        best.setdefault(context[start:end], (score, (start, end)))
     ranked = list(best.items())[:n]
     total = np.logaddexp.reduce([score for _, (score, _) in ranked])
     return [Answer(text, float(np.exp(score - total)), span) for text, (score, span) in ranked]

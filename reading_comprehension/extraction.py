@@ -1,7 +1,7 @@
 """Questions -> answers by a model; for train.py and predict.py."""
 
 import argparse
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -42,7 +42,7 @@ def predict(
     extractor: a head's; features of a batch -> candidates of each window.
     """
     for chunk in chunks((replace(question, answers=()) for question in questions), CHUNK):
-        features = list(to_features(chunk, tokenizer, config, Counter()))
+        features = list(to_features(chunk, tokenizer, config))
         lengths = [len(feature.token_ids) for feature in features]
         windows = defaultdict(list)
         for feature, candidates in zip(

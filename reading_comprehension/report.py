@@ -1,7 +1,6 @@
 """The report of reading comprehension: scores by what is asked for, and each context with its answers."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from common.report import Fact, Item, Part, Report, by_size, table_of_parts, write
 from dataset import locate
 from records import Question
-from scoring import question_scores, score
+from scoring import SCORES, question_scores, score
 
 KINDS = {
     "exact": "right",
@@ -42,14 +41,14 @@ def write_report(
 
     def scores(part: Sequence[Question]) -> dict[str, float]:
         found = score(part, predictions)
-        return {"F1": found["F1"], "EM": found["EM"]}
+        return {name: found[name] for name in SCORES}
 
     asked = {name: [question for question in questions if asked_for(question) == name] for name in ASKED}
     asked = {name: part for name, part in asked.items() if part}
     by_length = by_size(questions, lambda question: len(question.context), (100, 200, 300, 400, 500, 1000))
     by_number = by_size(questions, lambda question: len(set(question.answers)), (1, 2, 3, 4))
     tables = [
-        table_of_parts(name, title, parts, scores, main="F1", best=100)
+        table_of_parts(name, title, SCORES, parts, scores, main="F1", best=100)
         for name, title, parts in (
             ("labels", "By what is asked for", asked),
             ("text_length", "By characters of the context", by_length),
@@ -67,12 +66,13 @@ def asked_for(question: Question) -> str:
 def to_item(question: Question, prediction: str | None) -> Item:
     """The context with the prediction and the gold answers, every occurrence of each: the metric knows of none."""
     f1, exact = question_scores(question.answers, prediction or "")
-    kind = "exact" if exact else "partial" if f1 else "wrong"
     if prediction is None or (not prediction and not exact):
         kind, exact = "no answer", False
+    elif exact:
+        kind = "exact"
+    else:
+        kind = "partial" if f1 else "wrong"
     texts = [(kind, prediction or ""), *(("gold answer", answer) for answer in dict.fromkeys(question.answers))]
     label = asked_for(question)
-    facts = [
-        Fact(kind, label, [Part("", text, locate(question.context, text, Counter()))]) for kind, text in texts
-    ]
+    facts = [Fact(kind, label, [Part("", text, locate(question.context, text))]) for kind, text in texts]
     return Item(question.context, facts, question.question, f"F1 {100 * f1:.1f}  EM {int(exact)}  {question.id}")

@@ -10,6 +10,7 @@ from typing import Any
 from common.tokenizer import CJK_RANGES
 from records import Question
 
+SCORES = ("F1", "EM")  # in percent
 DELETED = str.maketrans("", "", ":_`|,()，。：？！“”；’《》·、「」（）－～『』")
 
 
@@ -23,8 +24,9 @@ def score(questions: Iterable[Question], predictions: Mapping[str, str]) -> dict
         if question.id not in predictions:
             skipped += 1
             continue
-        of_question = question_scores(question.answers, predictions[question.id])
-        f1, exact = f1 + of_question[0], exact + of_question[1]
+        question_f1, is_exact = question_scores(question.answers, predictions[question.id])
+        f1 += question_f1
+        exact += is_exact
     return {
         "F1": round(100 * f1 / total, 3) if total else 0.0,
         "EM": round(100 * exact / total, 3) if total else 0.0,
@@ -57,11 +59,15 @@ def tokens(text: str) -> list[str]:
     found, run = [], ""
     for character in normalise(text):
         if character == "=" or any(first <= ord(character) <= last for first, last in CJK_RANGES):
-            found += [run, character] if run else [character]
+            if run:
+                found.append(run)
+            found.append(character)
             run = ""
         else:
             run += character
-    return [*found, run] if run else found
+    if run:
+        found.append(run)
+    return found
 
 
 def longest_common_run(a: list[str], b: list[str]) -> int:

@@ -21,7 +21,7 @@ from extraction import predict
 from model import HEADS
 from records import Question, check_ids, read_questions
 from report import write_report
-from scoring import score
+from scoring import SCORES, score
 
 HERE = Path(__file__).resolve().parent
 
@@ -88,7 +88,7 @@ def read_features(questions: list[Question], tokenizer: Tokenizer, config: Confi
 
 
 def f1_and_em(row: dict) -> dict[str, float]:
-    return {name: row[name] for name in ("F1", "EM")}
+    return {name: row[name] for name in SCORES}
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ from records import Predicate, read_records, read_schema, record_faults, schema_
 def examine(record: Any, problem: Say, warning: Say, schema: dict[str, Predicate] | None) -> int:
     """Says what is wrong with a parsed line; returns the number of its triples."""
     faults = list(record_faults(record))
-    for fault in faults or record_problems(record, schema):
-        problem(fault)
     if faults:
+        for fault in faults:
+            problem(fault)
         return 0
+    for fault in record_problems(record, schema):
+        problem(fault)
     for triple in record["spo_list"]:
         if "" in (triple["subject"], *triple["object"].values()):
             warning("an empty subject or object")

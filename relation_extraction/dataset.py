@@ -44,19 +44,21 @@ class Features:
 # --- record -> example
 
 
-def to_example(record: dict[str, Any], counts: Counter) -> Example:
-    """Finds the strings of a record in its text. The data has no offsets: of all occurrences the subject and
+def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Example:
+    """Find the strings of a record in its text. The data has no offsets: of all occurrences the subject and
     the `@value` that stand nearest are taken, and of every other slot the one nearest to the `@value`.
 
-    What cannot be found is left out; `counts` says how much of what.
+    What cannot be found is left out; `counts` gets how much of what.
     """
+    counts = Counter() if counts is None else counts
     text, triples = record["text"], []
     for spo in record["spo_list"]:
         counts["triples"] += 1
         subjects = _occurrences(text, spo["subject"], counts)
         values = _occurrences(text, spo["object"].get("@value", ""), counts)
         if not subjects or not values:
-            counts["triples lost: " + ("object" if subjects else "subject") + " not in the text"] += 1
+            lost = "object" if subjects else "subject"
+            counts[f"triples lost: {lost} not in the text"] += 1
             continue
         subject, value = min(product(subjects, values), key=lambda pair: _distance(*pair))
         slots = {"@value": value}
@@ -71,13 +73,15 @@ def to_example(record: dict[str, Any], counts: Counter) -> Example:
     return Example(text, tuple(triples))
 
 
-def _occurrences(text: str, string: str, counts: Counter) -> list[Span]:
+def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
     """All spans of `string`: as written and, only where there is none, ignoring case, width and white space. Those
     inside a longer Latin word or number count only if alone."""
     if string[:1].isspace() or string[-1:].isspace():
         # No token holds the white space at an edge. Book marks around it do, and the official metric strips them.
-        string = marked if (marked := f"《{string}》") in text else string
-    if spans := find(text, string):
+        marked = f"《{string}》"
+        string = marked if marked in text else string
+    spans = find(text, string)
+    if spans:
         return [span for span in spans if not _splits_word(text, *span)] or spans
     spans = find_folded(text, string)
     counts["strings found only by ignoring case, width or space"] += bool(spans)
@@ -107,10 +111,14 @@ def to_features(
     labels: Labels,
     max_length: int,
     stride: int,
-    counts: Counter,
+    counts: Counter[str] | None = None,
 ) -> Iterator[Features]:
-    """Windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens. A relation is in every
-    window that holds both its spans; `counts` has the spans cut by token boundaries and what fits no window."""
+    """Cut examples into windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens.
+
+    A relation is in every window that holds both its spans. `counts` gets the spans that token boundaries cut, and
+    what fits no window.
+    """
+    counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)
     for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
         relations = _token_relations(example, encoding.offsets, labels, counts)
@@ -122,7 +130,7 @@ def to_features(
         counts["relations lost: fit no window"] += int(lost.sum())
 
 
-def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter) -> np.ndarray:
+def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter[str]) -> np.ndarray:
     relations = []
     if example.triples:
         starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()

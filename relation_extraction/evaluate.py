@@ -14,7 +14,7 @@ from common.cli import UserError, evaluation_arguments, note_unmatched, run_comm
 from common.files import make_folder
 from common.table import format_table
 from records import read_records
-from scoring import Counts, by_support, per_predicate, read_aliases
+from scoring import SCORES, Counts, by_support, per_predicate, read_aliases
 
 # Official gold has a triple for every sentence, and real predictions leave some without. From this many
 # sentences on, gold without triples against predictions that all have some is taken for a swap of the two.
@@ -47,7 +47,7 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any
 
 def table(counts: dict[str, Counts]) -> str:
     """The scores of each predicate, most frequent in gold first."""
-    rows = [("predicate", "precision", "recall", "f1", "support")]
+    rows = [("predicate", *SCORES, "support")]
     for name, count in by_support(counts):
         rows.append((name, *(f"{score:.4f}" for score in count.scores().values()), str(count.gold)))
     return format_table(rows)

@@ -94,7 +94,8 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: fl
         threshold: above which a span, or a pair of starts or of ends, is taken.
     """
     spans = best_spans(factors["spans"], length, threshold)
-    starts, ends = (partial(pair_scores, factors[name]) for name in ("starts", "ends"))
+    starts = partial(pair_scores, factors["starts"])
+    ends = partial(pair_scores, factors["ends"])
     return find_relations(spans, starts, ends, labels, threshold)
 
 
@@ -113,7 +114,7 @@ def _link(a: np.ndarray, b: np.ndarray, starts: Gather, ends: Gather, wanted: sl
     first tokens and the pair of last tokens both score above the threshold."""
     if not len(a) or not len(b):
         return np.zeros((0, 5), np.int32)
-    i, j = (index.ravel() for index in np.indices((len(a), len(b))))
+    i, j = np.indices((len(a), len(b))).reshape(2, -1)
     linked = (starts(a[i, 0], b[j, 0])[wanted] > threshold) & (ends(a[i, 1], b[j, 1])[wanted] > threshold)
     label, pair = np.nonzero(linked)
     return np.column_stack([label + wanted.start, a[i[pair]], b[j[pair]]]).astype(np.int32)

@@ -37,10 +37,13 @@ def batch(features: list[Features], rng: np.random.Generator, labels: Labels) ->
         if not len(relations):
             continue
         spans = np.unique(relations[:, 1:3], axis=0)
-        subjects[row, spans[:, 0], 0], subjects[row, spans[:, 1], 1] = 1, 1
-        inputs["subject"][row] = chosen = spans[rng.integers(len(spans))]
+        subjects[row, spans[:, 0], 0] = 1
+        subjects[row, spans[:, 1], 1] = 1
+        chosen = spans[rng.integers(len(spans))]
+        inputs["subject"][row] = chosen
         label, _, _, first, last = relations[(relations[:, 1:3] == chosen).all(1)].T
-        objects[row, first, label], objects[row, last, n + label] = 1, 1
+        objects[row, first, label] = 1
+        objects[row, last, n + label] = 1
     return inputs, {"subjects": subjects, "objects": objects}
 
 
@@ -136,7 +139,8 @@ class Extractor:
 
 def pointer_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     """Spans of a pointer, from probabilities [length, 2]: every start with the nearest end from it on, int [n, 2]."""
-    starts, ends = (np.flatnonzero(column > threshold) for column in probabilities.T)
+    starts = np.flatnonzero(probabilities[:, 0] > threshold)
+    ends = np.flatnonzero(probabilities[:, 1] > threshold)
     nearest = np.searchsorted(ends, starts)
     found = nearest < len(ends)
     return np.column_stack([starts[found], ends[nearest[found]]])[:MAX_SPANS]

@@ -1,13 +1,12 @@
 """The report of relation extraction: scores by predicate, and each sentence with its triples."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
 from dataset import to_example
-from scoring import Aliases, Counts, NormalTriple, by_support, compare, normalise_triple, per_predicate, score
+from scoring import SCORES, Aliases, NormalTriple, by_support, compare, normalise_triple, per_predicate, score
 
 KINDS = {
     "correct": "right",
@@ -40,9 +39,9 @@ def write_report(
     by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
     by_number = by_size(gold, lambda record: len(record["spo_list"]), (1, 2, 3, 4, 6, 10))
     tables = [
-        Table("labels", "By predicate", tuple(Counts().scores()), by_predicate),
-        table_of_parts("text_length", "By characters of the text", by_length, scores),
-        table_of_parts("gold_items", "By number of gold triples", by_number, scores),
+        Table("labels", "By predicate", SCORES, by_predicate),
+        table_of_parts("text_length", "By characters of the text", SCORES, by_length, scores),
+        table_of_parts("gold_items", "By number of gold triples", SCORES, by_number, scores),
     ]
     items = [Item(r["text"], facts(r["text"], r["spo_list"], found.get(r["text"], []), aliases or {})) for r in gold]
     write(Report("Relation extraction", scores(gold), KINDS, tables, items, history), folder)
@@ -83,12 +82,12 @@ def _nested(a: str, b: str) -> bool:
 
 
 def _parts(text: str, triple: dict[str, Any]) -> list[Part]:
-    """Where training would look for the strings; nowhere if one of subject and `@value` is not in the text."""
-    located = to_example({"text": text, "spo_list": [triple]}, Counter()).triples
+    """Say where training would look for the strings: nowhere if one of subject and `@value` is not in the text."""
+    located = to_example({"text": text, "spo_list": [triple]}).triples
     spans = {"": located[0].subject, **located[0].slots} if located else {}
     slots = sorted(triple["object"].items(), key=lambda slot: slot[0] != "@value")
-    strings = [("", triple["subject"]), *slots]
-    names = ("", "@value")  # not written: the first two are always these
-    return [
-        Part("" if name in names else name, string, [spans[name]] if name in spans else []) for name, string in strings
-    ]
+    parts = []
+    for name, string in [("", triple["subject"]), *slots]:
+        shown = "" if name == "@value" else name  # the first two parts are always subject and `@value`
+        parts.append(Part(shown, string, [spans[name]] if name in spans else []))
+    return parts

@@ -129,7 +129,8 @@ def _distinct(triples: Iterable[dict[str, Any]], alias: Aliases) -> dict[NormalT
     """The first of each, as written."""
     kept: dict[NormalTriple, dict[str, Any]] = {}
     for original in triples:
-        if not _is_among(triple := normalise_triple(original), kept.keys(), alias):
+        triple = normalise_triple(original)
+        if not _is_among(triple, kept.keys(), alias):
             kept[triple] = original
     return kept
 

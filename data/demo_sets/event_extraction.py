@@ -21,10 +21,18 @@ EVENT_ROLES = {
     "财经/交易-出售/收购": ("时间", "出售方", "交易物", "出售价格", "收购方"),
 }
 
-# Each line is TEXT | EVENT | EVENT ... `fill` says what the brackets in a text mean. An event is TYPE TRIGGER
-# [ROLE=SLOT ...]. A word stands once in square brackets, but two events may have it.
-EVENTS = [(text, [event.split() for event in events]) for text, *events in (
-    line.split(" | ") for line in """
+
+def parse(lines: str) -> list[tuple[str, list[list[str]]]]:
+    """Read lines of the form TEXT | EVENT | EVENT ... A line that starts with "|" goes on with the one above.
+
+    `fill` says what the brackets in a text mean. An event is TYPE TRIGGER [ROLE=SLOT ...]. A word stands once in square
+    brackets, but two events may have it.
+    """
+    rows = (line.split(" | ") for line in lines.strip().replace("\n|", " |").splitlines())
+    return [(text, [event.split() for event in events]) for text, *events in rows]
+
+
+EVENTS = parse("""
 {date}，{person}在{city}[去世]，享年{age} | 人生-死亡 去世 时间=date 死者=person 地点=city 年龄=age
 演员{person}因病[逝世]，终年{age} | 人生-死亡 逝世 死者=person 年龄=age
 {person}于{date}[离世]，好友{person2}发文悼念 | 人生-死亡 离世 死者=person 时间=date
@@ -97,7 +105,7 @@ EVENTS = [(text, [event.split() for event in events]) for text, *events in (
 {person}[去世]，{person2}[病逝]，{city}一天送走两位老人
 | 人生-死亡 去世 死者=person 地点=city | 人生-死亡 病逝 死者=person2 地点=city
 {city}今天有小雨，{person}没有出门
-""".strip().replace("\n|", " |").splitlines())]
+""")
 
 JOINTS = ("。", "；", "\n", "　", "\n\n")
 
@@ -146,6 +154,7 @@ def files(seed: int) -> dict[str, str]:
     for split, size in SPLITS.items():
         rows = [{"text": text, "id": md5(text), "event_list": events}
                 for text, events in (compose_events(maker) for _ in range(size))]
-        contents[f"{split}.json"] = json_lines(
-            {"text": row["text"], "id": row["id"]} if split == "test" else row for row in rows)
+        if split == "test":
+            rows = [{"text": row["text"], "id": row["id"]} for row in rows]
+        contents[f"{split}.json"] = json_lines(rows)
     return contents

@@ -70,6 +70,7 @@ def files(seed: int) -> dict[str, str]:
     contents = {"schema.json": json_lines({"label": label} for label in sorted(set(ENTITY_LABELS.values())))}
     for split, size in ENTITY_SPLITS.items():
         rows = [compose_entities(maker) for _ in range(size)]
-        contents[f"{split}.json"] = json_lines(
-            {"id": number, "text": row["text"]} if split == "test" else row for number, row in enumerate(rows))
+        if split == "test":
+            rows = [{"id": number, "text": row["text"]} for number, row in enumerate(rows)]
+        contents[f"{split}.json"] = json_lines(rows)
     return contents

@@ -172,7 +172,8 @@ class Maker:
         if kind in VALUES:
             return VALUES[kind](self.rng)
         for _ in range(10_000):
-            if (name := NAMES[kind](self.rng)) not in self.used:
+            name = NAMES[kind](self.rng)
+            if name not in self.used:
                 self.used.add(name)
                 return name
         raise RuntimeError(f"out of names for {kind}: give it more parts")
@@ -208,10 +209,14 @@ def fill(template: str, slots: Slots, shift: int) -> tuple[str, Places]:
         elif closed:
             name, first = opened.pop()
             places.setdefault(name, []).append((first, start))
+        elif slot:
+            text += slots[slot]
+            places.setdefault(slot, []).append((start, shift + len(text)))
+        elif trigger:
+            text += trigger
+            places.setdefault(f"[{trigger}]", []).append((start, shift + len(text)))
         else:
-            text += slots[slot] if slot else trigger or plain
-            if slot or trigger:
-                places.setdefault(slot or f"[{trigger}]", []).append((start, shift + len(text)))
+            text += plain
     return text, places
 
 

@@ -6,11 +6,25 @@ from typing import Any
 
 from names import SPLITS, Maker, Slots, md5
 
-# SENTENCE | SLOT QUESTION OR QUESTION ... | SLOT QUESTION ...: what the slot holds answers any of the questions.
-FACTS = {topic: [(text, [(slot, asked.split("/")) for slot, asked in (item.split(" ") for item in asked)])
-                 for text, *asked in (line.split(" | ") for line in lines.strip().splitlines())]
-         for topic, lines in {
-    "person": """
+
+def parse(lines: str) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """Read lines of the form SENTENCE | SLOT QUESTION/QUESTION ... | SLOT QUESTION/QUESTION ...
+
+    What is in the slot answers each of its questions.
+    """
+    facts = []
+    for line in lines.strip().splitlines():
+        text, *rest = line.split(" | ")
+        asked = []
+        for item in rest:
+            slot, questions = item.split(" ")
+            asked.append((slot, questions.split("/")))
+        facts.append((text, asked))
+    return facts
+
+
+FACTS = {
+    "person": parse("""
 {person}出生于{city} | city {person}出生在哪里/{person}是哪里人
 {date}，{person}在{city}出生 | date {person}什么时候出生/{person}哪一年出生的 | city {person}在哪个城市出生
 {person}毕业于{school} | school {person}毕业于哪所学校/{person}是哪个学校毕业的/{person}的母校
@@ -20,29 +34,29 @@ FACTS = {topic: [(text, [(slot, asked.split("/")) for slot, asked in (item.split
 {person}现任{company}董事长 | company {person}在哪家公司当董事长/{person}是哪家公司的董事长
 {person}今年{age} | age {person}今年多大/{person}几岁了
 {person}的代表作是《{film}》 | film {person}的代表作是什么/{person}的代表作叫什么
-""",
-    "film": """
+"""),
+    "film": parse("""
 《{film}》由{person}执导 | person {film}的导演是谁/谁执导了{film}
 《{film}》由{person}和{person2}主演 | person {film}的第一主演是谁
 《{film}》于{date}上映 | date {film}什么时候上映/{film}上映时间
 《{film}》的票房达到{money} | money {film}的票房是多少/{film}票房多少钱
 《{film}》在{city}取景 | city {film}在哪里取景/{film}拍摄地点
 《{film}》改编自{person}的小说《{book}》 | book {film}改编自哪部小说/{film}的原著叫什么 | person {film}的原著作者是谁
-""",
-    "company": """
+"""),
+    "company": parse("""
 {company}成立于{date} | date {company}什么时候成立/{company}成立时间
 {company}总部位于{city} | city {company}总部在哪里/{company}在哪个城市
 {company}的创始人是{person} | person {company}是谁创办的/{company}的创始人
 {company}共有员工{people} | people {company}有多少员工/{company}员工人数
 {company}去年以{money}收购了{company2} | money {company}收购花了多少钱 | company2 {company}收购了哪家公司
-""",
-    "contest": """
+"""),
+    "contest": parse("""
 {contest}在{city}举行 | city {contest}在哪里举行/{contest}举办地
 {team}夺得{contest}冠军 | team {contest}冠军是谁/谁拿了{contest}的冠军
 {contest}将于{date}开赛 | date {contest}什么时候开始/{contest}开赛时间
 {person}在{contest}决赛中输给{person2} | person {contest}的亚军是谁 | person2 谁赢了{contest}的决赛
-""",
-}.items()}
+"""),
+}
 FILLERS = ("大家都很关心这件事", "具体情况以官方消息为准", "以上内容仅供参考", "希望能帮到你",
            "更多消息请继续关注", "这里就不多说了")
 
@@ -92,12 +106,13 @@ def files(seed: int) -> dict[str, str]:
             made = passage(maker)
             context, qas = made["context"], made["qas"][: size - count]
             count += len(qas)
-            paragraphs.append({"context": context, "qas": [
-                {"question": item["question"], "id": md5(context + item["question"])}
-                | ({} if split == "test" else {
-                    "answers": answers(context, item["answer"], maker.rng, located=split == "train")})
-                for item in qas
-            ]})
+            questions = []
+            for item in qas:
+                question = {"question": item["question"], "id": md5(context + item["question"])}
+                if split != "test":
+                    question["answers"] = answers(context, item["answer"], maker.rng, located=split == "train")
+                questions.append(question)
+            paragraphs.append({"context": context, "qas": questions})
         data = {"data": [{"paragraphs": paragraphs, "title": ""}]}
         contents[f"{split}.json"] = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
     return contents

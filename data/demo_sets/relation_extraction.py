@@ -310,7 +310,8 @@ def roughen(sentence: Sentence, rng: Random) -> Sentence:
     if rng.random() < 0.05:
         rewrite = rng.choices(list(REWRITES), list(REWRITES.values()))[0]
         values = [value for item in triples for value in (item["subject"], *item["object"].values())]
-        if changes := [(value, new) for value in values if (new := rewrite(value)) != value]:
+        changes = [(value, rewrite(value)) for value in values if rewrite(value) != value]
+        if changes:
             text = text.replace(*rng.choice(changes))
     if triples and rng.random() < 0.006:
         triples = [*triples, rng.choice(triples)]
@@ -328,5 +329,7 @@ def files(seed: int) -> dict[str, str]:
     for split, size in SPLITS.items():
         rows = [{"text": text, "spo_list": triples}
                 for text, triples in (roughen(embed(maker), maker.rng) for _ in range(size))]
-        contents[f"{split}.json"] = json_lines({"text": row["text"]} if split == "test" else row for row in rows)
+        if split == "test":
+            rows = [{"text": row["text"]} for row in rows]
+        contents[f"{split}.json"] = json_lines(rows)
     return contents

@@ -50,10 +50,13 @@ def to_features(
     labels: list[str],
     max_length: int,
     stride: int,
-    counts: Counter,
+    counts: Counter[str] | None = None,
 ) -> Iterator[Features]:
-    """Windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens. A span is in every window
-    that holds it; `counts` has the spans cut by token boundaries and what is lost."""
+    """Cut examples into windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens.
+
+    A span is in every window that holds it. `counts` gets the spans that token boundaries cut, and what is lost.
+    """
+    counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)
     for index, (example, encoding) in enumerate(zip(examples, encodings, strict=True)):
         spans = _token_spans(example, encoding.offsets, labels, counts)
@@ -65,9 +68,10 @@ def to_features(
         counts["spans lost: fit no window"] += int(lost.sum())
 
 
-def _token_spans(example: Example, offsets: np.ndarray, labels: list[str], counts: Counter) -> np.ndarray:
+def _token_spans(example: Example, offsets: np.ndarray, labels: list[str], counts: Counter[str]) -> np.ndarray:
     spans = set()
-    starts, ends = (offsets[:, 0].tolist(), offsets[:, 1].tolist()) if example.entities else ([], [])
+    if example.entities:
+        starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()
     for label, characters in example.entities:
         counts["entities"] += 1
         span = token_span(characters, starts, ends, counts)

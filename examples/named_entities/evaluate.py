@@ -14,20 +14,21 @@ from common.files import make_folder
 from common.table import format_table
 from records import read_records
 from report import write_report
-from scoring import Counts, per_label, score
+from scoring import LABEL_SCORES, per_label, score
 
 
 def main() -> None:
     args = evaluation_arguments(__doc__)
     gold = list(read_records(args.gold))
     predictions = list(read_records(args.predictions))
-    gold_texts, predicted_texts = ({record["text"] for record in records} for records in (gold, predictions))
+    gold_texts = {record["text"] for record in gold}
+    predicted_texts = {record["text"] for record in predictions}
     if not gold_texts & predicted_texts:
         raise UserError(f"{args.predictions}: has not one of the texts of {args.gold}")
     note_unmatched(gold_texts, predicted_texts, "texts")
     if args.report is not None:
         make_folder(args.report)
-    rows = [("label", *Counts().scores(), "support")]
+    rows = [("label", *LABEL_SCORES, "support")]
     for label, count in per_label(gold, predictions).items():
         rows.append((label, *(f"{value:.4f}" for value in count.scores().values()), str(count.gold)))
     print(format_table(rows), file=sys.stderr)

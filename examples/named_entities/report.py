@@ -6,7 +6,7 @@ from typing import Any
 
 from common.report import Fact, Item, Part, Report, Table, by_size, table_of_parts, write
 from records import entities
-from scoring import Counts, per_label, score
+from scoring import LABEL_SCORES, SCORES, per_label, score
 
 KINDS = {
     "correct": "right",
@@ -35,14 +35,14 @@ def write_report(
     by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
     by_number = by_size(gold, lambda record: len(list(entities(record))), (1, 2, 3, 4, 6))
     tables = [
-        Table("labels", "By label", tuple(Counts().scores()), by_label),
-        table_of_parts("text_length", "By characters of the text", by_length, scores),
-        table_of_parts("gold_items", "By number of gold entities", by_number, scores),
+        Table("labels", "By label", LABEL_SCORES, by_label),
+        table_of_parts("text_length", "By characters of the text", SCORES, by_length, scores),
+        table_of_parts("gold_items", "By number of gold entities", SCORES, by_number, scores),
     ]
-    items = [
-        Item(text, facts(set(entities(record)), set(entities(found.get(text, {"label": {}})))))
-        for text, record in ((record["text"], record) for record in gold)
-    ]
+    items = []
+    for record in gold:
+        predicted = found.get(record["text"], {"label": {}})
+        items.append(Item(record["text"], facts(set(entities(record)), set(entities(predicted)))))
     write(Report("Named entities", scores(gold), KINDS, tables, items, history), folder)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from records import entities
 
 SCORES = ("precision", "recall", "f1", "macro_f1")
+LABEL_SCORES = ("precision", "recall", "f1", "string_f1")  # those of a label
 
 
 @dataclass
@@ -27,7 +28,14 @@ class Counts:
     correct_strings: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+        return Counts(
+            self.predicted + other.predicted,
+            self.gold + other.gold,
+            self.correct + other.correct,
+            self.predicted_strings + other.predicted_strings,
+            self.gold_strings + other.gold_strings,
+            self.correct_strings + other.correct_strings,
+        )
 
     def scores(self) -> dict[str, float]:
         """`precision`, `recall`, `f1` and the organisers' `string_f1`, 4 decimals; 0.0 for a ratio over nothing."""
@@ -65,10 +73,13 @@ def per_label(
     predictions = {record["text"]: record for record in predicted_records}
     counts: dict[str, Counts] = defaultdict(Counts)
     for text, record in {record["text"]: record for record in gold_records}.items():
-        gold, predicted = set(entities(record)), set(entities(predictions.get(text, {"label": {}})))
+        gold = set(entities(record))
+        predicted = set(entities(predictions.get(text, {"label": {}})))
         for label in {label for label, *_ in gold | predicted}:
-            ours, theirs = ({e for e in found if e[0] == label} for found in (predicted, gold))
-            our_strings, their_strings = ({string for _, string, *_ in found} for found in (ours, theirs))
+            ours = {entity for entity in predicted if entity[0] == label}
+            theirs = {entity for entity in gold if entity[0] == label}
+            our_strings = {string for _, string, *_ in ours}
+            their_strings = {string for _, string, *_ in theirs}
             counts[label] += Counts(
                 len(ours), len(theirs), len(ours & theirs),
                 len(our_strings), len(their_strings), len(our_strings & their_strings),

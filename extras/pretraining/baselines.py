@@ -41,7 +41,8 @@ class Counts:
         """log of p(token | left neighbour) p(right neighbour | token), with absolute discounting; a masked neighbour
         tells nothing."""
         rows = np.arange(len(inputs["token_ids"]))[:, None]
-        left, right = (inputs["token_ids"][rows, inputs["positions"] + step].ravel() for step in (-1, 1))
+        left = inputs["token_ids"][rows, inputs["positions"] - 1].ravel()
+        right = inputs["token_ids"][rows, inputs["positions"] + 1].ravel()
         after = self.pairs[left].toarray() + self.left_over[left, None] * self.frequency
         before = self.pairs_by_right[:, right].toarray().T + self.left_over * self.frequency[right, None]
         before[right == self.mask_id] = 1

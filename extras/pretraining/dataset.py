@@ -62,7 +62,8 @@ class Text:
             for _, line in read_lines(path):
                 if text := line.strip():
                     passages += 1
-                    if self.part == "all" or (passages % HELD_OUT == 0) == (self.part == "dev"):
+                    held_out = passages % HELD_OUT == 0
+                    if self.part == "all" or held_out == (self.part == "dev"):
                         yield number, text
             if not passages:
                 raise UserError(f"{path}: only blank lines, expected one passage per line")
@@ -80,7 +81,8 @@ class Text:
 def read_corpus(text: Text, tokenizer: Tokenizer, cache: Path) -> Corpus:
     """The passages as tokens. jieba needs minutes for 100 MB, so they are kept in `cache` (.npz), too, and read from
     there if it was made of the same text with the same vocabulary."""
-    key = "\n".join([*text.digest[1:], load_jieba().__version__, *tokenizer.tokens])
+    _, digest = text.digest
+    key = "\n".join([digest, load_jieba().__version__, *tokenizer.tokens])
     names = [field.name for field in fields(Corpus)]
     # a damaged one is made anew
     with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error), np.load(cache) as arrays:
@@ -143,11 +145,18 @@ class Windows(Sequence):
 
 
 def file_weights(files: Sequence[Path], weights: dict[str, float]) -> list[float]:
-    """The weight of each file. Raises UserError for a pattern that fits none, and if nothing is left."""
+    """Find the weight of each file. Raises UserError for a pattern that fits none, and if nothing is left."""
     for pattern in weights:
         if not any(fnmatch(file.name, pattern) for file in files):
             raise UserError(f"weights: no train file is called {pattern}")
-    found = [next((weights[pattern] for pattern in weights if fnmatch(file.name, pattern)), 1.0) for file in files]
+
+    def weight_of(file: Path) -> float:
+        for pattern, weight in weights.items():
+            if fnmatch(file.name, pattern):
+                return weight
+        return 1.0
+
+    found = [weight_of(file) for file in files]
     if not any(found):
         raise UserError("weights: all train files have the weight 0")
     return found

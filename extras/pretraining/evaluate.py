@@ -32,7 +32,8 @@ def main() -> None:
     source = resolve_encoder(args.encoder, MAX_LENGTH)
     windows = Windows(to_corpus(text, source.tokenizer), source.tokenizer, MAX_LENGTH, MAX_LENGTH - 2)
     if not len(windows):
-        raise UserError(f"{args.input}: no token to score" + f" in every {HELD_OUT}th passage of a file" * args.dev)
+        where = f" in every {HELD_OUT}th passage of a file" if args.dev else ""
+        raise UserError(f"{args.input}: no token to score{where}")
     counts = None
     if args.train is not None:
         train = Text(find_files(args.train), "train" if args.dev else "all")
@@ -47,8 +48,8 @@ def main() -> None:
 
     scores = score(tensorflow_engine(load_model(source)), windows, source.tokenizer)
     if counts:
-        for baseline in (counts.unigram, counts.bigram):
-            scores[baseline.__name__] = score(baseline, windows, source.tokenizer)
+        for name, baseline in {"unigram": counts.unigram, "bigram": counts.bigram}.items():
+            scores[name] = score(baseline, windows, source.tokenizer)
     print(json.dumps(scores))
 
 

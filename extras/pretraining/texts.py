@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from common.cli import UserError, run_command
-from common.files import atomic_write, check_output_path, read_json, read_jsonl
+from common.files import atomic_write, check_output_path, peeked, read_json, read_jsonl
 
 
 def main() -> None:
@@ -31,12 +31,11 @@ def read_texts(path: str) -> Iterator[str]:
     try:
         records = [read_json(path)]
     except UserError as error:  # several lines of JSON are none
-        lines = (record for _, record in read_jsonl(path))
         try:
-            records = [next(lines)]
+            lines = peeked(record for _, record in read_jsonl(path))
         except UserError:  # nor is this one
             raise error from None
-        records += lines
+        records = list(lines)
     texts = [" ".join(text.split()) for text in _find(records)]
     if not any(texts):
         raise UserError(f'{path}: no "text" and no "context"')

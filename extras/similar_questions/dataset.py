@@ -50,12 +50,14 @@ class Features:
 # --- files -> groups
 
 
-def read_groups(path: str | Path, counts: Counter) -> list[Group]:
-    """JSON lines as SimBERT's, {"text": question, "synonyms": [question, ...]}; or, from a name ending in .tsv, the
-    similar ones of the pairs that `read_rows` finds.
+def read_groups(path: str | Path, counts: Counter[str] | None = None) -> list[Group]:
+    """Read the groups of a file.
 
-    `counts` has what is left out. Raises UserError, naming the file and the line, for another form.
+    Its lines are JSON as SimBERT's, {"text": question, "synonyms": [question, ...]}. If its name ends in .tsv, its
+    groups are the similar ones of the pairs that `read_rows` finds. `counts` gets what is left out. Raises UserError,
+    naming the file and the line, for another form.
     """
+    counts = Counter() if counts is None else counts
     if str(path).endswith(".tsv"):
         rows = list(read_rows(path))
         counts["pairs left out: not similar"] += sum(not row.similar for row in rows)
@@ -101,9 +103,9 @@ def _read_synonyms(path: str | Path) -> Iterator[list[str]]:
 
 def _families(groups: Sequence[tuple[str, ...]]) -> list[int]:
     """The connected component of each group."""
-    numbers: dict[str, int] = {}
-    edges = [(numbers.setdefault(group[0], len(numbers)), numbers.setdefault(question, len(numbers)))
-             for group in groups for question in group]  # fmt: skip
+    questions = dict.fromkeys(question for group in groups for question in group)
+    numbers = {question: number for number, question in enumerate(questions)}
+    edges = [(numbers[group[0]], numbers[question]) for group in groups for question in group]
     rows, columns = np.array(edges).T
     shape = (len(numbers), len(numbers))
     _, family = connected_components(coo_array((np.ones(len(rows)), (rows, columns)), shape), directed=False)
@@ -111,11 +113,14 @@ def _families(groups: Sequence[tuple[str, ...]]) -> list[int]:
 
 
 def split(groups: list[Group]) -> tuple[list[Group], list[Group]]:
-    """(train, dev): whole families, so that no question of dev is one of train."""
-    sides: tuple[list[Group], list[Group]] = [], []
+    """Split into (train, dev) by whole families, so that no question of dev is one of train."""
+    train, dev = [], []
     for group in groups:
-        sides[group.family % KEPT_OUT == KEPT_OUT - 1].append(group)
-    return sides
+        if group.family % KEPT_OUT == KEPT_OUT - 1:
+            dev.append(group)
+        else:
+            train.append(group)
+    return train, dev
 
 
 # --- groups -> features
@@ -138,8 +143,11 @@ def to_features(groups: Sequence[Group], tokens: dict[str, np.ndarray], rng: np.
     return features
 
 
-def tokenize(questions: Iterable[str], tokenizer: Tokenizer, most: int, counts: Counter) -> dict[str, np.ndarray]:
-    """The first `most` tokens of each question, int32 [n]. `counts` has how many questions are cut or have none."""
+def tokenize(
+    questions: Iterable[str], tokenizer: Tokenizer, most: int, counts: Counter[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Give each question its first `most` tokens, int32 [n]. `counts` gets how many are cut or have none."""
+    counts = Counter() if counts is None else counts
     different = list(dict.fromkeys(questions))
     tokens = {}
     for question, encoding in zip(different, tokenizer.encode(different), strict=True):
@@ -153,20 +161,24 @@ def tokenize(questions: Iterable[str], tokenizer: Tokenizer, most: int, counts: 
 
 
 def pair_batch(features: list[Features], _rng: np.random.Generator | None, tokenizer: Tokenizer) -> tuple[dict, dict]:
-    """Inputs `token_ids` and `segment_ids` int32 [pairs, 2, length]: [CLS] first [SEP] second [SEP], and the second
-    first; `positions` int32 [pairs, 2, t] of what says which token comes next. Labels `tokens` int32 [pairs, 2, t],
-    these next tokens, 0 where there are fewer; `families` int32 [pairs]."""
+    """Make the inputs and targets of a batch, of each pair in both directions.
+
+    The inputs are `token_ids` and `segment_ids` int32 [pairs, 2, length], of [CLS] first [SEP] second [SEP], and
+    `positions` int32 [pairs, 2, t] of what says which token comes next. The targets are `tokens` int32 [pairs, 2, t],
+    these next tokens, 0 where there are fewer, and `families` int32 [pairs].
+    """
+
+    def padded(arrays: list[np.ndarray]) -> np.ndarray:
+        return pad(arrays).reshape(len(features), 2, -1)
+
     rows = [pair for one in features for pair in ((one.first, one.second), (one.second, one.first))]
     both = [_joined(first, second, tokenizer) for first, second in rows]
     segments = [np.repeat(np.int32([0, 1]), [len(first) + 2, len(second) + 1]) for first, second in rows]
     positions = [np.arange(len(first) + 1, len(first) + len(second) + 2, dtype=np.int32) for first, second in rows]
     tokens = [np.append(second, np.int32(tokenizer.sep_id)) for _, second in rows]
-    token_ids, segment_ids, positions, tokens = (
-        pad(arrays).reshape(len(features), 2, -1) for arrays in (both, segments, positions, tokens)
-    )
     families = np.array([one.family for one in features], np.int32)
-    inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "positions": positions}
-    return inputs, {"tokens": tokens, "families": families}
+    inputs = {"token_ids": padded(both), "segment_ids": padded(segments), "positions": padded(positions)}
+    return inputs, {"tokens": padded(tokens), "families": families}
 
 
 def _joined(first: np.ndarray, second: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
@@ -176,5 +188,5 @@ def _joined(first: np.ndarray, second: np.ndarray, tokenizer: Tokenizer) -> np.n
 
 def question_inputs(tokens: Sequence[np.ndarray], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
     """{"token_ids": int32 [questions, length]}: [CLS] question [SEP]."""
-    ends = np.int32([tokenizer.cls_id]), np.int32([tokenizer.sep_id])
-    return {"token_ids": pad([np.concatenate([ends[0], ids, ends[1]]) for ids in tokens])}
+    cls, sep = np.int32([tokenizer.cls_id]), np.int32([tokenizer.sep_id])
+    return {"token_ids": pad([np.concatenate([cls, ids, sep]) for ids in tokens])}

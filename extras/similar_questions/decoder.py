@@ -77,33 +77,36 @@ class Decoder:
             furthest = (embeddings.shape[0] - 1) // 2
             apart = tf.clip_by_value(all_positions[:, None, :] - positions[:, :, None], -furthest, furthest)
             distances = tf.gather(embeddings, apart + furthest)  # [rows, n, T, size]
-        kept = []
+        keys, values = [], []
         for block in range(self.layers):
             names = kinds.block_layers(block, self._names)
             attention, attention_norm, feed_forward, feed_forward_norm = map(self._layer, names)
-            before = past and (past.keys[:, block], past.values[:, block])
-            mixed, *of_block = self._attend(attention, x, angles, distances, before, valid)
+            before = None if past is None else (past.keys[:, block], past.values[:, block])
+            mixed, key, value = self._attend(attention, x, angles, distances, before, valid)
             x = attention_norm(x + mixed)
             x = feed_forward_norm(x + feed_forward(x))
-            kept.append(of_block)
-        keys, values = (tf.stack(parts, 1) for parts in zip(*kept, strict=True))
-        return x, keys, values
+            keys.append(key)
+            values.append(value)
+        return x, tf.stack(keys, 1), tf.stack(values, 1)
 
     def _attend(self, layer, x, angles, distances, before, valid):
         """Attention of new tokens to all; also the keys and values of all [rows, heads, T, size]."""
         rows, n = tf.shape(x)[0], tf.shape(x)[1]
-        query, key, value = (
-            tf.transpose(tf.reshape(dense(x), [rows, n, layer.heads, size]), [0, 2, 1, 3])
-            for dense, size in (
-                (layer.q_dense, layer.key_size),
-                (layer.k_dense, layer.key_size),
-                (layer.v_dense, layer.head_size),
-            )
-        )
+
+        def projected(dense, size):
+            """[rows, n, hidden size] -> [rows, heads, n, size]."""
+            return tf.transpose(tf.reshape(dense(x), [rows, n, layer.heads, size]), [0, 2, 1, 3])
+
+        query = projected(layer.q_dense, layer.key_size)
+        key = projected(layer.k_dense, layer.key_size)
+        value = projected(layer.v_dense, layer.head_size)
         if angles is not None:
-            query, key = (rotate(side, tf.sin(angles), tf.cos(angles)) for side in (query, key))
-        if before:
-            key, value = (tf.concat([old, new], 2) for old, new in zip(before, (key, value), strict=True))
+            sine, cosine = tf.sin(angles), tf.cos(angles)
+            query = rotate(query, sine, cosine)
+            key = rotate(key, sine, cosine)
+        if before is not None:
+            key = tf.concat([before[0], key], 2)
+            value = tf.concat([before[1], value], 2)
         query *= layer.key_size**-0.5
         scores = tf.matmul(query, key, transpose_b=True)
         if distances is not None:

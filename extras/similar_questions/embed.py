@@ -15,10 +15,13 @@ BATCH_SIZE = 256  # questions; common.inference.MAX_TOKENS bounds longer ones
 Embed = Callable[[Sequence[str]], np.ndarray]  # questions -> float32 [questions, size]
 
 
-def embed(questions: Sequence[str], engine: Engine, tokenizer: Tokenizer, most: int, counts: Counter) -> np.ndarray:
-    """float32 [questions, size]; the first `most` tokens of each are read, and one without any has a vector, too.
+def embed(
+    questions: Sequence[str], engine: Engine, tokenizer: Tokenizer, most: int, counts: Counter[str] | None = None
+) -> np.ndarray:
+    """Compute the vectors, float32 [questions, size]. Of each question the first `most` tokens are read; one without
+    any has a vector, too.
 
-    engine: that of `model.question_model`. counts: how many questions are cut.
+    engine: that of `model.question_model`. `counts` gets how many questions are cut.
     """
     tokens = tokenize(questions, tokenizer, most, counts)
     items = [tokens[question] for question in questions]
@@ -29,8 +32,8 @@ def embed(questions: Sequence[str], engine: Engine, tokenizer: Tokenizer, most: 
     return np.array(in_length_order(items, [len(ids) + 2 for ids in items], vectors, BATCH_SIZE), np.float32)
 
 
-def load_embed(run_folder: str, counts: Counter) -> Embed:
-    """That of a finished run. Raises UserError for a folder that is none, before TensorFlow is imported."""
+def load_embed(run_folder: str, counts: Counter[str] | None = None) -> Embed:
+    """Load the model of a finished run. Raises UserError for a folder that is none, before TensorFlow is imported."""
     folder, config, source = load_run(run_folder, Config)
 
     from model import load_encoder, question_model

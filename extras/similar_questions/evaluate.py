@@ -41,7 +41,7 @@ def main() -> None:
     if args.generated is not None:
         if has_vectors:
             raise UserError("--generated: expected without --model, --encoder and --tfidf, which are for --pairs")
-        groups = read_groups(args.train, Counter()) if args.train is not None else []
+        groups = read_groups(args.train) if args.train is not None else []
         known = {question for group in groups for question in group.questions}
         print(json.dumps(novelty(read_generated(args.generated), known)))
         return
@@ -67,8 +67,8 @@ def tfidf(questions: list[str]) -> sparse.csr_array:
     return sparse.csr_array(vectors)
 
 
-def encoder_embed(name: str, counts: Counter) -> Embed:
-    """The vectors of [CLS] of a published encoder."""
+def encoder_embed(name: str, counts: Counter[str] | None = None) -> Embed:
+    """Load a published encoder, whose vectors are those of [CLS]."""
     source = resolve_encoder(name, MOST_TOKENS + 2)
 
     from common.encoder import build_encoder, load_pretrained

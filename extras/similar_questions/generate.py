@@ -55,12 +55,19 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     cannot be, and an --output that cannot be written."""
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
-    samples, top_p, seed = (f"(default: {default})" for default in DRAWING.values())
-    parser.add_argument("--samples", type=int, metavar="N", help=f"drawn for each question, before ranking {samples}")
     parser.add_argument(
-        "--top-p", type=float, metavar="P", help=f"draw from the likeliest tokens that together have it {top_p}"
+        "--samples",
+        type=int,
+        metavar="N",
+        help=f"drawn for each question, before ranking (default: {DRAWING['samples']})",
     )
-    parser.add_argument("--seed", type=int, help=f"of what is drawn {seed}")
+    parser.add_argument(
+        "--top-p",
+        type=float,
+        metavar="P",
+        help=f"draw from the likeliest tokens that together have it (default: {DRAWING['top_p']})",
+    )
+    parser.add_argument("--seed", type=int, help=f"of what is drawn (default: {DRAWING['seed']})")
     parser.add_argument("--beam", type=int, metavar="N", help="search with so many beams in place of drawing")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="questions at a time")
     args = parser.parse_args()
@@ -82,8 +89,10 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
-    """What writes similar questions, with a run and settings as the commands take them. Raises UserError for a folder
-    that is no finished run, before TensorFlow is imported."""
+    """Load what writes similar questions, with the run and the options of the command line.
+
+    Raises UserError for a folder that is no finished run, before TensorFlow is imported.
+    """
     folder, config, source = load_run(args.model, Config)
 
     from decoder import Decoder
@@ -107,20 +116,27 @@ def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
             different_from(question, map(tokenizer.decode, of_one))
             for question, of_one in zip(questions, written, strict=True)
         ]
-        vectors = embed([*questions, *itertools.chain(*texts)], engine, tokenizer, longest, Counter())
-        others = np.split(vectors[len(questions) :], np.cumsum([len(of_one) for of_one in texts])[:-1])
-        return [
-            sorted(map(Similar, of_one, cosines.astype(float).round(4).tolist()), key=lambda found: -found.similarity)
-            for of_one, cosines in zip(texts, map(np.matmul, others, vectors), strict=True)
-        ]
+        vectors = embed([*questions, *itertools.chain(*texts)], engine, tokenizer, longest)
+        similar = []
+        end = len(questions)
+        for vector, of_one in zip(vectors[:end], texts, strict=True):
+            start, end = end, end + len(of_one)
+            cosines = np.matmul(vectors[start:end], vector).astype(float).round(4).tolist()
+            similar.append(sorted(map(Similar, of_one, cosines), key=lambda found: -found.similarity))
+        return similar
 
     return generate
 
 
 def different_from(question: str, texts: Iterable[str]) -> list[str]:
-    """Each text once, in order, without those that are the question but for case, white space and punctuation."""
-    seen = {bare(question)}
-    return [text for text in texts if (key := bare(text)) and not (key in seen or seen.add(key))]
+    """Keep each text once, in order, without those that are the question but for case, white space and punctuation."""
+    seen, different = {bare(question)}, []
+    for text in texts:
+        key = bare(text)
+        if key and key not in seen:
+            seen.add(key)
+            different.append(text)
+    return different
 
 
 def bare(text: str) -> str:

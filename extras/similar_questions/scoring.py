@@ -54,13 +54,14 @@ def score_rows(rows: Sequence[Row], questions: list[str], vectors: Vectors) -> d
     """`retrieval` and `classification` of the rows of a file; `questions` are the different ones in it, with their
     `vectors`. What is not in the file (no similar pairs, or only such) has no scores."""
     number = {question: i for i, question in enumerate(questions)}
-    first, second = ([number[question] for question in column] for column in list(zip(*rows, strict=True))[:2])
-    labels = np.array([row.similar for row in rows])
+    first = [number[row.first] for row in rows]
+    second = [number[row.second] for row in rows]
+    is_similar = np.array([row.similar for row in rows])
     scores = {}
-    if 0 < labels.sum() < len(labels):
-        scores |= classification((vectors[first] * vectors[second]).sum(-1), labels)
+    if 0 < is_similar.sum() < len(is_similar):
+        scores |= classification((vectors[first] * vectors[second]).sum(-1), is_similar)
     similar = defaultdict(set)
-    for one, other in np.array([first, second]).T[labels].tolist():
+    for one, other in np.array([first, second]).T[is_similar].tolist():
         if one != other:
             similar[one].add(other)
             similar[other].add(one)

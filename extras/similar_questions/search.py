@@ -102,12 +102,13 @@ def empty_index(size: int, total: int, approximate: bool, every: Callable[[int],
 def fill(folder: Path, index: faiss.Index, embed: Embed, path: str, total: int) -> None:
     """Adds the vectors of all questions, and writes the index, the questions and where each of them is."""
     places = np.zeros((total, 2), np.int64)  # line in the input, first byte in questions.txt
-    rows = iter(places)
+    done = 0
     with (folder / "questions.txt").open("wb") as file, tqdm(desc="indexing", total=total, unit=" questions") as bar:
         for chunk in chunks(questions_of(path), CHUNK):
-            for number, text in chunk:
-                next(rows)[:] = number, file.tell()
+            for row, (number, text) in enumerate(chunk, start=done):
+                places[row] = number, file.tell()
                 file.write(f"{text}\n".encode())
+            done += len(chunk)
             index.add(embed([text for _, text in chunk]))
             bar.update(len(chunk))
     np.save(folder / "places.npy", places)
@@ -132,11 +133,12 @@ def search(args: argparse.Namespace) -> None:
     load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
     if model != digest(args.model):
         raise UserError(f"{args.index}: was made with another model than {args.model}")
-    lines = read_lines(args.input) if args.input is not None else iter([(1, args.text)])
-    lines = peeked(lines)
+    if args.input is not None:
+        asked = peeked(line.strip() for _, line in read_lines(args.input))
+    else:
+        asked = [args.text.strip()]
     counts = Counter()
     embed = load_embed(args.model, counts)
-    asked = (line.strip() for _, line in lines)
     write_jsonl("-", find(asked, index, places, args.index / "questions.txt", embed, args.k))
     print_counts(counts)
 

@@ -72,7 +72,7 @@ def train(
 
     def evaluate() -> dict[str, float]:
         found, questions = losses(batches_of(dev, epoch=0)), questions_of(dev)
-        vectors = embed(questions, engine, source.tokenizer, config.question_length, Counter())
+        vectors = embed(questions, engine, source.tokenizer, config.question_length)
         return {"dev_loss": sum(found.values())} | found | score_groups(dev, questions, vectors)
 
     for epoch in training.epochs(config.epochs):

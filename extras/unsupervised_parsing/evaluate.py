@@ -66,7 +66,8 @@ def read_words(gold: str, predictions: str) -> Iterator[tuple[list[str], list[st
             shorter = gold if theirs is None else predictions
             raise UserError(f"{shorter}: ends before the other file does, expected as many lines")
         theirs, ours = theirs.split(), ours.split()
-        if (expected := "".join(theirs)) != (found := "".join(ours)):
+        expected, found = "".join(theirs), "".join(ours)
+        if expected != found:
             i = next(i for i, (a, b) in enumerate(zip_longest(expected, found)) if a != b)
             said = f"expected {expected[i : i + 10]!r} after {i} characters, found {found[i : i + 10]!r}"
             raise UserError(f"{predictions}, line {number}: not the text of {gold}: {said}")
@@ -78,8 +79,12 @@ def score_trees(gold: str, predictions: str, baselines: bool) -> dict[str, Any]:
     scores = score_tree(trees, list(read_trees(predictions, trees)))
     if baselines:
         rng = np.random.default_rng(0)
-        others: list[Callable[[int], Tree]] = [left_branching, right_branching, lambda n: random_tree(n, rng)]
-        for name, tree in zip(("left_branching", "right_branching", "random"), others, strict=True):
+        others: dict[str, Callable[[int], Tree]] = {
+            "left_branching": left_branching,
+            "right_branching": right_branching,
+            "random": lambda n: random_tree(n, rng),
+        }
+        for name, tree in others.items():
             scores[name] = score_tree(trees, [tree(len(sentence.words)) for sentence in trees])
     return scores
 

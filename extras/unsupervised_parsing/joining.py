@@ -51,7 +51,8 @@ def contrast(scores: np.ndarray) -> np.ndarray:
 def count_joins(sentences: list[Sentence], word_length: float) -> int:
     """How many neighbours have to be joined for words of so many characters on average. Raises UserError where that
     cannot be."""
-    characters, spans = sum(len(s.text) for s in sentences), sum(len(s.spans) for s in sentences)
+    characters = sum(len(sentence.text) for sentence in sentences)
+    spans = sum(len(sentence.spans) for sentence in sentences)
     most = sum(int(joinable(sentence).sum()) for sentence in sentences)
     joins = round(max(spans - characters / word_length, 0))
     if not 1 <= joins <= most:
@@ -75,7 +76,9 @@ def sample_sentences(text: str) -> list[Sentence]:
                 seen += 1
                 if len(sample) < SAMPLE:
                     sample.append(line)
-                elif (place := rng.randrange(seen)) < SAMPLE:
+                    continue
+                place = rng.randrange(seen)
+                if place < SAMPLE:
                     sample[place] = line
     if not sample:
         raise UserError(f"{text}: only blank lines, expected a sentence per line")

@@ -50,8 +50,10 @@ def known_words(name: str | None) -> Callable[[str], object]:
         jieba = load_jieba()
         jieba.initialize()
         return jieba.get_FREQ  # None, or 0 where it is only the beginning of a word
-    known = {line.split()[0] for _, line in read_lines(name) if line.strip()} if name is not None else set()
-    return known.__contains__
+    if name is None:
+        return lambda word: False
+    known = {line.split()[0] for _, line in read_lines(name) if line.strip()}
+    return lambda word: word in known
 
 
 if __name__ == "__main__":

@@ -51,7 +51,8 @@ def main() -> None:
         from pictures import draw, prepare
 
         prepare(args.pictures)
-    sentences = check_sizes(read_sentences(args.input, "tokens" if args.spans == "own" else args.spans), args.input)
+    spans = "tokens" if args.spans == "own" else args.spans
+    sentences = check_sizes(read_sentences(args.input, spans), args.input)
     first = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
 
@@ -73,7 +74,8 @@ def main() -> None:
                 tqdm.write(f"line {line}: too long to be drawn", file=sys.stderr)
             elif args.pictures is not None and parsed.words:
                 draw(parsed.words, parsed.matrix, parsed.brackets, Path(args.pictures) / str(line))
-            file.write((to_json(line, parsed) if args.json else bracketed(parsed.words, parsed.brackets)) + "\n")
+            tree = to_json(line, parsed) if args.json else bracketed(parsed.words, parsed.brackets)
+            file.write(f"{tree}\n")
 
 
 def check_sizes(sentences: Iterable[tuple[int, Sentence]], path: str) -> Iterator[tuple[int, Sentence]]:
@@ -91,7 +93,8 @@ def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine) -
     pieces = (piece for _, found in again for _, piece in found)
     both_ways = relatedness(pieces, all_pairs, engine, tokenizer.mask_id)
     for sentence, found in cut:
-        n, parts = len(sentence.spans), [first for first, _ in found]
+        n = len(sentence.spans)
+        parts = [first for first, _ in found]
         matrix = np.zeros((n, n), np.float32)
         for first, end in pairwise([*parts, n]):
             i, j = first + all_pairs(end - first).T

@@ -41,14 +41,14 @@ def relatedness(
     engine: that of `model.build_model`. The copies of several pieces share batches by length; streaming.
     """
     for group in _groups(pieces, pairs_of):
-        copies = [
-            (piece, a, b)
-            for piece, pairs in group
-            for a, b in [*((i, i) for i in range(len(piece.bounds) - 1)), *pairs.tolist()]
-        ]
+        copies = []
+        for piece, pairs in group:
+            copies += [(piece, i, i) for i in range(len(piece.bounds) - 1)]
+            copies += [(piece, i, j) for i, j in pairs.tolist()]
         lengths = [len(piece.token_ids) for piece, _, _ in copies]
         vectors = in_length_order(copies, lengths, lambda batch: engine(masked(batch, mask_id)), MAX_TOKENS)
-        vectors, start = np.array(vectors, np.float32), 0
+        vectors = np.array(vectors, np.float32)
+        start = 0
         for piece, pairs in group:
             alone = vectors[start : start + len(piece.bounds) - 1, 0]
             start += len(alone)

@@ -61,7 +61,8 @@ def place(
             following, *child = places[at]
             children.append(tuple(child))
             at = following
-        x, level = (children[0][0] + children[-1][0]) / 2, 1 + max(level for _, level in children)
+        x = (children[0][0] + children[-1][0]) / 2
+        level = 1 + max(level for _, level in children)
         places[start] = (end, x, level)
         nodes.append((x, level, children))
     return nodes, max((level for _, level, _ in nodes), default=0)

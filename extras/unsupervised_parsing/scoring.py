@@ -21,8 +21,13 @@ def add(counts: Iterable[Counts]) -> Counts:
 
 def count_words(predicted: list[str], gold: list[str]) -> Counts:
     """A word is right if it has both ends where gold has a word's."""
-    ours, theirs = ({*pairwise(accumulate(map(len, words), initial=0))} for words in (predicted, gold))
+    ours, theirs = _places(predicted), _places(gold)
     return len(ours & theirs), len(ours), len(theirs)
+
+
+def _places(words: list[str]) -> set[tuple[int, int]]:
+    """Give the characters [start, end) of each word."""
+    return set(pairwise(accumulate(map(len, words), initial=0)))
 
 
 def count_brackets(tree: Tree, gold_heads: list[int], marks: list[bool]) -> Counts:
@@ -37,17 +42,23 @@ def count_brackets(tree: Tree, gold_heads: list[int], marks: list[bool]) -> Coun
             yields[above].add(word)
             above = gold_heads[above] - 1
     theirs = {tuple(sorted(found)) for found in yields}
-    ours, theirs = ({found for found in side if 1 < len(found) < len(kept)} for side in (ours, theirs))
+    ours = {found for found in ours if 1 < len(found) < len(kept)}
+    theirs = {found for found in theirs if 1 < len(found) < len(kept)}
     return len(ours & theirs), len(ours), len(theirs)
 
 
 def count_attachment(heads: list[int], gold_heads: list[int], marks: list[bool]) -> tuple[int, int, int, int]:
     """Words with the right head, and how many there are; right edges whatever their direction, and how many there are.
     Of the words that are no `marks`: what hangs on a mark hangs on the mark's head."""
-    ours, theirs = (without_marks(side, marks) for side in (heads, gold_heads))
+    ours, theirs = without_marks(heads, marks), without_marks(gold_heads, marks)
     right = sum(ours[word] == theirs[word] for word in ours)
-    edges = [{frozenset(edge) for edge in side.items() if edge[1]} for side in (ours, theirs)]
-    return right, len(theirs), len(edges[0] & edges[1]), len(edges[1])
+    our_edges, their_edges = _edges(ours), _edges(theirs)
+    return right, len(theirs), len(our_edges & their_edges), len(their_edges)
+
+
+def _edges(heads: dict[int, int]) -> set[frozenset[int]]:
+    """Give the edges between a word and its head, whatever their direction. The root has none."""
+    return {frozenset((word, head)) for word, head in heads.items() if head}
 
 
 def without_marks(heads: list[int], marks: list[bool]) -> dict[int, int]:

@@ -69,7 +69,9 @@ def score(
     pieces = (piece for _, found in again for _, piece in found)
     both_ways = relatedness(pieces, neighbours, engine, tokenizer.mask_id)
     for sentence, found in cut:
-        yield sentence, contrast(np.concatenate([np.zeros(0, np.float32), *(next(both_ways).mean(1) for _ in found)]))
+        scores = [np.zeros(0, np.float32)]  # all that a blank line has
+        scores += [next(both_ways).mean(1) for _ in found]
+        yield sentence, contrast(np.concatenate(scores))
 
 
 def to_line(sentence: Sentence, scores: np.ndarray, threshold: float, as_json: bool) -> str:

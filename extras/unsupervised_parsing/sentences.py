@@ -41,7 +41,12 @@ def read_sentences(path: str, spans: str = "tokens") -> Iterator[tuple[int, Sent
         lines = ((tree.line, tree.words if spans == "given" else ["".join(tree.words)]) for tree in trees)
     else:
         lines = ((number, line.split()) for number, line in read_lines(path))
-    cut = tokens if spans == "tokens" else load_jieba().lcut if spans == "jieba" else None
+    if spans == "tokens":
+        cut = tokens
+    elif spans == "jieba":
+        cut = load_jieba().lcut
+    else:
+        cut = None
     for number, parts in lines:
         yield number, to_sentence(parts, cut) if cut else Sentence(parts)
 
@@ -91,7 +96,9 @@ def read_treebank(path: str) -> Iterator[Tree]:
             first = first if rows else number
             rows.append((columns[1], int(columns[6]), columns[3] == "PUNCT"))
         elif rows:
-            words, heads, marks = map(list, zip(*rows, strict=True))
+            words = [word for word, _, _ in rows]
+            heads = [head for _, head, _ in rows]
+            marks = [mark for _, _, mark in rows]
             if not is_tree(heads):
                 raise UserError(f"{path}, line {first}: the heads of this sentence are no tree")
             yield Tree(first, words, heads, marks)

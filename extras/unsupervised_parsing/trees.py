@@ -38,7 +38,9 @@ def split(n: int, choose: Callable[[int, int], int]) -> list[Bracket]:
         start, end = stack.pop()
         if end - start > 1:
             k = choose(start, end)
-            brackets += [(start, end), (k, end)] if end - k > 1 else [(start, end)]
+            brackets.append((start, end))
+            if end - k > 1:
+                brackets.append((k, end))
             stack += [(k + 1, end), (start, k)]
     return brackets
 
@@ -101,9 +103,11 @@ def best_heads(scores: np.ndarray, roots: np.ndarray) -> list[int]:
         i, j, right, is_closed = stack.pop()
         if i == j:
             continue
-        k = int((closed_at if is_closed else opened_at)[i, j, right])
+        split_at = closed_at if is_closed else opened_at
+        k = int(split_at[i, j, right])
         if not is_closed:
-            heads[j if right else i] = i if right else j
+            head, dependent = (i, j) if right else (j, i)
+            heads[dependent] = head
             stack += [(i, k, 1, True), (k + 1, j, 0, True)]
         elif right:
             stack += [(i, k, 1, False), (k, j, 1, True)]
