@@ -30,7 +30,6 @@ sys.path.insert(0, str(ROOT / "extras" / "unsupervised_parsing"))
 from model import build_model, states
 from parse import parse
 from perturb import all_pairs, masked, neighbours
-from segment import score
 from sentences import MAX_LENGTH, cut_long, to_sentence, tokens
 
 

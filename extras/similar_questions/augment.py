@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from common.cli import UserError, print_counts, run_command
 from common.files import read_json, write_json
-from generate import generate_all, generation_arguments, load_generate
+from similar import generate_all, generation_arguments, load_generate
 
 
 def main() -> None:

@@ -1,18 +1,37 @@
-"""Scores of neighbours -> words; the threshold that gives words of a wished mean length on unlabelled text."""
+"""Sentences -> scores of neighbours -> words; the threshold that gives words of a wished mean length on unlabelled text."""
 
 import math
 import random
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import pairwise, tee
 
 import numpy as np
 
 from common.cli import UserError
 from common.config import find_files
 from common.files import read_lines
-from sentences import Sentence, is_mark, to_sentence, tokens
+from common.inference import Engine
+from common.tokenizer import Tokenizer
+from perturb import neighbours, relatedness
+from sentences import Sentence, cut_long, is_mark, to_sentence, tokens
 
 SAMPLE = 1000  # lines on which a threshold is chosen
 WORD_LENGTH = 1.6  # characters of a word on average, marks among the words
+
+
+def score_neighbours(
+    sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine
+) -> Iterator[tuple[Sentence, np.ndarray]]:
+    """Each sentence of tokens with the scores of its neighbours, the contrast of (f(i, i+1) + f(i+1, i)) / 2: float32
+    [n - 1]."""
+    # pieces share a token, so that every two neighbours are in exactly one
+    cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=1)) for sentence in sentences)
+    pieces = (piece for _, found in again for _, piece in found)
+    both_ways = relatedness(pieces, neighbours, engine, tokenizer.mask_id)
+    for sentence, found in cut:
+        scores = [np.zeros(0, np.float32)]  # all that a blank line has
+        scores += [next(both_ways).mean(1) for _ in found]
+        yield sentence, contrast(np.concatenate(scores))
 
 
 def join(sentence: Sentence, scores: np.ndarray, threshold: float) -> list[str]:

@@ -24,9 +24,8 @@ from common.encoder import resolve_encoder
 from common.files import atomic_write, check_output_path
 from common.inference import Engine
 from common.tokenizer import Tokenizer
-from joining import SAMPLE, check_threshold, join
+from joining import SAMPLE, check_threshold, join, score_neighbours
 from perturb import all_pairs, relatedness
-from segment import score
 from sentences import MAX_LENGTH, Sentence, cut_long, is_mark, read_sentences
 from trees import Bracket, bracketed, tree_of
 
@@ -63,7 +62,7 @@ def main() -> None:
     numbers, again = tee(chain(first, sentences))
     found = (sentence for _, sentence in again)
     if args.spans == "own":
-        scored = score(found, source.tokenizer, engine)
+        scored = score_neighbours(found, source.tokenizer, engine)
         found = (Sentence(join(sentence, scores, args.threshold)) for sentence, scores in scored)
     with atomic_write(args.output) as file:
         parses = tqdm(parse(found, source.tokenizer, engine), desc="parsing", unit=" sentences")

@@ -10,8 +10,7 @@ One sentence per line in, its words with spaces between them out; with --json on
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice, tee
+from itertools import chain, islice
 
 import numpy as np
 from tqdm import tqdm
@@ -19,20 +18,17 @@ from tqdm import tqdm
 from common.cli import UserError, run_command
 from common.encoder import resolve_encoder
 from common.files import atomic_write, check_output_path
-from common.inference import Engine
-from common.tokenizer import Tokenizer
 from joining import (
     SAMPLE,
     WORD_LENGTH,
     check_threshold,
     choose_threshold,
-    contrast,
     count_joins,
     join,
     sample_sentences,
+    score_neighbours,
 )
-from perturb import neighbours, relatedness
-from sentences import MAX_LENGTH, Sentence, cut_long, read_sentences
+from sentences import MAX_LENGTH, Sentence, read_sentences
 
 
 def main() -> None:
@@ -51,27 +47,12 @@ def main() -> None:
     engine = load_engine(source)
     threshold = args.threshold
     if threshold is None:
-        threshold = choose_threshold(list(score(sample, source.tokenizer, engine)), args.word_length)
+        threshold = choose_threshold(list(score_neighbours(sample, source.tokenizer, engine)), args.word_length)
         print(f"threshold {threshold:.9g}", file=sys.stderr)
-    scored = score(chain(first, sentences), source.tokenizer, engine)
+    scored = score_neighbours(chain(first, sentences), source.tokenizer, engine)
     with atomic_write(args.output) as file:
         for sentence, scores in tqdm(scored, desc="segmenting", unit=" sentences"):
             file.write(to_line(sentence, scores, threshold, args.json) + "\n")
-
-
-def score(
-    sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine
-) -> Iterator[tuple[Sentence, np.ndarray]]:
-    """Each sentence of tokens with the scores of its neighbours, the contrast of (f(i, i+1) + f(i+1, i)) / 2: float32
-    [n - 1]."""
-    # pieces share a token, so that every two neighbours are in exactly one
-    cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=1)) for sentence in sentences)
-    pieces = (piece for _, found in again for _, piece in found)
-    both_ways = relatedness(pieces, neighbours, engine, tokenizer.mask_id)
-    for sentence, found in cut:
-        scores = [np.zeros(0, np.float32)]  # all that a blank line has
-        scores += [next(both_ways).mean(1) for _ in found]
-        yield sentence, contrast(np.concatenate(scores))
 
 
 def to_line(sentence: Sentence, scores: np.ndarray, threshold: float, as_json: bool) -> str:

@@ -14,6 +14,7 @@ import search
 from common.testing.commands import REPOSITORY, write
 from dataset import Row
 from scoring import classification, novelty, retrieval, score_rows
+from similar import bare
 
 
 def records(text):
@@ -35,9 +36,9 @@ def test_generated_questions_are_different_and_ranked(how, trained, call, capsys
     for record in outputs[0]:
         cosines = [found["similarity"] for found in record["similar"]]
         assert cosines == sorted(cosines, reverse=True)
-        texts = {generate.bare(found["text"]) for found in record["similar"]}
+        texts = {bare(found["text"]) for found in record["similar"]}
         assert len(texts) == len(cosines) <= 5
-        assert generate.bare(record["text"]) not in texts
+        assert bare(record["text"]) not in texts
 
 
 @pytest.mark.parametrize("approximate", [[], ["--approximate"]], ids=["exact", "approximate"])

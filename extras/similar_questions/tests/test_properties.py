@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from common.testing.texts import TEXT
 from dataset import read_groups, split, to_features, tokenize
-from generate import bare, different_from
 from generation import continuations, draw
+from similar import bare, different_from
 
 # white space parts columns and lines, a lone surrogate has no UTF-8 form
 QUESTIONS = TEXT.map(lambda text: " ".join(text.encode(errors="ignore").decode().split()))

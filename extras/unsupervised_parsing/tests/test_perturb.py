@@ -6,10 +6,9 @@ import tensorflow as tf
 
 import perturb
 from common.encoder import build_encoder, load_pretrained, resolve_encoder
-from joining import contrast
+from joining import contrast, score_neighbours
 from model import load_engine, states
 from parse import parse
-from segment import score
 from sentences import Sentence, to_sentence, tokens
 
 SENTENCES = [
@@ -72,7 +71,7 @@ def test_the_matrix_is_that_of_one_sentence_at_a_time(engine, source, plain, cop
 
 
 def test_neighbours_have_the_contrast_of_the_mean_of_both_ways(engine, source, plain):
-    for (sentence, scores), matrix in zip(score(SENTENCES, source.tokenizer, engine), plain, strict=True):
+    for (sentence, scores), matrix in zip(score_neighbours(SENTENCES, source.tokenizer, engine), plain, strict=True):
         assert len(scores) == max(len(sentence.spans) - 1, 0)
         expected = contrast((np.diag(matrix, 1) + np.diag(matrix, -1)) / 2)
         np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4)
