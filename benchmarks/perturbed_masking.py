@@ -41,7 +41,7 @@ def main() -> None:
     engine = select_engine("auto")(build_model(encoder))
     texts = sorted({record["text"] for _, record in read_jsonl(duie_or_demo().test)}, key=len)
     lines = {"segment": (texts, tokens), "parse": (texts[: len(texts) // 4], load_jieba().lcut)}
-    batched = {"segment": score, "parse": parse}
+    batched = {"segment": score_neighbours, "parse": parse}
     pairs = {"segment": neighbours, "parse": all_pairs}
     fed, cases = {}, {}
     for name, (found, cut) in lines.items():

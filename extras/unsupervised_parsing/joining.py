@@ -1,4 +1,4 @@
-"""Sentences -> scores of neighbours -> words; the threshold that gives words of a wished mean length on unlabelled text."""
+"""Sentences -> scores of neighbours -> words; the threshold that gives words of a wished mean length without labels."""
 
 import math
 import random
