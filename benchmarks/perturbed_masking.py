@@ -27,6 +27,7 @@ from common.tokenizer import load_jieba
 
 sys.path.insert(0, str(ROOT / "extras" / "unsupervised_parsing"))
 
+from joining import score_neighbours
 from model import build_model, states
 from parse import parse
 from perturb import all_pairs, masked, neighbours
