@@ -22,7 +22,8 @@ def main() -> None:
     import tensorflow as tf
     from bert4keras.layers import ConditionalRandomField
 
-    from common.crf import crf_loss, viterbi
+    from common.crf import crf_loss
+    from common.viterbi import viterbi
 
     rng = np.random.default_rng(0)
     shape = args.batch, args.length, args.labels

@@ -18,14 +18,14 @@ import numpy as np
 from encoder_step import ARCHITECTURE
 from tools.harness import ROOT, duie_or_demo, in_turns, make_parser, median_ratio, report
 
-from common.batching import bucketed_batches
+from common.batching import Batches, bucketed_batches
 from common.cli import run_command
 from common.config import EncoderSizes, OptimizerConfig
-from common.encoder import build_encoder, resolve_encoder
+from common.encoder import build_encoder, resolve_encoder, set_precision
 from common.files import read_jsonl
 from common.heads import hidden_states
+from common.loss_model import LossModel
 from common.optimizers import make_optimizer
-from common.training import Batches, LossModel, set_precision
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
@@ -34,9 +34,9 @@ import tf_keras as keras
 from bert4keras.backend import sparse_multilabel_categorical_crossentropy
 from bert4keras.layers import GlobalPointer
 
-from dataset import Labels, pair_batch, to_example, to_features
-from model import LOSSES, build_model
-from records import read_schema
+import pair
+from dataset import to_example, to_features
+from records import Labels, read_schema
 
 
 def main() -> None:
@@ -51,14 +51,13 @@ def main() -> None:
     architecture = ARCHITECTURE | {"num_hidden_layers": args.layers}
     encoders = [build_encoder(architecture, 0) for _ in range(2)]
     set_precision("float32")  # of the heads: bert4keras makes layers of them at each call
-    models = {"factored": build_model("pair", encoders[0], labels, 0), "dense": dense_model(encoders[1], labels)}
-    for model, loss in zip(models.values(), (LOSSES["pair"], dense_loss), strict=True):
+    models = {"factored": pair.build(encoders[0], labels, 0), "dense": dense_model(encoders[1], labels)}
+    for model, loss in zip(models.values(), (pair.loss, dense_loss), strict=True):
         model.compile(make_optimizer(OptimizerConfig(), 2e-5, 10_000), loss)
-    collate = {"factored": partial(pair_batch, labels=labels), "dense": partial(dense_batch, labels=labels)}
+    collate = {"factored": partial(pair.batch, labels=labels), "dense": partial(dense_batch, labels=labels)}
 
     def steps(side: str, _round: int) -> None:  # of the same batches: the first shapes of any side are slow
-        batches = Batches(features, order[: args.steps], collate[side], 0, epoch=0)
-        models[side].fit(batches, shuffle=False, verbose=0)
+        models[side].fit(Batches(features, order[: args.steps], collate[side], (0, 0)))
 
     seconds = in_turns({side: partial(steps, side) for side in models}, args.rounds)
     rows = [
@@ -75,7 +74,7 @@ def main() -> None:
 def dense_model(encoder: keras.Model, labels: Labels) -> LossModel:
     token_ids, hidden, mask = hidden_states(encoder)
     hidden = tf.cast(hidden, tf.float32)
-    heads = {"entities": (2, True), "heads": (len(labels), False), "tails": (len(labels), False)}
+    heads = {"spans": (2, True), "starts": (len(labels), False), "ends": (len(labels), False)}
     outputs = {
         name: GlobalPointer(n, 64, tril_mask=upper, name=name)(hidden, mask=mask) for name, (n, upper) in heads.items()
     }
@@ -87,17 +86,17 @@ def dense_loss(positives: dict, outputs: dict) -> tf.Tensor:
     for name, scores in outputs.items():
         flat = tf.reshape(scores, [tf.shape(scores)[0], scores.shape[1], -1])
         by_label = sparse_multilabel_categorical_crossentropy(positives[name], flat, mask_zero=True)
-        losses.append(tf.reduce_mean(tf.reduce_sum(by_label, 1)))
+        losses.append(tf.reduce_sum(by_label, 1))
     return tf.add_n(losses) / len(losses)
 
 
 def dense_batch(features: list, rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """As `pair_batch`, the positives as bert4keras' loss takes them: int32 [batch, labels, p] of i * length + j,
+    """As `pair.batch`, the positives as bert4keras' loss takes them: int32 [batch, labels, p] of i * length + j,
     padded with 0."""
-    inputs, positives = pair_batch(features, rng, labels)
+    inputs, positives = pair.batch(features, rng, labels)
     length, flat = inputs["token_ids"].shape[1], {}
     for name, triples in positives.items():
-        cells = [[[] for _ in range(2 if name == "entities" else len(labels))] for _ in triples]
+        cells = [[[] for _ in range(2 if name == "spans" else len(labels))] for _ in triples]
         for row, triple in enumerate(triples):
             for label, i, j in triple[triple[:, 0] >= 0]:
                 cells[row][label].append(i * length + j)

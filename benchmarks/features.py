@@ -20,8 +20,8 @@ from common.tokenizer import Encoding, Tokenizer
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
-from dataset import Labels, to_example, to_features
-from records import read_records, read_schema
+from dataset import to_example, to_features
+from records import Labels, read_records, read_schema
 
 FIRST, LATER = "first us/example", "later us/example"
 

@@ -12,7 +12,7 @@ one predict      the same model and decoding, one Keras `predict` call for each 
 torch            the encoder and the same pair factors in PyTorch + transformers, in the same batches, without
                  reading, decoding and writing; needs `make bench-torch` or an interpreter that has both
 
-A fresh head predicts noise, so three spans are planted in the entity scores of every sentence, and the biases
+A fresh head predicts noise, so three spans are planted in the scores of every sentence's spans, and the biases
 of the other heads are shifted until as many relations hold between them as in the sentences of train.
 
 Every round takes other sentences: batches from all over the file as predict.py cuts it, so lengths and padding
@@ -27,7 +27,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -52,17 +52,18 @@ from common.cli import run_command
 from common.config import EncoderSizes
 from common.encoder import EncoderSource, build_encoder, resolve_encoder
 from common.files import read_jsonl, write_jsonl
-from common.inference import MAX_TOKENS, select_engine, tensorflow_engine
-from common.training import LossModel
+from common.inference import MAX_TOKENS, Engine, select_engine, tensorflow_engine
+from common.loss_model import LossModel
+from common.spans import pair_scores
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
+import pair
+import pointer
 from config import Config
-from dataset import Example, Features, Labels, to_example, to_features
-from decode import object_relations, pair_scores, pointer_spans
-from model import OBJECT_POWER, SUBJECT_POWER, PairExtractor, PointerExtractor, build_model, sigmoid
-from predict import predict
-from records import read_records, read_schema
+from dataset import Example, Features, to_example, to_features
+from extraction import predict
+from records import Labels, read_records, read_schema
 
 TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_factors.py"
 PUBLISHED_VOCABULARY = ROOT.parent / "shared/encoders/chinese_vocab_21128.txt"
@@ -95,9 +96,8 @@ class Task:
 
     def predict(self, extractor: Callable, input_file: Path, output_file: Path, batch_size: int) -> None:
         """From file to file, as predict.py does."""
-        config = replace(self.config, head="pointer" if isinstance(extractor, Baseline2020) else "pair")
         records = read_records(input_file, labelled=False)
-        found = predict(records, extractor, self.source.tokenizer, self.labels, config, batch_size)
+        found = predict(records, extractor, self.source.tokenizer, self.labels, self.config, batch_size)
         write_jsonl(output_file, found)
 
 
@@ -191,17 +191,17 @@ def token_batches(features: list[Features], sample: list[int]) -> list[list[list
 
 def build_extractors(task: Task, gold: Gold, features: list[Features]) -> dict[str, Callable]:
     encoder = build_encoder(task.source.architecture, seed=0)
-    pair, pointer = (build_model(head, encoder, task.labels, seed=0) for head in ("pair", "pointer"))
-    shift_biases(pair, features[:: -(-len(features) // CALIBRATION)], gold.relations, task.labels)
+    pair_model, pointer_model = (head.build(encoder, task.labels, seed=0) for head in (pair, pointer))
+    shift_biases(pair_model, features[:: -(-len(features) // CALIBRATION)], gold.relations, task.labels)
 
-    def extractor(engine: Callable) -> PairExtractor:
-        return PairExtractor(pair, task.labels, lambda model: planted(engine(model)))
+    def extractor(engine: Engine) -> pair.Extractor:
+        return pair.Extractor({"pair": planted(engine)}, task.labels)
 
     return {
-        OURS: extractor(select_engine("auto")),
-        "ours tensorflow": extractor(tensorflow_engine),
-        "one predict": extractor(lambda model: partial(model.predict, verbose=0)),
-        "2020": Baseline2020(pointer, task.labels, gold.subjects),
+        OURS: extractor(select_engine("auto")(pair_model)),
+        "ours tensorflow": extractor(tensorflow_engine(pair_model)),
+        "one predict": extractor(partial(pair_model.predict, verbose=0)),
+        "2020": Baseline2020(pointer_model, gold.subjects),
     }
 
 
@@ -212,24 +212,24 @@ def planted_spans(token_ids: np.ndarray) -> np.ndarray:
     return np.stack([first, np.minimum(first + 3, lengths - 2)], axis=-1)
 
 
-def planted(run: Callable) -> Callable:
-    """The same engine, but its entity scores say that the planted spans are there, as subjects and as objects."""
+def planted(engine: Engine) -> Engine:
+    """The same engine, but its scores of spans say that the planted ones are there, as subjects and as objects."""
 
     def run_and_plant(inputs: dict[str, np.ndarray]) -> dict[str, tuple]:
-        outputs = run(inputs)
+        outputs = engine(inputs)
         first, last = np.moveaxis(planted_spans(inputs["token_ids"]), -1, 0)
-        outputs["entities"][0][np.arange(len(first))[:, None], first, last] += 2 * FAR
+        outputs["spans"][0][np.arange(len(first))[:, None], first, last] += 2 * FAR
         return outputs
 
     return run_and_plant
 
 
 def shift_biases(model: LossModel, features: list[Features], relations: float, labels: Labels) -> None:
-    """Takes all entity scores far below 0, and shifts those of heads and tails so that so many relations of a
+    """Takes all scores of spans far below 0, and shifts those of starts and ends so that so many relations of a
     sentence hold between its planted spans, on average."""
 
-    def shift(head: str, by: float) -> None:
-        bias = model.get_layer(head).biases.bias
+    def shift(layer: str, by: float) -> None:
+        bias = model.get_layer(layer).biases.bias
         bias.assign_add(np.full(bias.shape, by / 2))  # a score has two of them
 
     inputs = model_inputs(features)
@@ -237,14 +237,14 @@ def shift_biases(model: LossModel, features: list[Features], relations: float, l
     i, j = (x.ravel() for x in np.indices((SPANS, SPANS)))
     scores = []
     for row, spans in enumerate(planted_spans(inputs["token_ids"])):
-        heads, tails = (
+        starts, ends = (
             pair_scores([factor[row] for factor in outputs[name]], spans[i, end], spans[j, end])
-            for end, name in enumerate(("heads", "tails"))
+            for end, name in enumerate(("starts", "ends"))
         )
-        scores.append(np.minimum(heads, tails)[: len(labels.relations)])  # a relation needs both
+        scores.append(np.minimum(starts, ends)[: len(labels.relations)])  # a relation needs both
     wanted = round(relations * len(features))
-    shift("entities", -FAR)
-    for name in ("heads", "tails"):
+    shift("spans", -FAR)
+    for name in ("starts", "ends"):
         shift(name, -np.sort(scores, axis=None)[-wanted])
 
 
@@ -254,26 +254,30 @@ class Baseline2020:
     subjects: numbers of subjects of sentences, of which one is drawn for each sentence.
     """
 
-    def __init__(self, model: LossModel, labels: Labels, subjects: np.ndarray):
+    has_ties = False
+
+    def __init__(self, model: LossModel, subjects: np.ndarray):
         import tf_keras as keras
 
         self.subject_model = keras.Model(model.input["token_ids"], model.output["subjects"])
         self.object_model = keras.Model(model.input, model.output["objects"])
-        self.labels, self.subjects, self.rng = labels, subjects, np.random.default_rng(0)
+        self.subjects, self.rng = subjects, np.random.default_rng(0)
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
         (feature,) = features
-        threshold = PointerExtractor.default_threshold
+        threshold = pointer.Extractor.default_threshold
         inputs = model_inputs(features)
-        probabilities = sigmoid(self.subject_model.predict(inputs["token_ids"], verbose=0)) ** SUBJECT_POWER
-        pointer_spans(probabilities[0], threshold)  # noise: the spans are drawn
+        logits = self.subject_model.predict(inputs["token_ids"], verbose=0)
+        probabilities = pointer.sigmoid(logits) ** pointer.SUBJECT_POWER
+        pointer.pointer_spans(probabilities[0], threshold)  # noise: the spans are drawn
         n = self.rng.choice(self.subjects)
         spans = np.sort(self.rng.integers(len(feature.token_ids), size=(n, 2)), axis=1).astype(np.int32)
         relations = [np.zeros((0, 5), np.int32)]
         if n:
             repeated = {"token_ids": np.repeat(inputs["token_ids"], n, axis=0), "subject": spans}
-            probabilities = sigmoid(self.object_model.predict(repeated, verbose=0)) ** OBJECT_POWER
-            relations += [object_relations(s, p, threshold) for s, p in zip(spans, probabilities, strict=True)]
+            logits = self.object_model.predict(repeated, verbose=0)
+            probabilities = pointer.sigmoid(logits) ** pointer.OBJECT_POWER
+            relations += [pointer.object_relations(s, p, threshold) for s, p in zip(spans, probabilities, strict=True)]
         yield np.concatenate(relations)
 
 

@@ -17,12 +17,12 @@ import numpy as np
 from matrix_peak import matrix_peak
 from tools.harness import ROOT, corpus_or_demo, in_turns, make_parser, report
 
+from common.batching import Batches
 from common.cli import run_command
 from common.config import find_files, load_config
-from common.encoder import build_encoder, resolve_encoder
+from common.encoder import build_encoder, resolve_encoder, set_precision
 from common.losses import token_crossentropy
 from common.optimizers import make_optimizer
-from common.training import Batches, set_precision
 
 sys.path.insert(0, str(ROOT / "extras/pretraining"))
 
@@ -59,7 +59,7 @@ def main() -> None:
 
     def steps(number: int) -> None:
         part = order[number * args.steps : (number + 1) * args.steps]
-        model.fit(Batches(windows, part, collate, config.seed, epoch=0), shuffle=False, verbose=0)
+        model.fit(Batches(windows, part, collate, (config.seed, 0)))
 
     seconds = in_turns({precision: steps}, args.rounds)[precision]
     lengths = [windows.lengths[batch] for batch in order]

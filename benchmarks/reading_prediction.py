@@ -13,7 +13,6 @@ the rounds.
 import argparse
 import sys
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 from tools.harness import ROOT, in_turns, make_parser, median_ratio, official_or_demo, report
@@ -21,14 +20,16 @@ from tools.harness import ROOT, in_turns, make_parser, median_ratio, official_or
 from common.cli import run_command
 from common.config import EncoderSizes
 from common.encoder import build_encoder, resolve_encoder
-from common.inference import select_engine
+from common.inference import start_engines
 
 sys.path.insert(0, str(ROOT / "reading_comprehension"))
 
+import pair
+import softmax
 from config import Config
-from dataset import Question, model_inputs, read_questions, to_features
-from model import Extractor, build_model
-from predict import predict
+from dataset import model_inputs, to_features
+from extraction import predict
+from records import Question, read_questions
 
 
 def main() -> None:
@@ -38,8 +39,9 @@ def main() -> None:
     config = Config(train_file=str(dev), dev_file=str(dev), encoder=sizes)
     source = resolve_encoder(sizes)
     encoder = build_encoder(source.architecture, seed=0)
-    extractor = Extractor(build_model("pair", encoder, seed=0), config, select_engine("auto"))
-    reader = OneByOne(build_model("softmax", encoder, seed=0), source.tokenizer, replace(config, head="softmax"))
+    engines = start_engines(pair.parts(pair.build(encoder, seed=0)), "auto")
+    extractor = pair.Extractor(engines, config.max_answer_tokens)
+    reader = OneByOne(softmax.build(encoder, seed=0), source.tokenizer, config)
 
     questions = sorted(read_questions(dev, labelled=False), key=lambda question: len(question.context))
     step = max(1, len(questions) // args.questions)

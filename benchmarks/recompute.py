@@ -95,6 +95,7 @@ def serve(connection: Connection, recompute: int, layers: int, length: int, prec
     import tensorflow as tf
 
     from common.bert import dropout_seed
+    from common.loss_model import mean_loss
 
     model = encoder_model(architecture(layers), recompute, precision)
     rng = np.random.default_rng(0)
@@ -102,7 +103,7 @@ def serve(connection: Connection, recompute: int, layers: int, length: int, prec
     @tf.function(reduce_retracing=True)
     def forward(inputs):
         with dropout_seed(0, 0):
-            return model.loss_function(None, model(inputs, training=True))
+            return mean_loss(model.loss_function(None, model(inputs, training=True)))
 
     for what, batch in messages(connection):
         token_ids = rng.integers(1, 8000, (batch, length)).astype(np.int32)

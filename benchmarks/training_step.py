@@ -10,26 +10,23 @@ import argparse
 import statistics
 import sys
 from collections import Counter
-from functools import partial
 
 import numpy as np
 from tools.harness import OFFICIAL, ROOT, SCHEMAS, in_turns, make_parser, official_or_demo, report
 
-from common.batching import bucketed_batches, padding_waste
+from common.batching import Batches, bucketed_batches
 from common.cli import run_command
 from common.config import load_config
-from common.encoder import EncoderSource, build_encoder, resolve_encoder
+from common.encoder import EncoderSource, build_encoder, resolve_encoder, set_precision
 from common.files import read_jsonl
 from common.optimizers import make_optimizer
-from common.training import Batches, set_precision
 
 
 def main() -> None:
     args = parse_arguments()
     sys.path.insert(0, str(ROOT / args.task))
     from config import Config
-    from dataset import BATCHES
-    from model import LOSSES
+    from model import HEADS
 
     train_file = official_or_demo(args.task, "train.json")
     files = [f"train_file={train_file}", f"dev_file={train_file}"]
@@ -42,27 +39,25 @@ def main() -> None:
     order = bucketed_batches(lengths, config.batch_size, config.seed, epoch=0)
     precision = set_precision(config.precision)
 
-    def fit(head: str):
-        from model import build_model
-
+    def fit(name: str):
+        head = HEADS[name]
         encoder = build_encoder(source.architecture, config.seed, config.dropout)
-        model = build_model(head, encoder, *labels.values(), config.seed)
-        model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), LOSSES[head])
+        model = head.build(encoder, *labels, config.seed)
+        model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), head.loss)
 
         def steps(number: int) -> None:
             part = order[number * args.steps : (number + 1) * args.steps]
-            batches = Batches(features, part, partial(BATCHES[head], **labels), config.seed, epoch=0)
-            model.fit(batches, shuffle=False, verbose=0)
+            model.fit(Batches(features, part, lambda items, rng: head.batch(items, rng, *labels), (config.seed, 0)))
 
         return steps
 
-    seconds = in_turns({head: fit(head) for head in BATCHES}, args.rounds)
+    seconds = in_turns({name: fit(name) for name in HEADS}, args.rounds)
     rows = []
-    for head, totals in seconds.items():
+    for name, totals in seconds.items():
         step = statistics.median(totals) / args.steps
         rows.append(
             {
-                "head": head,
+                "head": name,
                 "s/step": step,
                 "windows/s": config.batch_size / step,
                 "min/epoch": step * len(order) / 60,
@@ -77,26 +72,32 @@ def main() -> None:
         batch_size=config.batch_size,
         steps_of_an_epoch=len(order),
         mean_tokens=statistics.mean(lengths),
-        share_of_padding=float(padding_waste(order, lengths)),
-        share_of_padding_without_buckets=float(padding_waste(shuffled, lengths)),
+        share_of_padding=share_of_padding(order, lengths),
+        share_of_padding_without_buckets=share_of_padding(shuffled, lengths),
     )
 
 
-def prepare(task: str, config, source: EncoderSource) -> tuple[list, dict]:
-    """The features of the train file, and the labels that the task's batches and model need, if it has any."""
+def share_of_padding(batches: list[np.ndarray], lengths: list[int]) -> float:
+    padded = sum(max(lengths[i] for i in batch) * len(batch) for batch in batches)
+    return 1 - sum(lengths) / padded
+
+
+def prepare(task: str, config, source: EncoderSource) -> tuple[list, list]:
+    """The features of the train file, and the labels that the task's batches and model need, none or one object."""
     counts = Counter()
     if task == "reading_comprehension":
-        from dataset import read_questions, to_features
+        from dataset import to_features
+        from records import read_questions
 
-        return list(to_features(read_questions(config.train_file), source.tokenizer, config, counts)), {}
-    from dataset import Labels, to_example, to_features
-    from records import read_schema
+        return list(to_features(read_questions(config.train_file), source.tokenizer, config, counts)), []
+    from dataset import to_example, to_features
+    from records import Labels, read_schema
 
     labels = Labels(read_schema(config.schema_file))
     more = [counts] if task == "relation_extraction" else []
     examples = [to_example(record, *more) for _, record in read_jsonl(config.train_file)]
     features = to_features(examples, source.tokenizer, labels, config.max_length, config.stride, counts)
-    return list(features), {"labels": labels}
+    return list(features), [labels]
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -152,14 +152,14 @@ def encoder_model(architecture: dict[str, Any], recompute: int = 0, precision: s
     import tensorflow as tf
 
     from common.config import OptimizerConfig
-    from common.encoder import build_encoder
+    from common.encoder import build_encoder, set_precision
+    from common.loss_model import LossModel
     from common.optimizers import make_optimizer
-    from common.training import LossModel, set_precision
 
     set_precision(precision)
     encoder = build_encoder(architecture, 0, recompute=recompute)
     model = LossModel(encoder.inputs, encoder(encoder.inputs))
-    loss = lambda labels, hidden: tf.reduce_mean(tf.square(tf.cast(hidden, tf.float32) - 1))  # noqa: E731
+    loss = lambda labels, hidden: tf.reduce_mean(tf.square(tf.cast(hidden, tf.float32) - 1), [1, 2])  # noqa: E731
     model.compile(make_optimizer(OptimizerConfig(), 1e-5, 1000), loss)
     return model
 

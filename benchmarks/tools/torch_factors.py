@@ -49,7 +49,7 @@ class PairModel(nn.Module):
 
 
 def rotate(x):
-    """Rotary positions, as `common.heads.rotate`."""
+    """Rotary positions, as `common.bert.rotate`."""
     size = x.shape[-1]
     angle = torch.arange(x.shape[1])[:, None] * 10000.0 ** (-torch.arange(0, size, 2) / size)
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
