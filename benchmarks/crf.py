@@ -60,7 +60,10 @@ def main() -> None:
         "viterbi, ours, trained": lambda _: viterbi(trained, transitions, lengths),
         "viterbi, broadcast": lambda _: broadcast_viterbi(trained, transitions),
     }
-    seconds = in_turns(cases, args.rounds)
+    say(args, in_turns(cases, args.rounds), difference)
+
+
+def say(args: argparse.Namespace, seconds: dict[str, list[float]], difference: float) -> None:
     rows = [{"what": name, "ms": 1e3 * statistics.median(times)} for name, times in seconds.items()]
     report(
         "crf",

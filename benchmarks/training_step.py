@@ -28,11 +28,7 @@ def main() -> None:
     from config import Config
     from model import HEADS
 
-    train_file = official_or_demo(args.task, "train.json")
-    files = [f"train_file={train_file}", f"dev_file={train_file}"]
-    if schema := SCHEMAS.get(args.task):
-        files.append(f"schema_file={train_file.with_name(schema)}")
-    config = load_config(Config, "small.json", ROOT / args.task, [*files, *args.set])
+    config = load_config(Config, "small.json", ROOT / args.task, [*data_of(args.task), *args.set])
     source = resolve_encoder(config.encoder)
     features, labels = prepare(args.task, config, source)
     lengths = [len(feature.token_ids) for feature in features]
@@ -75,6 +71,15 @@ def main() -> None:
         share_of_padding=share_of_padding(order, lengths),
         share_of_padding_without_buckets=share_of_padding(shuffled, lengths),
     )
+
+
+def data_of(task: str) -> list[str]:
+    """Settings of the files to train on."""
+    train_file = official_or_demo(task, "train.json")
+    files = [f"train_file={train_file}", f"dev_file={train_file}"]
+    if task in SCHEMAS:
+        files.append(f"schema_file={train_file.with_name(SCHEMAS[task])}")
+    return files
 
 
 def share_of_padding(batches: list[np.ndarray], lengths: list[int]) -> float:
