@@ -28,18 +28,18 @@ def main() -> None:
     rng = np.random.default_rng(0)
     shape = args.batch, args.length, args.labels
     emissions = rng.normal(size=shape).astype(np.float32)
-    labels = rng.integers(0, args.labels, shape[:2]).astype(np.int32)
+    tags = rng.integers(0, args.labels, shape[:2]).astype(np.int32)
     mask = np.ones(shape[:2], bool)
     layer = ConditionalRandomField()
     layer.build((None, None, args.labels))
 
     @tf.function
     def ours():
-        return gradients(lambda x: crf_loss(labels, x, layer.trans, mask))
+        return gradients(lambda x: crf_loss(tags, x, layer.trans, mask))
 
     @tf.function
     def bert4keras():
-        return gradients(lambda x: layer.sparse_loss(labels, x))
+        return gradients(lambda x: layer.sparse_loss(tags, x))
 
     def gradients(loss):
         x = tf.constant(emissions)
@@ -51,7 +51,7 @@ def main() -> None:
     difference = max(float(tf.reduce_max(tf.abs(a - b))) for a, b in zip(ours(), bert4keras(), strict=True))
     transitions = layer.trans.numpy()
     lengths = np.full(args.batch, args.length)
-    trained = emissions + 8 * np.eye(args.labels, dtype=np.float32)[labels]
+    trained = emissions + 8 * np.eye(args.labels, dtype=np.float32)[tags]
     assert np.array_equal(viterbi(trained, transitions, lengths), broadcast_viterbi(trained, transitions))
     cases = {
         "loss, ours": lambda _: ours()[0].numpy(),

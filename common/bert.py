@@ -87,9 +87,6 @@ class StatelessDropout(keras.layers.Layer):
     def call(self, inputs, training=None):
         return stateless_dropout(inputs, self.rate, self.name) if training and self.rate else inputs
 
-    def get_config(self):
-        return {**super().get_config(), "rate": self.rate}
-
 
 class MultiHeadAttention(layers.MultiHeadAttention):
     """bert4keras' attention (softmax; plain, rotary or NEZHA's relative positions) with stateless dropout, its dense

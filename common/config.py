@@ -23,6 +23,7 @@ from common.cli import UserError
 from common.files import read_json
 
 T = TypeVar("T")
+FORMAT = 2  # of a run folder; it stands in the run's config
 DATA_FOLDER = Path(__file__).resolve().parent.parent / "data"
 
 # Strict: no strings for numbers, no booleans for integers; an integer may stand for a float.
@@ -206,10 +207,7 @@ def load_config(
 
 
 def one_of(names: Iterable[str]) -> Any:
-    """A type for a key whose value is one of these names.
-
-    >>> head: one_of(("pair", "pointer")) = "pair"
-    """
+    """Marks a string that has to be one of these names, as in `head: Annotated[str, one_of(HEADS)]`."""
     known = tuple(names)
 
     def check(value: str) -> str:
@@ -217,7 +215,7 @@ def one_of(names: Iterable[str]) -> Any:
             raise ValueError(f"should be {' or '.join(map(repr, known))}, not {_shown(value)}")
         return value
 
-    return Annotated[str, pydantic.AfterValidator(check)]
+    return pydantic.AfterValidator(check)
 
 
 def data_files(config: Any) -> dict[str, list[Path]]:
@@ -261,12 +259,13 @@ def _read_chain(cls: type, path: Path, children: tuple[Path, ...]) -> list[tuple
     """(file name, values with paths resolved) of the config and its parents, the furthest parent first."""
     values = read_json(path)
     if not isinstance(values, dict):
-        raise UserError(f"{path}: expected an object of settings, got {_shown(values)}")
+        raise UserError(f"{path}: expected an object, got {_shown(values)}")
     for key in ("about", "parent"):
         if not isinstance(values.get(key, ""), str):
             raise UserError(f"{path}: {key}: should be a string, not {_shown(values[key])}")
-    for key in ("about", "format"):  # a remark; that of a run's own config
-        values.pop(key, None)
+    values.pop("about", None)
+    if (found := values.pop("format", FORMAT)) != FORMAT:  # a run's own config may be named, too
+        raise UserError(f"{path}: the config of a run folder of format {_shown(found)}, expected {FORMAT}")
     folder = path.absolute().parent
     seen = (*children, path.resolve())
     ancestors = []

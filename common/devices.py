@@ -1,12 +1,12 @@
 """The devices that train a model: one, several GPUs, or several workers (`TF_CONFIG`, docs/workers.md).
 
 Each GPU or worker computes its rows of every batch; all have the same weights after every step. Otherwise every worker
-does the same, and a worker that is not the chief does it in a copy of the run folder that goes when it ends. No
-TensorFlow at import.
+does the same, and a worker that is not the chief does it in a copy of the run folder. No TensorFlow at import.
 """
 
 import atexit
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -28,7 +28,7 @@ from common.cli import UserError
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_workers: "tf.distribute.MultiWorkerMirroredStrategy | None" = None  # once they have met
+_strategy: "tf.distribute.MultiWorkerMirroredStrategy | None" = None  # of several workers, once they have met
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ def read_cluster() -> Cluster | None:
     """Returns what `TF_CONFIG` says; None without one, or for a single worker. Raises UserError."""
     text = os.environ.get("TF_CONFIG", "").strip() or "{}"
     try:
-        settings = json.loads(text)
+        content = json.loads(text)
     except ValueError as error:
         raise UserError(f"TF_CONFIG: not JSON ({error})") from None
-    if not isinstance(settings, dict):
+    if not isinstance(content, dict):
         raise UserError("TF_CONFIG: expected an object with cluster and task")
-    if not settings.get("cluster"):
+    if not content.get("cluster"):
         return None
-    addresses = _read_addresses(settings["cluster"])
-    task = settings.get("task")
+    addresses = _read_addresses(content["cluster"])
+    task = content.get("task")
     if not isinstance(task, dict) or not {"type", "index"} <= task.keys():
         raise UserError('TF_CONFIG: task: expected an object such as {"type": "worker", "index": 0}')
     this = f"{task['type']} {task['index']}"
@@ -86,26 +86,36 @@ def _read_addresses(cluster: Any) -> dict[str, str]:
 
 
 def place_to_work(run_folder: Path) -> Path:
-    """Returns where this process may write: the run folder itself, or, for a worker that is not the chief, a copy of
-    it. Such a worker prints nothing on standard output from now on. Raises UserError for a wrong `TF_CONFIG`."""
+    """Returns where this process may write: the run folder itself, or, for a worker that is not the chief, a copy of it
+    among the temporary files, which goes when the worker ends, or when it starts again after a kill.
+
+    Raises UserError for a wrong `TF_CONFIG`, and if the copy cannot be made.
+    """
     cluster = read_cluster()
     if cluster is None or cluster.is_chief:
         return run_folder
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the process ends
-    copy = Path(tempfile.mkdtemp()) / run_folder.name
-    atexit.register(shutil.rmtree, copy.parent, ignore_errors=True)
-    if run_folder.is_dir():
-        shutil.copytree(run_folder, copy)
+    name = hashlib.sha256(f"{run_folder.resolve()} {cluster.this}".encode()).hexdigest()[:16]
+    copy = Path(tempfile.gettempdir()) / f"run-{name}"
+    shutil.rmtree(copy, ignore_errors=True)
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    try:
+        if run_folder.is_dir():
+            shutil.copytree(run_folder, copy, ignore=shutil.ignore_patterns("logs", "report", ".*.tmp"))
+    except (OSError, shutil.Error) as error:
+        raise UserError(f"{copy}: {run_folder} cannot be copied to it ({error}); TMPDIR names another place") from None
+    print(f"{cluster.this} works in {copy}, a copy of {run_folder}", file=sys.stderr)
     return copy
 
 
 @contextlib.contextmanager
 def devices() -> Iterator[None]:
-    """Builds the model made inside on the devices that will train it. Enter it before anything is computed; with
-    several workers it returns when all have met."""
+    """Builds the model made inside on the devices that will train it. Enter it before anything is computed.
+
+    With several workers it waits until all have met; from then on the chief alone prints on standard output.
+    """
     import tensorflow as tf
 
-    global _workers
+    global _strategy
     cluster = read_cluster()
     if cluster is None:
         several = len(tf.config.list_physical_devices("GPU")) > 1
@@ -114,14 +124,16 @@ def devices() -> Iterator[None]:
         # Python's own handler would have to wait for TensorFlow, which may wait for the other workers.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         print(f"{cluster.this} waits for {cluster.others}", file=sys.stderr, flush=True)
-        strategy = _workers = tf.distribute.MultiWorkerMirroredStrategy()
-    with strategy.scope():
+        strategy = _strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        if not cluster.is_chief:
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the process ends
+    with naming_lost_workers(), strategy.scope():
         yield
 
 
 def check_same_step(step: int, folder: Path) -> None:
     """Raises UserError unless all workers go on from the same step."""
-    if _workers is None:
+    if _strategy is None:
         return
     if len(set(_values_of_workers(step))) > 1:
         raise UserError(f"{folder}: the workers do not see the same checkpoint, here step {step}: share the folder")
@@ -129,7 +141,7 @@ def check_same_step(step: int, folder: Path) -> None:
 
 def wait_for_workers() -> None:
     """Returns when all workers have called it. A worker that ended before the others would take them with it."""
-    if _workers is not None:
+    if _strategy is not None:
         with naming_lost_workers():
             _values_of_workers(0)
 
@@ -138,8 +150,8 @@ def _values_of_workers(value: int) -> list[int]:
     """Returns what each of the workers calls it with."""
     import tensorflow as tf
 
-    gathered = _workers.gather(tf.constant([value], tf.int64), axis=0)
-    return _workers.experimental_local_results(gathered)[0].numpy().tolist()
+    gathered = _strategy.gather(tf.constant([value], tf.int64), axis=0)
+    return _strategy.experimental_local_results(gathered)[0].numpy().tolist()
 
 
 @contextlib.contextmanager
@@ -148,7 +160,7 @@ def naming_lost_workers() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _workers is None or type(error).__name__ not in ("UnavailableError", "AbortedError"):
+        if _strategy is None or type(error).__name__ not in ("UnavailableError", "AbortedError"):
             raise
         cluster = read_cluster()
         tasks = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", str(error))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Container
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Kind(NamedTuple):
@@ -31,12 +31,19 @@ EMBEDDING_NORM = "Embedding-Norm"
 EMBEDDING_MAPPING = "Embedding-Mapping"
 
 
+def guess_kind(config: dict[str, Any], file_name: str) -> str:
+    """The kind of a config without a `model_type`, as Google's and others' first checkpoints have it."""
+    if config.get("use_relative_position"):
+        return "nezha"
+    return next((kind for kind in KINDS if file_name.startswith(f"{kind}_")), "bert")
+
+
 def block_layers(block: int, layer_names: Container[str]) -> list[str]:
     """The names of a block's attention, feed-forward layers and of the layer normalisation after each, in the order in
     which they run. ALBERT uses one block over and over."""
-    parts = ("MultiHeadSelfAttention", "MultiHeadSelfAttention-Norm", "FeedForward", "FeedForward-Norm")
-    own = [f"Transformer-{block}-{part}" for part in parts]
-    return own if own[0] in layer_names else [f"Transformer-{part}" for part in parts]
+    layers = ("MultiHeadSelfAttention", "MultiHeadSelfAttention-Norm", "FeedForward", "FeedForward-Norm")
+    own = [f"Transformer-{block}-{layer}" for layer in layers]
+    return own if own[0] in layer_names else [f"Transformer-{layer}" for layer in layers]
 
 
 def is_of_encoder(variable: str) -> bool:

@@ -11,12 +11,21 @@ All functions compute in float32 whatever the precision policy, and return one l
 `common.loss_model.mean_loss` takes the mean.
 """
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 # Stands for minus infinity. It is finite, so that log-sum-exp over nothing has a finite gradient, and a
 # float32 score next to it disappears.
 MASKED = -1e12
 TINY = 1e-37  # smallest normal float32, rounded up: log stays finite
+
+
+class Weighted(NamedTuple):
+    """Losses whose weighted mean counts."""
+
+    losses: tf.Tensor
+    weights: tf.Tensor  # of the same shape
 
 
 def multilabel_crossentropy(targets, scores):
@@ -115,10 +124,10 @@ def pair_heads_loss(positives: dict, outputs: dict):
 def token_crossentropy(tokens, scores):
     """The cross-entropy of tokens, int32 [...], by the scores of all entries of the vocabulary, [..., entries].
 
-    Returns the losses and their weights, float32 [...] both: 0 where the token is 0, else 1.
+    Returns float32 [...], with weights: 0 where the token is 0, else 1.
     """
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, tf.cast(scores, tf.float32))
-    return losses, tf.cast(tokens != 0, tf.float32)
+    return Weighted(losses, tf.cast(tokens != 0, tf.float32))
 
 
 def _log1p_sum_exp(x, axis=-1):

@@ -15,7 +15,6 @@ from common.kinds import depth_of, is_of_encoder
 NOT_DECAYED = r"(^|/)(bias|beta|gamma)(/replica_\d+)?:"
 
 
-@keras.utils.register_keras_serializable("common")
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A linear rise to `peak` over `warmup_steps`, then `decay` to 0 at `total_steps`.
 
@@ -38,16 +37,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
             left = tf.sin(math.pi / 2 * left) ** 2  # (1 + cos(pi * (1 - left))) / 2
         return self.peak * tf.minimum(factor, 1.0 if self.decay == "constant" else left)
 
-    def get_config(self) -> dict:
-        return {
-            "peak": self.peak,
-            "total_steps": self.total_steps,
-            "warmup_steps": self.warmup_steps,
-            "decay": self.decay,
-        }
 
-
-@keras.utils.register_keras_serializable("common")
 class AdamW(keras.optimizers.AdamW):
     """tf_keras' AdamW (arXiv:1711.05101) with one kernel per update and its own clipping.
 
@@ -134,11 +124,7 @@ class AdamW(keras.optimizers.AdamW):
     def finalize_variable_values(self, var_list):
         """Left to `averaged_weights`: `fit` calls this at its end, and one `fit` may be one epoch of many."""
 
-    def get_config(self) -> dict:
-        return super().get_config() | {"clip_norm": self.clip_norm, "clip": self.clip, "rates": self.rates}
 
-
-@keras.utils.register_keras_serializable("common")
 class AdaX(AdamW):
     """AdaX (arXiv:2004.09740, as in kexue.fm/archives/7387) with AdamW's weight decay and clipping.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError
-from common.kinds import KINDS
+from common.kinds import KINDS, guess_kind
 
 ACTIVATIONS = {
     "gelu": "gelu_erf",
@@ -30,8 +30,7 @@ def to_architecture(config: Any, path: Path) -> dict[str, Any]:
     """Translates a published config into what `common.encoder.build_encoder` takes. Raises UserError naming the key."""
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected an object")
-    guess = next((name for name in ("albert", "electra") if path.name.startswith(name)), "bert")
-    model = config.get("model_type", "nezha" if config.get("use_relative_position") else guess)
+    model = config.get("model_type", guess_kind(config, path.name))
     if not isinstance(model, str) or model not in KINDS:
         raise UserError(f"{path}: model_type {model!r} is not one of {', '.join(KINDS)}")
     for key, value in FIXED.items():

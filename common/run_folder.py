@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError
-from common.config import config_differences, data_files, load_config
+from common.config import FORMAT, config_differences, data_files, load_config
 from common.devices import place_to_work
 from common.encoder import EncoderSource
 from common.files import make_folder, read_json, replaced, write_json
 from common.published import check_architecture
 from common.tokenizer import Tokenizer
-
-FORMAT = 2  # of a run folder; it stands in the run's config
 
 
 @dataclass(frozen=True)
@@ -94,36 +92,36 @@ def find_run(args: argparse.Namespace, task: Path, config: Any, source: EncoderS
     written, is of another format, or holds a run with another config (names the keys) or other files.
     """
     path = place_to_work(Path(args.output or f"runs/{task.name}/{Path(args.config).stem}"))
-    run = RunFolder(path)
+    folder = RunFolder(path)
     try:
-        place = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        place = next(above for above in (path, *path.absolute().parents) if above.exists())
         tempfile.TemporaryFile(dir=place).close()
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    if run.config.exists():
+    if folder.config.exists():
         way_out = "choose another --output or remove the folder"
-        if changed := config_differences(_load_config(run, type(config)), config):
-            raise UserError(f"{path}: this run was started with other settings ({', '.join(changed)}); {way_out}")
-        before, now = read_json(run.inputs), _digests(config, source)
+        if changed := config_differences(_load_config(folder, type(config)), config):
+            raise UserError(f"{path}: this run was started with another config ({', '.join(changed)}); {way_out}")
+        before, now = read_json(folder.inputs), _digests(config, source)
         if changed := [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]:
             raise UserError(f"{path}: {' and '.join(changed)} changed since this run was started; {way_out}")
-    return run
+    return folder
 
 
-def start_run(run: RunFolder, config: Any, source: EncoderSource) -> None:
+def start_run(folder: RunFolder, config: Any, source: EncoderSource) -> None:
     """Writes what describes a run, if it is a new one. Call it when all that can be wrong with the input is checked.
     Raises UserError if the folder cannot be made."""
-    if run.config.exists():
+    if folder.config.exists():
         return
-    make_folder(run.path)
-    source.tokenizer.save(run.vocabulary)
-    write_json(run.architecture, source.architecture)
-    write_json(run.inputs, _digests(config, source))
+    make_folder(folder.path)
+    source.tokenizer.save(folder.vocabulary)
+    write_json(folder.architecture, source.architecture)
+    write_json(folder.inputs, _digests(config, source))
     if schema_file := getattr(config, "schema_file", None):  # not every task has one
-        with replaced(run.schema) as temporary:
+        with replaced(folder.schema) as temporary:
             shutil.copyfile(schema_file, temporary)
     # last: its presence means that the rest is there
-    write_json(run.config, {"format": FORMAT} | dataclasses.asdict(config))
+    write_json(folder.config, {"format": FORMAT} | dataclasses.asdict(config))
 
 
 def _digests(config: Any, source: EncoderSource) -> dict[str, str]:
@@ -146,10 +144,10 @@ def _digest(files: Iterable[Path]) -> str:
     return of_files[0] if len(of_files) == 1 else hashlib.sha256("".join(of_files).encode()).hexdigest()
 
 
-def print_finished(run: RunFolder) -> None:
+def print_finished(folder: RunFolder) -> None:
     """Prints the scores and the folder of a finished run."""
-    print(run.metrics.read_text(encoding="utf-8"), end="")
-    print(f"finished: {run.path}")
+    print(folder.metrics.read_text(encoding="utf-8"), end="")
+    print(f"finished: {folder.path}")
 
 
 def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, EncoderSource]:
@@ -157,35 +155,35 @@ def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, Enco
 
     Raises UserError for a folder that is none, is of another format, or whose training has not come to its end.
     """
-    run = RunFolder(Path(path))
-    if not os.path.isdir(run.path):
-        raise UserError(f"{run.path}: no such run folder")
-    for file in (run.config, run.architecture, run.vocabulary, run.weights, run.metrics):
+    folder = RunFolder(Path(path))
+    if not os.path.isdir(folder.path):
+        raise UserError(f"{folder.path}: no such run folder")
+    for file in (folder.config, folder.architecture, folder.vocabulary, folder.weights, folder.metrics):
         if not file.is_file():
-            raise UserError(f"{run.path}: not a finished run: {file.name} is missing")
-    config = _load_config(run, config_class)
-    tokenizer = Tokenizer.from_vocab(run.vocabulary, getattr(config.encoder, "word_level", False))
-    architecture = read_json(run.architecture)
-    check_architecture(architecture, tokenizer.vocab_size, run.architecture)
-    return run, config, EncoderSource(str(run.path), architecture, tokenizer)
+            raise UserError(f"{folder.path}: not a finished run: {file.name} is missing")
+    config = _load_config(folder, config_class)
+    tokenizer = Tokenizer.from_vocab(folder.vocabulary, getattr(config.encoder, "word_level", False))
+    architecture = read_json(folder.architecture)
+    check_architecture(architecture, tokenizer.vocab_size, folder.architecture)
+    return folder, config, EncoderSource(str(folder.path), architecture, tokenizer)
 
 
-def _load_config(run: RunFolder, config_class: type) -> Any:
+def _load_config(folder: RunFolder, config_class: type) -> Any:
     """The config of a run, whose data may be gone. Raises UserError for a run of another format."""
-    values = read_json(run.config)
+    values = read_json(folder.config)
     found = values.get("format", 1) if isinstance(values, dict) else FORMAT
     if found != FORMAT:
         raise UserError(
-            f"{run.path}: a run folder of format {found}, expected {FORMAT}: "
+            f"{folder.path}: a run folder of format {found}, expected {FORMAT}: "
             "train again, or use the version of the project that wrote it"
         )
-    return load_config(config_class, run.config, run.path, check_files=False)
+    return load_config(config_class, folder.config, folder.path, check_files=False)
 
 
-def read_threshold(run: RunFolder) -> float | None:
+def read_threshold(folder: RunFolder) -> float | None:
     """The threshold that training chose; None for a head without one. Raises UserError."""
-    metrics = read_json(run.metrics)
+    metrics = read_json(folder.metrics)
     threshold = metrics.get("threshold", math.nan) if isinstance(metrics, dict) else math.nan
     if threshold is not None and (type(threshold) not in (int, float) or not math.isfinite(threshold)):
-        raise UserError(f"{run.metrics}: expected an object with a threshold")
+        raise UserError(f"{folder.metrics}: expected an object with a threshold")
     return threshold

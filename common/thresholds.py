@@ -5,8 +5,8 @@ from typing import Protocol
 
 
 class HasThreshold(Protocol):
-    threshold: float
-    default_threshold: float
+    threshold: float | None  # None: it has none
+    default_threshold: float | None
     thresholds: tuple[float, ...]  # to choose from
 
 

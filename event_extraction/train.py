@@ -73,18 +73,18 @@ def train(
     def collate(items: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
         return head.batch(items, rng, labels)
 
-    def predicted(gold: list[dict]) -> list[dict]:
+    def predict_all(gold: list[dict]) -> list[dict]:
         return list(predict(gold, extractor, source.tokenizer, labels, config))
 
     for epoch in training.epochs(config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
         batches = Batches(features, order, collate, (config.seed, epoch), skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
-        training.score(lambda: score(dev, predicted(dev)), best_by="f1")
+        training.score(lambda: score(dev, predict_all(dev)), best_by="f1")
 
     load_weights(model, folder.weights)
-    by_threshold = choose_threshold(extractor, lambda: score(kept, predicted(kept))["f1"]) if kept else {}
-    finish(training, dev, predicted(dev), {"threshold": extractor.threshold, "f1_by_threshold": by_threshold})
+    by_threshold = choose_threshold(extractor, lambda: score(kept, predict_all(kept))["f1"]) if kept else {}
+    write_results(training, dev, predict_all(dev), {"threshold": extractor.threshold, "f1_by_threshold": by_threshold})
 
 
 def read_features(records: list[dict], tokenizer: Tokenizer, labels: Labels, config: Config) -> list[Features]:
@@ -96,7 +96,7 @@ def read_features(records: list[dict], tokenizer: Tokenizer, labels: Labels, con
     return features
 
 
-def finish(training: "Training", dev: list[dict], predictions: list[dict], chosen: dict[str, Any]) -> None:
+def write_results(training: "Training", dev: list[dict], predictions: list[dict], chosen: dict[str, Any]) -> None:
     """Writes the report, and the scores with what was chosen on the kept records."""
     write_report(training.folder.report, dev, predictions, history=training.history)
     best = max(training.history, key=lambda row: row["f1"])  # the epoch whose weights were kept

@@ -1,5 +1,7 @@
 """The keys of a config beside those of every task, which are in common/config.py."""
 
+from typing import Annotated
+
 import pydantic
 
 from common.config import PositiveInt, WindowedConfig, one_of, strict_config
@@ -8,7 +10,7 @@ from model import HEADS
 
 @strict_config
 class Config(WindowedConfig):
-    head: one_of(HEADS) = "pair"
+    head: Annotated[str, one_of(HEADS)] = "pair"
     max_length: PositiveInt = 384  # tokens of question and context with [CLS] and two [SEP]
     stride: PositiveInt = 256  # tokens from one window to the next; they overlap by max_answer_tokens or more
     max_question_length: PositiveInt = 48  # tokens; the rest of a longer question is not read

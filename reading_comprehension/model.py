@@ -1,6 +1,6 @@
 """The output heads, one file each, and the trained model of a run."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pair
 import softmax
@@ -16,8 +16,8 @@ HEADS = {"pair": pair, "softmax": softmax}
 
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, engine: str = "auto", n_best: int = 1
-) -> pair.Extractor | softmax.Extractor:
-    """The trained model of a run, in float32."""
+) -> Any:
+    """The extractor of a finished run: its model in float32."""
     from common.weights import load_weights
 
     head = HEADS[config.head]

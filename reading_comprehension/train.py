@@ -61,7 +61,7 @@ def train(
         training = Training(folder, config, source, model)
     extractor = head.Extractor(start_engines(head.parts(model)), config.max_answer_tokens)
 
-    def predicted() -> dict[str, str]:
+    def predict_all() -> dict[str, str]:
         answers = predict(dev, extractor, source.tokenizer, config)
         return {name: found[0].text if found else "" for name, found in answers}
 
@@ -69,10 +69,10 @@ def train(
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
         batches = Batches(features, order, head.batch, (config.seed, epoch), skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
-        training.score(lambda: f1_and_em(score(dev, predicted())), best_by="F1")
+        training.score(lambda: f1_and_em(score(dev, predict_all())), best_by="F1")
 
     load_weights(model, folder.weights)
-    write_report(folder.report, dev, predicted(), training.history)
+    write_report(folder.report, dev, predict_all(), training.history)
     best = max(training.history, key=lambda row: row["F1"])  # the epoch whose weights were kept
     training.finish({"dev": f1_and_em(best), "epoch": best["epoch"]})
 

@@ -80,7 +80,7 @@ class Extractor:
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
         outputs = self.engine(model_inputs(features))
         for row, feature in enumerate(features):
-            factors = {name: tuple(factor[row] for factor in head) for name, head in outputs.items()}
+            factors = {name: tuple(factor[row] for factor in of_output) for name, of_output in outputs.items()}
             yield decode(factors, len(feature.token_ids), self.labels, self.threshold)
 
 

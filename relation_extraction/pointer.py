@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import tf_keras as keras
 
     from common.loss_model import LossModel
+    from common.losses import Weighted
 
 # A probability is sigmoid(logit) ** power: a power above 1 starts the many negatives near 0 (kexue.fm/archives/7161).
 SUBJECT_POWER, OBJECT_POWER = 2, 4
@@ -82,12 +83,14 @@ def _object_model(size: int, n_relations: int) -> "keras.Model":
     return keras.Model([hidden, subject], logits, name="objects")
 
 
-def loss(targets: dict, outputs: dict) -> tuple["tf.Tensor", "tf.Tensor"]:
+def loss(targets: dict, outputs: dict) -> "Weighted":
     """Returns a loss for each token and its weight, both [batch, length]: the binary cross-entropies of subjects and of
     objects, each summed over its pointers (a pair of start and end)."""
+    from common.losses import Weighted
+
     subjects = _crossentropy(targets["subjects"], outputs["subjects"], SUBJECT_POWER)
     objects = _crossentropy(targets["objects"], outputs["objects"], OBJECT_POWER)
-    return subjects + objects, outputs["mask"]
+    return Weighted(subjects + objects, outputs["mask"])
 
 
 def _crossentropy(targets: "tf.Tensor", logits: "tf.Tensor", power: int) -> "tf.Tensor":

@@ -181,7 +181,7 @@ def test_mistakes_name_the_file_that_makes_them(task):
     [
         (b'{\n"epochs": 3\n"a": 1}', ", line 3: not JSON"),
         (b'{"epochs":\n"\xff"}', ", line 2: not UTF-8"),
-        (b"[1]", ": expected an object of settings, got [1]"),
+        (b"[1]", ": expected an object, got [1]"),
         (b"", ": empty file"),
         (b'{"about": 3}', ": about: should be a string, not 3"),
         (b'{"parent": 3}', ": parent: should be a string, not 3"),

@@ -1,13 +1,16 @@
 """`TF_CONFIG`, and training on two devices against one. Two processes: relation_extraction/tests/test_train.py."""
 
+import atexit
 import json
-import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from common import devices
 from common.batching import Batches, pad
 from common.bert import StatelessDropout
 from common.cli import UserError
@@ -18,6 +21,7 @@ from common.heads import PairHead
 from common.loss_model import LossModel
 from common.losses import pair_heads_loss, token_crossentropy
 from common.optimizers import make_optimizer
+from common.testing.commands import disk_full
 
 TWO = {"worker": ["a:1", "b:2"]}
 CHIEF = {"worker": ["a:1"], "chief": ["c.d:33"]}
@@ -77,16 +81,52 @@ def test_wrong_cluster(settings, message, monkeypatch, tmp_path):
     assert message in str(error.value)
 
 
-def test_a_worker_beside_the_chief_has_a_copy_of_the_run_folder(monkeypatch, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.json").write_text("{}")
-    monkeypatch.setattr(sys, "stdout", sys.stdout)
-    for index, is_chief in ((0, True), (1, False)):
+@pytest.mark.parametrize("folder", [".", "run", "run/../run"])
+def test_a_worker_beside_the_chief_has_a_copy_of_the_run_folder(folder, monkeypatch, tmp_path, tmp_path_factory):
+    (tmp_path / "run" / "logs").mkdir(parents=True)
+    temporary = tmp_path_factory.mktemp("temporary")
+    for path in ("config.json", "run/config.json", "run/logs/events"):
+        (tmp_path / path).write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    removed_at_exit = []
+    monkeypatch.setattr(atexit, "register", lambda _, path, **more: removed_at_exit.append(path))
+    for index, is_chief in ((0, True), (1, False), (1, False)):  # the second time after a kill
         monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": task("worker", index)}))
-        place = place_to_work(tmp_path / "run")
-        assert (place == tmp_path / "run") == is_chief
+        place = place_to_work(Path(folder))
+        assert (place == Path(folder)) == is_chief
         assert (place / "config.json").read_text() == "{}"
-        assert not place_to_work(tmp_path / "none").exists()
+        assert is_chief or not (place / "logs").exists()
+    assert removed_at_exit == [place, place]
+    assert [place] == list(temporary.iterdir())
+
+
+def test_a_copy_that_does_not_fit(monkeypatch, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}" * 100)
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": task("worker", 1)}))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    with disk_full(10), pytest.raises(UserError, match="cannot be copied to it .* TMPDIR names another place"):
+        place_to_work(tmp_path / "run")
+
+
+def test_a_lost_worker_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": CHIEF, "task": task("worker", 0)}))
+    monkeypatch.setattr(devices, "_strategy", "of several")
+    lost = tf.errors.UnavailableError(None, None, "from /job:chief/replica:0/task:0: Socket closed")
+    with pytest.raises(SystemExit, match="1"), devices.naming_lost_workers():
+        raise lost
+    assert capsys.readouterr().err == "error: lost chief 0 at c.d:33; the same command, on every worker, resumes\n"
+    with pytest.raises(ZeroDivisionError), devices.naming_lost_workers():
+        raise ZeroDivisionError
+
+
+def test_workers_that_see_different_checkpoints(monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "_strategy", "of several")
+    monkeypatch.setattr(devices, "_values_of_workers", lambda step: [step, 7])
+    devices.check_same_step(7, tmp_path)
+    with pytest.raises(UserError, match="the workers do not see the same checkpoint, here step 5"):
+        devices.check_same_step(5, tmp_path)
 
 
 # --- rows of a batch

@@ -7,6 +7,7 @@ import tensorflow as tf
 from common.loss_model import mean_loss
 from common.losses import (
     MASKED,
+    Weighted,
     factored_multilabel_crossentropy,
     multilabel_crossentropy,
     pair_heads_loss,
@@ -164,6 +165,6 @@ def test_token_crossentropy_leaves_token_0_out():
 def test_mean_loss():
     values, weights = tf.constant([[1.0, 2.0], [4.0, 8.0]]), tf.constant([[True, False], [True, True]])
     assert float(mean_loss(tf.constant([1.0, 2.0, 6.0]))) == 3
-    np.testing.assert_allclose(mean_loss((values, weights)), 13 / 3)
-    np.testing.assert_allclose(mean_loss([tf.constant([1.0, 2.0]), (values, weights)]), 1.5 + 13 / 3)
+    np.testing.assert_allclose(mean_loss(Weighted(values, weights)), 13 / 3)
+    np.testing.assert_allclose(mean_loss([tf.constant([1.0, 2.0]), Weighted(values, weights)]), 1.5 + 13 / 3)
     assert float(mean_loss(tf.zeros([0]))) == 0  # of a replica without a row

@@ -213,16 +213,6 @@ def test_schedule_is_exact_at_the_end_of_a_long_run(decay):
         assert long(tf.constant(total - 3)) == 3 / total
 
 
-@pytest.mark.parametrize("config", [OptimizerConfig(average=0.9), OptimizerConfig(name="adax", clip="soft")])
-def test_configuration_survives_serialisation(config):
-    optimizer = make_optimizer(config, 1e-3, 100)
-    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-    assert type(again) is type(optimizer)
-    assert again.get_config() == optimizer.get_config()
-    assert (again.clip_norm, again.clip, again.use_ema) == (1.0, config.clip, config.average is not None)
-    assert again._learning_rate.warmup_steps == 10
-
-
 @pytest.mark.parametrize("settings", [{"clip": "norm"}, {"amsgrad": True}])
 def test_bad_settings_raise(settings):
     with pytest.raises(ValueError, match="clip|amsgrad"):

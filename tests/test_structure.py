@@ -49,13 +49,17 @@ def test_no_command_imports_a_command(folder):
 
 @pytest.mark.parametrize("folder", FOLDERS[:-1], ids=lambda path: path.name)
 def test_the_training_is_in_the_open(folder):
-    text = (folder / "train.py").read_text(encoding="utf-8")
     (train,) = (function for function in functions(folder / "train.py") if function.name == "train")
     assert lines(train) <= 40
     body = ast.unparse(train)
     assert "model.compile(" in body
     assert "model.fit(" in body
-    for path in (folder / "train.py", REPOSITORY / "common" / "losses.py"):
+
+
+def test_trainings_and_losses_know_of_no_workers():
+    names = ("train", "pair", "pointer", "crf", "softmax", "model")
+    paths = [path for folder in FOLDERS for path in folder.glob("*.py") if path.stem in names]
+    for path in (*paths, *(REPOSITORY / "common" / f"{name}.py" for name in ("losses", "crf", "heads"))):
         text = path.read_text(encoding="utf-8").lower()
         assert not any(word in text for word in ("worker", "replica", "chief")), path.name
 

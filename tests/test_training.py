@@ -43,13 +43,13 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path):
-    run = start(tmp_path, weights=1)
-    run.save()
+    training = start(tmp_path, weights=1)
+    training.save()
     before = files(tmp_path)
-    run.model.set_weights([weight + 1 for weight in run.model.get_weights()])
+    training.model.set_weights([weight + 1 for weight in training.model.get_weights()])
     for size in (0, 100, 10_000):
         with disk_full(size), pytest.raises(UserError, match=r"checkpoint: cannot be written \(File too large\)$"):
-            run.save()
+            training.save()
     resumed = start(tmp_path)
     np.testing.assert_array_equal(resumed.model.get_weights()[0], 1)
     after = files(tmp_path)
@@ -59,12 +59,12 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path):
 
 def test_best_weights_that_do_not_fit_leave_those_before(tmp_path):
     """HDF5 itself crashes the process, at times at its end only: no part of it may see a full disk."""
-    run = start(tmp_path, weights=1)
-    run.keep_best(0.5)
+    training = start(tmp_path, weights=1)
+    training.keep_best(0.5)
     before = files(tmp_path)
     for size in (0, 5_000):
         with disk_full(size), pytest.raises(UserError, match=r"weights\.h5: cannot be written \(File too large\)$"):
-            run.keep_best(0.6 + size)
+            training.keep_best(0.6 + size)
     assert files(tmp_path) == before
     load_weights(start(tmp_path).model, tmp_path / "model.weights.h5")
 
@@ -87,10 +87,10 @@ def test_a_checkpoint_is_on_the_disk_before_it_is_believed(tmp_path, monkeypatch
         path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         flushed[path.name] = tf.train.latest_checkpoint(path.parent)
 
-    run = start(tmp_path)
-    run.save()
+    training = start(tmp_path)
+    training.save()
     monkeypatch.setattr(os, "fsync", fsync)
-    run.save()
+    training.save()
     first = str(tmp_path / "checkpoint" / "ckpt-1")
     assert flushed == {"ckpt-2.index": first, "ckpt-2.data-00000-of-00001": first}
 
@@ -98,9 +98,9 @@ def test_a_checkpoint_is_on_the_disk_before_it_is_believed(tmp_path, monkeypatch
 @pytest.mark.parametrize("name", ["checkpoint", "ckpt-1.index", "ckpt-1.data-00000-of-00001"])
 @pytest.mark.parametrize("damage", [lambda _: b"", lambda content: content[:-20], lambda content: bytes(len(content))])
 def test_a_damaged_checkpoint_is_refused(tmp_path, name, damage):
-    run = start(tmp_path)
-    run.keep_best(0.5)
-    run.save()
+    training = start(tmp_path)
+    training.keep_best(0.5)
+    training.save()
     path = tmp_path / "checkpoint" / name
     path.write_bytes(damage(path.read_bytes()))
     before = files(tmp_path)
@@ -120,28 +120,28 @@ def test_what_a_killed_run_was_writing_is_removed(tmp_path):
 
 
 def test_damaged_weights_are_refused_or_read(tmp_path):
-    run = start(tmp_path)
-    run.keep_best(0.5)
+    training = start(tmp_path)
+    training.keep_best(0.5)
     path, rng, refused = tmp_path / "model.weights.h5", random.Random(0), 0
     good = path.read_bytes()
     for content in (b"", b"text", good[:100], good[: len(good) // 2], *(damaged(good, rng) for _ in range(60))):
         path.write_bytes(content)
         try:
-            load_weights(run.model, path)
+            load_weights(training.model, path)
         except UserError as error:
             refused += str(error).startswith(f"{path}: ")
     assert refused > 20
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
-    run = start(tmp_path)
-    run.model.loss_tracker.total.assign(np.nan)  # of a diverged step, and no weight
-    run.keep_best(0.5)
-    load_weights(run.model, tmp_path / "model.weights.h5")
-    run.model.trainable_weights[0].assign(np.full_like(run.model.trainable_weights[0], np.nan))
-    run.keep_best(0.6)
+    training = start(tmp_path)
+    training.model.loss_tracker.total.assign(np.nan)  # of a diverged step, and no weight
+    training.keep_best(0.5)
+    load_weights(training.model, tmp_path / "model.weights.h5")
+    training.model.trainable_weights[0].assign(np.full_like(training.model.trainable_weights[0], np.nan))
+    training.keep_best(0.6)
     with pytest.raises(UserError, match=r"model\.weights\.h5: \S+ has values that are not finite"):
-        load_weights(run.model, tmp_path / "model.weights.h5")
+        load_weights(training.model, tmp_path / "model.weights.h5")
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:

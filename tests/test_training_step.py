@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from common.cli import UserError
 from common.config import OptimizerConfig
 from common.encoder import build_encoder
 from common.heads import PairHead, hidden_states
@@ -40,8 +41,8 @@ def trained(rows, times=1, policy="float32", dropout=0.0, recompute=0, **setting
         model.compile(make_optimizer(OptimizerConfig(warmup=0), 1e-3, 100), pair_heads_loss, **settings)
     finally:
         keras.mixed_precision.set_global_policy("float32")
-    inputs, labels = tf.nest.map_structure(lambda array: np.tile(array, (times, *[1] * (array.ndim - 1))), batch(rows))
-    losses = [model.train_on_batch(inputs, labels) for _ in range(4)]
+    inputs, targets = tf.nest.map_structure(lambda array: np.tile(array, (times, *[1] * (array.ndim - 1))), batch(rows))
+    losses = [model.train_on_batch(inputs, targets) for _ in range(4)]
     return losses, model.get_weights()
 
 
@@ -79,3 +80,11 @@ def test_xla_computes_the_same():
     np.testing.assert_allclose(again, losses, rtol=1e-5)
     for a, b in zip(weights, same, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_pieces_do_not_go_with_several_devices(two_devices):
+    with two_devices.scope():
+        inputs = keras.Input([2])
+        model = LossModel(inputs, keras.layers.Dense(1)(inputs))
+        with pytest.raises(UserError, match="accumulate: does not go with several workers or GPUs"):
+            model.compile(keras.optimizers.SGD(1.0), lambda _, outputs: outputs, accumulate=2)

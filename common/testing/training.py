@@ -119,10 +119,20 @@ class TrainingTests:
             assert capsys.readouterr().err.startswith(f"error: {trained}: {name} changed since this run was started")
 
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
-    def test_a_run_and_its_files_can_be_moved(self, trained, call, tmp_path, capsys):
+    def test_the_config_of_a_run_is_a_config(self, trained, call, tmp_path, capsys):
+        """It leads to the same run, as long as its format is known."""
         moved = shutil.copytree(trained.parent, tmp_path / "moved")
-        call(self.train, "--config", moved / "tiny.json", "--output", moved / "run")
+        call(self.train, "--config", moved / "run" / "config.json", "--output", moved / "run")
         assert f"finished: {moved / 'run'}" in capsys.readouterr().out
+        config = (moved / "run" / "config.json").read_text(encoding="utf-8")
+        for found in ("", '"format": 1,'):
+            (moved / "run" / "config.json").write_text(config.replace('"format": 2,', found), encoding="utf-8")
+            with pytest.raises(SystemExit, match="2"):
+                call(self.train, "--config", moved / "tiny.json", "--output", moved / "run")
+            assert f"{moved / 'run'}: a run folder of format 1, expected 2" in capsys.readouterr().err
+        with pytest.raises(SystemExit, match="2"):
+            call(self.train, "--config", moved / "run" / "config.json", "--output", tmp_path / "new")
+        assert "config.json: the config of a run folder of format 1, expected 2" in capsys.readouterr().err
 
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_a_killed_run_goes_on_as_if_nothing_had_happened(self, trained, call, tmp_path, capfd):
@@ -153,11 +163,15 @@ class TrainingTests:
                     call(self.train, *arguments)
 
         cut(training.Training, "keep_best", lambda run, _: run.progress.epoch == 1)
+        # taken up with the run, its data and its config in another place
+        clone = shutil.copytree(trained.parent, tmp_path / "clone", ignore=shutil.ignore_patterns("run"))
+        shutil.move(tmp_path / "run", clone / "run")
+        arguments = ["--config", clone / "tiny.json", "--output", clone / "run"]
         cut(training, "write_history", lambda _, history: len(history) == 10)
         assert "resuming in epoch 2" in capsys.readouterr().out
         call(self.train, *arguments)
         assert "resuming in epoch 11" in capsys.readouterr().out
-        assert_equal_runs(tmp_path / "run", trained)
+        assert_equal_runs(clone / "run", trained)
 
     def test_a_copy_of_the_folder_works_elsewhere(self, make_config, tmp_path):
         shutil.copytree(self.task, tmp_path / "my_task", ignore=shutil.ignore_patterns("tests", "__pycache__"))

@@ -1,5 +1,7 @@
 """The keys of a config beside those of every task, which are in common/config.py."""
 
+from typing import Annotated
+
 from common.config import Fraction, InputFile, WindowedConfig, one_of, strict_config
 from model import HEADS
 
@@ -7,5 +9,5 @@ from model import HEADS
 @strict_config
 class Config(WindowedConfig):
     schema_file: InputFile
-    head: one_of(HEADS) = "pair"
+    head: Annotated[str, one_of(HEADS)] = "pair"
     threshold_share: Fraction = 0.05  # of train, kept to choose the threshold on

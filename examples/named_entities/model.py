@@ -1,6 +1,6 @@
 """The output heads, one file each, and the trained model of a run."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pair
 from common.encoder import EncoderSource, build_encoder
@@ -15,8 +15,8 @@ HEADS = {"pair": pair}
 
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, labels: list[str], engine: str = "auto"
-) -> pair.Extractor:
-    """The trained model of a run with its chosen threshold, in float32."""
+) -> Any:
+    """The extractor of a finished run: its model in float32, with the threshold that training chose."""
     from common.weights import load_weights
 
     head = HEADS[config.head]

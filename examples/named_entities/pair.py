@@ -51,8 +51,8 @@ class Extractor:
     default_threshold = 0.0
     thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
 
-    def __init__(self, engines: dict[str, Engine], labels: list[str], threshold: float = default_threshold):
-        self.engine, self.labels, self.threshold = engines["pair"], labels, threshold
+    def __init__(self, engines: dict[str, Engine], _labels: list[str], threshold: float = default_threshold):
+        self.engine, self.threshold = engines["pair"], threshold
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
         outputs = self.engine(model_inputs(features))

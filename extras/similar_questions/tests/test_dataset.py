@@ -63,14 +63,14 @@ def test_questions_are_cut_and_those_without_a_token_passed_over(tokenizer):
 def test_a_batch_has_both_directions(tokenizer):
     tokens = tokenize(["怎么还", "如何还款", "甲", "乙"], tokenizer, 30, Counter())
     features = to_features([Group(("怎么还", "如何还款"), 3), Group(("甲", "乙"), 8)], tokens, np.random.default_rng(0))
-    inputs, labels = pair_batch(features, None, tokenizer)
+    inputs, targets = pair_batch(features, None, tokenizer)
     texts = [tokenizer.decode(row[row != 0]) for row in inputs["token_ids"].reshape(4, -1)]
     first, second = texts[0].removeprefix("[CLS]").removesuffix("[SEP]").split("[SEP]")
     assert texts[1] == f"[CLS]{second}[SEP]{first}[SEP]"
-    np.testing.assert_array_equal(labels["families"], [3, 8])
+    np.testing.assert_array_equal(targets["families"], [3, 8])
     for row in np.ndindex(2, 2):
         ids, segments = inputs["token_ids"][row], inputs["segment_ids"][row]
-        wanted = labels["tokens"][row]
+        wanted = targets["tokens"][row]
         positions = inputs["positions"][row][wanted != 0]
         np.testing.assert_array_equal(ids[positions + 1], wanted[wanted != 0])  # each says what comes next
         np.testing.assert_array_equal(np.flatnonzero(segments), positions + 1)

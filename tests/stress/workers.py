@@ -1,6 +1,6 @@
 """Two workers against one process: the same weights, and what becomes of a run whose worker is lost.
 
-python benchmarks/workers.py [--task TASK ...]
+python tests/stress/workers.py [--task TASK ...]
 
 For every head of every task a small model is trained by one process and, with the same config, by two workers on this
 machine: dropout off, batches of 3, on the first items of the official data where it is, else of the demo set. "largest
@@ -16,15 +16,18 @@ import argparse
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from tools.harness import ROOT, SCHEMAS, first_items, official_or_demo, report
-
 from common.cli import run_command
 from common.testing.runs import differences, start_workers, write_tiny_config
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+from tools.harness import ROOT, SCHEMAS, first_items, official_or_demo, report
 
 HEADS = {
     "relation_extraction": ("pair", "pointer"),
