@@ -108,10 +108,13 @@ class TrainingTests:
         config = json.loads((trained / "config.json").read_text(encoding="utf-8"))
         files = {key: config[key] for key in ("train_file", "dev_file", "schema_file") if key in config}
         for key, path in (files | {"encoder.vocabulary": config["encoder"]["vocabulary"]}).items():
-            changed = tmp_path / Path(path).name
-            changed.write_text(Path(path).read_text(encoding="utf-8").replace("\n", " \n", 1), encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8")
             if key == "encoder.vocabulary":
-                changed.write_text(Path(path).read_text(encoding="utf-8") + "新词词\n", encoding="utf-8")
+                text += "新词词\n"
+            else:  # white space, which changes nothing but the file
+                text = text.replace("\n", " \n", 1) if "\n" in text else f"{text}\n"
+            changed = tmp_path / Path(path).name
+            changed.write_text(text, encoding="utf-8")
             arguments = ["--config", trained.parent / "tiny.json", "--output", trained, "--set", f"{key}={changed}"]
             with pytest.raises(SystemExit, match="2"):
                 call(self.train, *arguments)

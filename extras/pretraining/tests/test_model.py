@@ -3,6 +3,7 @@ import pytest
 import tf_keras as keras
 
 from common.encoder import build_encoder
+from common.loss_model import mean_loss
 from common.losses import token_crossentropy
 from model import build_model
 
@@ -34,12 +35,12 @@ def test_loss_is_the_mean_over_the_tokens_that_count(encoder):
     scores = build_model(encoder, 1)(INPUTS).numpy()
     log_p = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
     expected = -(log_p[0, 0, 10] + log_p[0, 1, 11] + log_p[1, 0, 12]) / 3
-    assert float(token_crossentropy(TOKENS, scores)) == pytest.approx(expected, rel=1e-5)
+    assert float(mean_loss(token_crossentropy(TOKENS, scores))) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_part_without_rows_adds_nothing():
     """As of a batch that is cut into more parts than it has rows."""
-    assert float(token_crossentropy(TOKENS[:0], np.zeros((0, 2, 50), np.float32))) == 0
+    assert float(mean_loss(token_crossentropy(TOKENS[:0], np.zeros((0, 2, 50), np.float32)))) == 0
 
 
 def test_training_moves_every_weight_of_the_encoder(encoder):
@@ -47,9 +48,9 @@ def test_training_moves_every_weight_of_the_encoder(encoder):
     model = build_model(encoder, 1)
     before = {variable.name: variable.numpy() for variable in encoder.trainable_variables}
     model.compile(keras.optimizers.SGD(0.1), token_crossentropy)
-    loss = float(token_crossentropy(TOKENS, model(INPUTS)))
+    loss = float(mean_loss(token_crossentropy(TOKENS, model(INPUTS))))
     model.train_on_batch(INPUTS, TOKENS)
-    assert float(token_crossentropy(TOKENS, model(INPUTS))) < loss
+    assert float(mean_loss(token_crossentropy(TOKENS, model(INPUTS)))) < loss
     still = [name for name, value in before.items() if any(
         variable.name == name and np.array_equal(variable.numpy(), value) for variable in encoder.trainable_variables)]
     assert still == []
