@@ -16,8 +16,8 @@ SCORES = ["accuracy", "perplexity", "word_accuracy"]
 
 def test_a_run_folder_holds_everything(trained):
     assert sorted(path.name for path in trained.iterdir()) == [
-        "checkpoint", "config.json", "corpus.npz", "curves.png", "encoder", "encoder.json", "history.csv", "logs",
-        "metrics.json", "model.weights.h5", "vocab.txt",
+        "checkpoint", "config.json", "corpus.npz", "curves.png", "encoder", "encoder.json", "history.csv", "inputs.json",
+        "logs", "metrics.json", "model.weights.h5", "vocab.txt",
     ]  # fmt: skip
     assert sorted(path.name for path in (trained / "encoder").iterdir()) == [
         "config.json", "model.safetensors", "vocab.txt",
@@ -52,17 +52,22 @@ def test_the_encoder_scores_what_training_said(trained, tokenizer):
 
 
 def test_training_goes_on_from_an_encoder(trained, make_config, call, tmp_path, monkeypatch):
-    """In half precision, with averaged weights, on a dev file, the batches in parts."""
-    from common.training import LossModel
+    """In half precision, with averaged weights, on a dev file, the batches in pieces."""
+    from common import accumulation
 
     config = make_config(
         tmp_path, 60, encoder=str(trained / "encoder"), dev_file="train.txt", epochs=1, accumulate=2,
         learning_rate=1e-5, half_precision=True, optimizer={"average": 0.9},
     )  # fmt: skip
-    parts, accumulated = [], LossModel._accumulated
-    monkeypatch.setattr(LossModel, "_accumulated", lambda *args: parts.append(1) or accumulated(*args))
+    pieces, original = [], accumulation.loss_and_gradients_in_pieces
+
+    def noted(*arguments):
+        pieces.append(arguments)
+        return original(*arguments)
+
+    monkeypatch.setattr(accumulation, "loss_and_gradients_in_pieces", noted)
     call(main, "--config", config, "--output", tmp_path / "run")
-    assert parts
+    assert pieces
     before, after = (load_file(run / "encoder" / "model.safetensors") for run in (trained, tmp_path / "run"))
     assert {value.dtype.name for value in after.values()} == {"float16"}
     largest = max(np.abs(after[name] - value).max() for name, value in before.items())
