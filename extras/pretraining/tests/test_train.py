@@ -16,8 +16,8 @@ SCORES = ["accuracy", "perplexity", "word_accuracy"]
 
 def test_a_run_folder_holds_everything(trained):
     assert sorted(path.name for path in trained.iterdir()) == [
-        "checkpoint", "config.json", "corpus.npz", "curves.png", "encoder", "encoder.json", "history.csv", "inputs.json",
-        "logs", "metrics.json", "model.weights.h5", "vocab.txt",
+        "checkpoint", "config.json", "corpus.npz", "curves.png", "encoder", "encoder.json", "history.csv",
+        "inputs.json", "logs", "metrics.json", "model.weights.h5", "vocab.txt",
     ]  # fmt: skip
     assert sorted(path.name for path in (trained / "encoder").iterdir()) == [
         "config.json", "model.safetensors", "vocab.txt",
