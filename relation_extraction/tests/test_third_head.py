@@ -45,11 +45,9 @@ def test_a_third_head(make_config, task, tmp_path):
     model = model.replace("import pointer\n", "import pointer\nimport third\n")
     model = model.replace('"pointer": pointer}', '"pointer": pointer, "third": third}')
     (folder / "model.py").write_text(model, encoding="utf-8")
-    config = make_config(tmp_path, train_lines=24, epochs=2, head="third")
+    config = make_config(tmp_path, train_lines=24, epochs=1, head="third")
     command = [sys.executable, folder / "train.py", "--config", config, "--output", "run"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))["head"] == "third"
     assert "threshold" in json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
-    predict = [sys.executable, folder / "predict.py", "--model", "run", "--text", "何川导演了《海风》"]
-    assert subprocess.run(predict, cwd=tmp_path, capture_output=True).returncode == 0
