@@ -26,6 +26,7 @@ from common.tokenizer import Tokenizer
 if TYPE_CHECKING:
     import tf_keras as keras
 
+
 @dataclass(frozen=True)
 class EncoderSource:
     """What the `encoder` of a config came to."""

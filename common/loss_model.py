@@ -6,8 +6,10 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
+from common.accumulation import check_devices, loss_and_gradients_in_pieces
 from common.batching import Batches
 from common.bert import dropout_seed
+from common.devices import naming_lost_workers, shares
 from common.losses import Weighted
 from common.replicas import MeanOfReplicated, step_of_replica, sum_over_replicas
 
@@ -36,25 +38,19 @@ class LossModel(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         self.loss_function, self.accumulate = loss, accumulate
         if accumulate > 1:
-            from common.accumulation import check_devices
-
             check_devices(self.distribute_strategy)
 
     def fit(self, batches: Batches, **kwargs):
         """Trains on the batches in their order. With several devices each computes its rows of every batch."""
-        kwargs = {"steps_per_epoch": len(batches), "shuffle": False, "verbose": 0} | kwargs
+        kwargs |= {"steps_per_epoch": len(batches), "verbose": 0}
         if self.distribute_strategy.num_replicas_in_sync == 1:
             return super().fit(iter(batches), **kwargs)
-        from common.devices import naming_lost_workers, shares
-
         with naming_lost_workers():
             return super().fit(shares(batches, self.distribute_strategy), **kwargs)
 
     def train_step(self, data: tuple[Any, Any]) -> dict[str, tf.Tensor]:
         inputs, targets = data
         if self.accumulate > 1:
-            from common.accumulation import loss_and_gradients_in_pieces
-
             loss, gradients = loss_and_gradients_in_pieces(self, inputs, targets)
         else:
             loss, gradients = self.loss_and_gradients(inputs, targets)

@@ -32,11 +32,12 @@ LOG_STEPS = 20  # between two points of the loss
 
 @dataclass
 class Progress:
-    """Where a run is: the next epoch and the step in it, the best dev score, and the epochs so far."""
+    """Where a run is: the next epoch and the step in it, the best dev score with its epoch, and the epochs so far."""
 
     epoch: int = 0
     step: int = 0
     best: float = -math.inf
+    best_epoch: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -78,17 +79,22 @@ class Training(keras.callbacks.Callback):
             self.writer = tf.summary.create_file_writer(str(folder.logs))
 
     @property
+    def progress(self) -> Progress:
+        return self.saved.now
+
+    @property
     def history(self) -> list[dict[str, Any]]:
         """A row for each epoch: its number, loss, dev scores and seconds."""
-        return self.saved.now.history
+        return self.progress.history
+
+    @property
+    def best_row(self) -> dict[str, Any]:
+        """The row of the epoch whose weights were kept."""
+        return self.history[self.progress.best_epoch]
 
     def epochs(self, total: int) -> range:
         """The numbers of the epochs that are left, from 0."""
         return range(self.progress.epoch, total)
-
-    @property
-    def progress(self) -> Progress:
-        return self.saved.now
 
     def on_epoch_begin(self, epoch, logs=None):
         done = self.progress.step
@@ -143,7 +149,7 @@ class Training(keras.callbacks.Callback):
     def keep_best(self, score: float) -> None:
         """Saves the weights the model has now if `score` is the best so far."""
         if score > self.progress.best:
-            self.progress.best = score
+            self.progress.best, self.progress.best_epoch = score, self.progress.epoch
             save_weights(self.model, self.folder.weights)
 
     def end_epoch(self, scores: dict[str, float]) -> None:

@@ -73,8 +73,7 @@ def train(
 
     load_weights(model, folder.weights)
     write_report(folder.report, dev, predict_all(), training.history)
-    best = max(training.history, key=lambda row: row["F1"])  # the epoch whose weights were kept
-    training.finish({"dev": f1_and_em(best), "epoch": best["epoch"]})
+    training.finish({"dev": f1_and_em(training.best_row), "epoch": training.best_row["epoch"]})
 
 
 def read_features(questions: list[Question], tokenizer: Tokenizer, config: Config) -> list[Features]:

@@ -98,8 +98,7 @@ def read_features(records: list[dict], tokenizer: Tokenizer, labels: Labels, con
 def write_results(training: "Training", dev: list[dict], predictions: list[dict], chosen: dict[str, Any]) -> None:
     """Writes the report, and the scores with what was chosen on the kept records."""
     write_report(training.folder.report, dev, predictions, history=training.history)
-    best = max(training.history, key=lambda row: row["f1"])  # the epoch whose weights were kept
-    at_default = {name: best[name] for name in SCORES}
+    at_default = {name: training.best_row[name] for name in SCORES}
     training.finish({"dev_at_default_threshold": at_default, **chosen, "dev": score(dev, predictions)})
 
 

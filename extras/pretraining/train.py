@@ -74,7 +74,7 @@ def train(
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
         training.score(evaluate, best_by="accuracy")
 
-    best = max(training.history, key=lambda row: row["accuracy"])
+    best = training.best_row
     training.finish({"dev": {name: best[name] for name in SCORES}, "epoch": best["epoch"]})
 
 

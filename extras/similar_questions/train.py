@@ -52,14 +52,13 @@ def train(
     from common.training import Training
     from model import build_model, loss, mean_losses, question_model
 
-    def batches_of(groups: list[Group], epoch: int, skip: int = 0) -> Batches:
-        """The pairs are others in each epoch."""
-        features = to_features(groups, tokens, np.random.default_rng((config.seed, epoch)))
-        order = bucketed_batches(list(map(len, features)), config.batch_size, config.seed, epoch)
-        return Batches(features, order, collate, (config.seed, epoch), skip)
-
     def collate(features: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
         return pair_batch(features, rng, source.tokenizer)
+
+    def batches_of(groups: list[Group], epoch: int, skip: int = 0) -> Batches:
+        features = to_features(groups, tokens, np.random.default_rng((config.seed, epoch)))  # others in each epoch
+        order = bucketed_batches(list(map(len, features)), config.batch_size, config.seed, epoch)
+        return Batches(features, order, collate, (config.seed, epoch), skip)
 
     with devices():
         encoder = start_encoder(config, source, with_mlm=True, unilm=True)
@@ -69,9 +68,10 @@ def train(
         model.compile(optimizer, loss, accumulate=config.accumulate, jit_compile=config.xla)
         training = Training(folder, config, source, model)
     losses, engine = mean_losses(model), tensorflow_engine(question_model(encoder))
+    dev_batches, questions = batches_of(dev, epoch=0), questions_of(dev)
 
     def evaluate() -> dict[str, float]:
-        found, questions = losses(batches_of(dev, epoch=0)), questions_of(dev)
+        found = losses(dev_batches)
         vectors = embed(questions, engine, source.tokenizer, config.question_length)
         return {"dev_loss": sum(found.values())} | found | score_groups(dev, questions, vectors)
 
@@ -80,7 +80,7 @@ def train(
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
         training.score(evaluate, best_by="dev_loss", highest=False)
 
-    best = min(training.history, key=lambda row: row["dev_loss"])
+    best = training.best_row
     training.finish({"dev": {name: best[name] for name in SCORES}, "epoch": best["epoch"]})
 
 

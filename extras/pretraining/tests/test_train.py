@@ -53,19 +53,19 @@ def test_the_encoder_scores_what_training_said(trained, tokenizer):
 
 def test_training_goes_on_from_an_encoder(trained, make_config, call, tmp_path, monkeypatch):
     """In half precision, with averaged weights, on a dev file, the batches in pieces."""
-    from common import accumulation
+    from common import loss_model
 
     config = make_config(
         tmp_path, 60, encoder=str(trained / "encoder"), dev_file="train.txt", epochs=1, accumulate=2,
         learning_rate=1e-5, half_precision=True, optimizer={"average": 0.9},
     )  # fmt: skip
-    pieces, original = [], accumulation.loss_and_gradients_in_pieces
+    pieces, original = [], loss_model.loss_and_gradients_in_pieces
 
     def noted(*arguments):
         pieces.append(arguments)
         return original(*arguments)
 
-    monkeypatch.setattr(accumulation, "loss_and_gradients_in_pieces", noted)
+    monkeypatch.setattr(loss_model, "loss_and_gradients_in_pieces", noted)
     call(main, "--config", config, "--output", tmp_path / "run")
     assert pieces
     before, after = (load_file(run / "encoder" / "model.safetensors") for run in (trained, tmp_path / "run"))
