@@ -219,7 +219,7 @@ def one_of(names: Iterable[str]) -> Any:
 
 
 def data_files(config: Any) -> dict[str, list[Path]]:
-    """The data files that a configuration names, by key."""
+    """Lists the data files that a configuration names, by key."""
     hints = get_type_hints(type(config), include_extras=True)
     keys = [
         key
@@ -230,7 +230,7 @@ def data_files(config: Any) -> dict[str, list[Path]]:
 
 
 def config_differences(first: Any, second: Any) -> list[str]:
-    """The dotted keys whose values differ between two configurations. Where a file is does not count."""
+    """Lists the dotted keys whose values differ between two configurations. The place of a file does not count."""
 
     def without_places(config: Any) -> Any:
         return _placed(type(config), dataclasses.asdict(config), lambda located, path: "")
@@ -301,7 +301,7 @@ def _check_json(where: str, values: dict[str, Any]) -> None:
 
 
 def _resolved(cls: type, values: Any, folder: Path) -> Any:
-    """The values with every path made absolute."""
+    """Makes every path absolute."""
     return _placed(cls, values, lambda located, path: located.resolve(path, folder))
 
 

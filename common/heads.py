@@ -20,8 +20,8 @@ def hidden_states(encoder):
 
 
 def second_segment_states(encoder):
-    """The inputs `token_ids` and `segment_ids` int32 [batch, length] by name, the encoder's hidden states of them, and
-    a mask bool [batch, length] of the tokens of segment 1."""
+    """Makes the inputs `token_ids` and `segment_ids` int32 [batch, length]. Returns them by name, the encoder's hidden
+    states of them, and a mask bool [batch, length] of the tokens of segment 1."""
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     segment_ids = keras.Input([None], dtype="int32", name="segment_ids")
     hidden = encoder([token_ids, segment_ids])

@@ -32,7 +32,7 @@ EMBEDDING_MAPPING = "Embedding-Mapping"
 
 
 def guess_kind(config: dict[str, Any], file_name: str) -> str:
-    """The kind of a config without a `model_type`, as Google's and others' first checkpoints have it."""
+    """Guesses the kind of a config without a `model_type`. The first checkpoints of Google and of others have none."""
     if config.get("use_relative_position"):
         return "nezha"
     return next((kind for kind in KINDS if file_name.startswith(f"{kind}_")), "bert")

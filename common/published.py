@@ -1,4 +1,4 @@
-"""Published configs of encoders, into what `common.encoder.build_encoder` takes and back. No TensorFlow here."""
+"""This translates published configs of encoders into what `build_encoder` takes, and back. No TensorFlow here."""
 
 from pathlib import Path
 from typing import Any

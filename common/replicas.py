@@ -1,4 +1,4 @@
-"""What a training step asks of the replicas that share a batch, one for each GPU or worker."""
+"""A training step asks this of the replicas that share a batch. There is one for each GPU or worker."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -11,7 +11,7 @@ def sum_over_replicas(x: tf.Tensor) -> tf.Tensor:
 
 
 def step_of_replica(step: tf.Tensor) -> tf.Tensor:
-    """The number of a step, another one on each replica."""
+    """Gives a step another number on each replica."""
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     return step + tf.cast(replica, tf.int64) * STEPS
 

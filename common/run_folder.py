@@ -125,7 +125,7 @@ def start_run(folder: RunFolder, config: Any, source: EncoderSource) -> None:
 
 
 def _digests(config: Any, source: EncoderSource) -> dict[str, str]:
-    """Of all the files that a run depends on, by what they are called in a message."""
+    """Computes a digest of everything that a run depends on, by the name that messages have for it."""
     description = json.dumps([source.architecture, source.tokenizer.word_level]).encode()
     vocabulary = "\n".join(source.tokenizer.tokens).encode("utf-8", "surrogatepass")
     return {
@@ -136,7 +136,7 @@ def _digests(config: Any, source: EncoderSource) -> dict[str, str]:
 
 
 def _digest(files: Iterable[Path]) -> str:
-    """Of the contents of files, whatever their names."""
+    """Computes one digest of the contents of files. Their names do not count."""
     of_files = []
     for path in files:
         with path.open("rb") as file:

@@ -37,7 +37,7 @@ def token_tags(feature: Features, labels: Labels) -> np.ndarray:
 
 
 def count_lost(features: list[Features], labels: Labels) -> dict[str, int]:
-    """What this head cannot learn of the features: arguments that overlap another have no tags of their own."""
+    """Counts what this head cannot learn of the features: arguments that overlap another have no tags of their own."""
     untagged = sum(
         int(np.isin(feature.spans[:, 0], labels.arguments).sum() - (token_tags(feature, labels) % 2).sum())
         for feature in features
@@ -63,7 +63,7 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 
 
 def rates(config: "Config") -> dict[str, float]:
-    """Factors of the learning rate, by layer."""
+    """Gives factors of the learning rate, by layer."""
     return {"transitions": config.crf_learning_rate / config.learning_rate}
 
 
@@ -75,7 +75,7 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """What has to run for the extractor, by the names of its engines."""
+    """Names the models that have to run for the extractor. Its engines have the same names."""
     import tensorflow as tf
     import tf_keras as keras
 
@@ -87,7 +87,7 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 
 
 class Extractor:
-    """Features of a batch -> the spans of each, and no links; it has no threshold."""
+    """Finds the spans in each feature of a batch, and no links. It has no threshold."""
 
     default_threshold = None
     thresholds = ()

@@ -39,7 +39,7 @@ def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) 
 
 
 def count_lost(_features: list[Features], _labels: Labels) -> dict[str, int]:
-    """What this head cannot learn of the features: nothing, its spans may overlap."""
+    """Counts what this head cannot learn of the features: nothing, as its spans may overlap."""
     return {}
 
 
@@ -58,7 +58,7 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 
 
 def rates(_config: "Config") -> dict[str, float]:
-    """Factors of the learning rate, by layer."""
+    """Gives factors of the learning rate, by layer."""
     return {}
 
 
@@ -70,12 +70,12 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """What has to run for the extractor, by the names of its engines."""
+    """Names the models that have to run for the extractor. Its engines have the same names."""
     return {"pair": model}
 
 
 class Extractor:
-    """Features of a batch -> the spans and links of each, as in `Features`."""
+    """Finds the spans and links in each feature of a batch, as in `Features`."""
 
     default_threshold = 0.0
     thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from

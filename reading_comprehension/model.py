@@ -17,7 +17,7 @@ HEADS = {"pair": pair, "softmax": softmax}
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, engine: str = "auto", n_best: int = 1
 ) -> Any:
-    """The extractor of a finished run: its model in float32."""
+    """Loads the extractor of a finished run: its model in float32."""
     from common.weights import load_weights
 
     head = HEADS[config.head]

@@ -41,12 +41,12 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """What has to run for the extractor, by the names of its engines."""
+    """Names the models that have to run for the extractor. Its engines have the same names."""
     return {"pair": model}
 
 
 class Extractor:
-    """Features of a batch -> the best spans of each window."""
+    """Finds the best spans in each window of a batch."""
 
     def __init__(self, engines: dict[str, Engine], max_answer_tokens: int, n_best: int = 1):
         self.engine, self.width, self.n_best = engines["pair"], max_answer_tokens, n_best

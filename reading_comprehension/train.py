@@ -77,7 +77,7 @@ def train(
 
 
 def read_features(questions: list[Question], tokenizer: Tokenizer, config: Config) -> list[Features]:
-    """Says what was cut or lost on the way. Raises UserError if nothing is left."""
+    """Makes features, and says what was cut or lost on the way. Raises UserError if nothing is left."""
     counts: Counter[str] = Counter()
     features = list(to_features(questions, tokenizer, config, counts))
     print_counts(counts, sys.stdout)

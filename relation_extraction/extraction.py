@@ -36,7 +36,7 @@ def predict(
     config: Config,
     batch_size: int = 64,
 ) -> Iterator[dict[str, Any]]:
-    """Official records with predicted triples, one per record, in order, with constant memory.
+    """Finds the triples of official records. Each record has one result, in order. The memory needed is constant.
 
     extractor: a head's; features of a batch -> relations between tokens, int [r, 5], for each.
     """

@@ -63,12 +63,12 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """What has to run for the extractor, by the names of its engines."""
+    """Names the models that have to run for the extractor. Its engines have the same names."""
     return {"pair": model}
 
 
 class Extractor:
-    """Features of a batch -> the relations of each, int32 [r, 5] as in `Features.relations`."""
+    """Finds the relations in each feature of a batch: int32 [r, 5], as in `Features.relations`."""
 
     has_ties = True
     default_threshold = 0.0

@@ -105,7 +105,7 @@ def _crossentropy(targets: "tf.Tensor", logits: "tf.Tensor", power: int) -> "tf.
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """What has to run for the extractor, by the names of its engines."""
+    """Names the models that have to run for the extractor. Its engines have the same names."""
     import tf_keras as keras
 
     subjects = model.get_layer("subject_pointers")
@@ -114,8 +114,8 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 
 
 class Extractor:
-    """Features of a batch -> the relations of each, int32 [r, 5]: one pass for the subjects of a batch, one for the
-    objects of all of them."""
+    """Finds the relations in each feature of a batch: int32 [r, 5]. One pass finds the subjects of the batch, another
+    one the objects of all of them."""
 
     has_ties = False
     default_threshold = 0.4

@@ -87,7 +87,7 @@ def train(
 
 
 def read_features(records: list[dict], tokenizer: Tokenizer, labels: Labels, config: Config) -> list[Features]:
-    """Says what was cut or lost on the way."""
+    """Makes features, and says what was cut or lost on the way."""
     counts: Counter[str] = Counter()
     examples = [to_example(record, counts) for record in records]
     features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, counts))

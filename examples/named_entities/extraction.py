@@ -36,7 +36,7 @@ def predict(
     config: Config,
     batch_size: int = 64,
 ) -> Iterator[dict[str, Any]]:
-    """Records with predicted entities, one per record, in order, with constant memory.
+    """Finds the entities of records. Each record has one result, in order. The memory needed is constant.
 
     extractor: a head's; features of a batch -> spans of tokens for each.
     """

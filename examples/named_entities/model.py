@@ -16,7 +16,7 @@ HEADS = {"pair": pair}
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, labels: list[str], engine: str = "auto"
 ) -> Any:
-    """The extractor of a finished run: its model in float32, with the threshold that training chose."""
+    """Loads the extractor of a finished run: its model in float32, with the threshold that training chose."""
     from common.weights import load_weights
 
     head = HEADS[config.head]

@@ -41,12 +41,12 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """What has to run for the extractor, by the names of its engines."""
+    """Names the models that have to run for the extractor. Its engines have the same names."""
     return {"pair": model}
 
 
 class Extractor:
-    """Features of a batch -> the spans of each, int [s, 3] of (label, first, last token)."""
+    """Finds the spans in each feature of a batch: int [s, 3] of (label, first, last token)."""
 
     default_threshold = 0.0
     thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from

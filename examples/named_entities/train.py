@@ -87,7 +87,7 @@ def train(
 
 
 def read_features(records: list[dict], tokenizer: Tokenizer, labels: list[str], config: Config) -> list[Features]:
-    """Says what was cut or lost on the way."""
+    """Makes features, and says what was cut or lost on the way."""
     counts: Counter[str] = Counter()
     examples = [to_example(record) for record in records]
     features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, counts))

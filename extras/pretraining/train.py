@@ -81,7 +81,7 @@ def train(
 def read_windows(
     config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource, folder: RunFolder
 ) -> tuple[Windows, Windows]:
-    """The windows to train on and those of dev."""
+    """Makes the windows to train on and those of dev."""
     corpus = read_corpus(text, source.tokenizer, folder.path / "corpus.npz")
     windows = Windows(corpus, source.tokenizer, config.max_length, config.stride)
     of_dev = Windows(to_corpus(dev, source.tokenizer), source.tokenizer, config.max_length, config.stride)
@@ -91,7 +91,7 @@ def read_windows(
 
 
 def epoch_batches(windows: Windows, weights: list[float], config: Config, epoch: int) -> list[np.ndarray]:
-    """The batches of an epoch, cut from the passes over the text, which know no epochs."""
+    """Cuts the batches of an epoch from the passes over the text, which know no epochs."""
     every = chain.from_iterable(passes(windows, weights, config.batch_size, config.max_length, config.seed))
     return list(islice(every, epoch * config.epoch_steps, (epoch + 1) * config.epoch_steps))
 

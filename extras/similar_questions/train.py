@@ -87,7 +87,7 @@ def train(
 def to_tokens(
     config: Config, groups: list[Group], dev: list[Group], source: EncoderSource, counts: Counter
 ) -> dict[str, np.ndarray]:
-    """The tokens of each question. Says what was cut or lost; raises UserError if no pair is left."""
+    """Cuts each question into tokens, and says what was cut or lost. Raises UserError if no pair is left."""
     tokens = tokenize(questions_of([*groups, *dev]), source.tokenizer, config.question_length, counts)
     for name, part in ((config.train_file, groups), (config.dev_file or config.train_file, dev)):
         if not any(to_features([group], tokens, np.random.default_rng(0)) for group in part):
@@ -98,7 +98,7 @@ def to_tokens(
 
 
 def questions_of(groups: list[Group]) -> list[str]:
-    """Each question of the groups once."""
+    """Lists each question of the groups once."""
     return list(dict.fromkeys(question for group in groups for question in group.questions))
 
 
