@@ -222,9 +222,7 @@ def data_files(config: Any) -> dict[str, list[Path]]:
     """Lists the data files that a configuration names, by key."""
     hints = get_type_hints(type(config), include_extras=True)
     keys = [
-        key
-        for key, hint in hints.items()
-        if any(isinstance(part, _Located) and part.is_data for part in _parts(hint))
+        key for key, hint in hints.items() if any(isinstance(part, _Located) and part.is_data for part in _parts(hint))
     ]
     return {key: find_files(path) for key in keys if (path := getattr(config, key)) is not None}
 

@@ -77,9 +77,7 @@ class AdamW(keras.optimizers.AdamW):
             grads_and_vars = self.aggregate_gradients(grads_and_vars)
         grads, variables = zip(*grads_and_vars, strict=True)
         grads = self._clip([grad if grad is None else tf.convert_to_tensor(grad) for grad in grads])
-        return super().apply_gradients(
-            zip(grads, variables, strict=True), name, skip_gradients_aggregation=True
-        )
+        return super().apply_gradients(zip(grads, variables, strict=True), name, skip_gradients_aggregation=True)
 
     def _clip(self, grads: list[tf.Tensor | None]) -> list[tf.Tensor | None]:
         norm = tf.linalg.global_norm(grads)

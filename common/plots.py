@@ -35,9 +35,7 @@ def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
     _save(figure, path)
 
 
-def plot_scores(
-    title: str, columns: tuple[str, ...], rows: list[tuple], main: str, best: float, path: Path
-) -> None:
+def plot_scores(title: str, columns: tuple[str, ...], rows: list[tuple], main: str, best: float, path: Path) -> None:
     """The rows (name, a score for each column, support) with support as a PNG: the column `main` as bars, the others
     as markers. Where no font has the names there is a note on standard error in its place."""
     try:

@@ -96,9 +96,7 @@ def token_windows(
         yield Window(first, end, token_ids, offsets)
 
 
-def token_span(
-    span: Span, starts: list[int], ends: list[int], counts: Counter[str] | None = None
-) -> Span | None:
+def token_span(span: Span, starts: list[int], ends: list[int], counts: Counter[str] | None = None) -> Span | None:
     """Find the first and last token that overlap the characters of a span; None where no token does.
 
     starts, ends: of the tokens. `counts` gets the spans whose ends are not those of tokens.

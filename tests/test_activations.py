@@ -53,6 +53,4 @@ def test_forms_and_their_gradients(name, reference):
         y = GELU[name](tensor)
     np.testing.assert_allclose(y, reference(x), atol=1e-6)
     h = 1e-5
-    np.testing.assert_allclose(
-        tape.gradient(y, tensor), (reference(x + h) - reference(x - h)) / (2 * h), atol=1e-5
-    )
+    np.testing.assert_allclose(tape.gradient(y, tensor), (reference(x + h) - reference(x - h)) / (2 * h), atol=1e-5)

@@ -13,8 +13,10 @@ import pytest
 DATA = Path(__file__).parent.parent / "data"
 FOLDER = DATA / "demo" / "relation_extraction"
 SLOTS = {
-    "配音": ["inWork", "@value"], "饰演": ["inWork", "@value"],
-    "上映时间": ["inArea", "@value"], "票房": ["inArea", "@value"],
+    "配音": ["inWork", "@value"],
+    "饰演": ["inWork", "@value"],
+    "上映时间": ["inArea", "@value"],
+    "票房": ["inArea", "@value"],
     "获奖": ["inWork", "onDate", "@value", "period"],
 }  # as in the official schema; every other predicate has @value alone
 VALUE_TYPES = {"Date", "Number", "地点"}  # what is no invented name
@@ -49,11 +51,16 @@ def triples(records):
 
 
 def names(records):
-    return {value for record in records for triple in record["spo_list"]
-            for value, kind in [(triple["subject"], triple["subject_type"]),
-                                *((triple["object"][slot], triple["object_type"][slot])
-                                  for slot in triple["object"])]
-            if kind not in VALUE_TYPES and value}
+    return {
+        value
+        for record in records
+        for triple in record["spo_list"]
+        for value, kind in [
+            (triple["subject"], triple["subject_type"]),
+            *((triple["object"][slot], triple["object_type"][slot]) for slot in triple["object"]),
+        ]
+        if kind not in VALUE_TYPES and value
+    }
 
 
 def test_generator_writes_the_files_as_they_are(tmp_path):
@@ -99,8 +106,7 @@ def test_triples_fit_the_schema(records, triples, schema):
 
 
 def test_nearly_all_values_are_in_their_text(triples):
-    located = [value in text for text, triple in triples
-               for value in (triple["subject"], *triple["object"].values())]
+    located = [value in text for text, triple in triples for value in (triple["subject"], *triple["object"].values())]
     assert 0.98 < sum(located) / len(located) < 1
 
 
@@ -109,25 +115,37 @@ def test_train_and_dev_share_no_name():
 
 
 def test_every_predicate_has_six_templates(relation_extraction, schema):
-    templates = [template for table in (relation_extraction.OPENINGS, relation_extraction.TAILS)
-                 for of_topic in table.values() for template in of_topic]
-    counts = Counter(predicate for template in templates
-                     for predicate in {relation[0] for relation in template.relations})
+    templates = [
+        template
+        for table in (relation_extraction.OPENINGS, relation_extraction.TAILS)
+        for of_topic in table.values()
+        for template in of_topic
+    ]
+    counts = Counter(
+        predicate for template in templates for predicate in {relation[0] for relation in template.relations}
+    )
     assert counts.keys() == schema.keys()
     assert min(counts.values()) >= 6
 
 
 def test_several_objects_with_slots_of_one_subject(triples):
-    objects = {(text, triple["subject"], triple["predicate"], json.dumps(triple["object"]))
-               for text, triple in triples if len(triple["object"]) > 1}
+    objects = {
+        (text, triple["subject"], triple["predicate"], json.dumps(triple["object"]))
+        for text, triple in triples
+        if len(triple["object"]) > 1
+    }
     several = Counter(key[:3] for key in objects)
     assert {predicate for (_, _, predicate), count in several.items() if count > 1} == SLOTS.keys()
 
 
 def test_oddities_occur():
     records = lines("train.json")
-    pairs = [(record["text"], triple, value) for record in records for triple in record["spo_list"]
-             for value in (triple["subject"], *triple["object"].values())]
+    pairs = [
+        (record["text"], triple, value)
+        for record in records
+        for triple in record["spo_list"]
+        for value in (triple["subject"], *triple["object"].values())
+    ]
     missing = [(text, value) for text, _, value in pairs if value not in text]
     assert any(not record["spo_list"] for record in records)
     assert any(len(record["text"]) > 256 for record in records)
@@ -214,8 +232,12 @@ def entity_lines(name):
 
 def places(record):
     """(label, string, first, last character) of every entity."""
-    return [(label, string, *place) for label, strings in record["label"].items()
-            for string, of_string in strings.items() for place in of_string]
+    return [
+        (label, string, *place)
+        for label, strings in record["label"].items()
+        for string, of_string in strings.items()
+        for place in of_string
+    ]
 
 
 def test_counts_of_entities():
@@ -240,8 +262,15 @@ def test_entity_oddities_occur():
     assert any(a[0] != b[0] and a[1] == b[1] for a, b in pairs)  # a string with two labels
     assert any(a[2] <= b[2] and b[3] <= a[3] for a, b in pairs)  # one entity in another
     assert any(not of_one for of_one in train)
-    names, dev = ({string for record in entity_lines(f"{split}.json") for label, string, *_ in places(record)
-                   if label in ("name", "company", "book", "movie")} for split in ("train", "dev"))
+    names, dev = (
+        {
+            string
+            for record in entity_lines(f"{split}.json")
+            for label, string, *_ in places(record)
+            if label in ("name", "company", "book", "movie")
+        }
+        for split in ("train", "dev")
+    )
     assert not names & dev
 
 

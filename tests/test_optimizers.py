@@ -240,9 +240,7 @@ def assert_equal(first, second):
         np.testing.assert_array_equal(expected, actual)
 
 
-@pytest.mark.parametrize(
-    ("config", "built"), [({}, True), ({"name": "adax", "average": 0.9, "clip": "soft"}, False)]
-)
+@pytest.mark.parametrize(("config", "built"), [({}, True), ({"name": "adax", "average": 0.9, "clip": "soft"}, False)])
 def test_resuming_from_a_checkpoint_is_exact(tmp_path, config, built):
     model, resumed = small_model(**config), small_model(**config)
     train(model, 5)

@@ -70,9 +70,7 @@ def shared_texts() -> list[str]:
 )
 def test_tokens_and_offsets(ours, text, tokens):
     (encoding,) = ours.encode_batch([text])
-    assert [
-        (ours.tokens[i], *span) for i, span in zip(encoding.ids, encoding.offsets.tolist(), strict=True)
-    ] == tokens
+    assert [(ours.tokens[i], *span) for i, span in zip(encoding.ids, encoding.offsets.tolist(), strict=True)] == tokens
     assert encoding.ids.dtype == encoding.offsets.dtype == np.int32
     assert encoding.offsets.shape == (len(tokens), 2)
 
@@ -183,9 +181,7 @@ def build(*arguments, seed: str = "0") -> subprocess.CompletedProcess:
 
 def test_build_vocab(tmp_path):
     corpus, first, second = tmp_path / "corpus.txt", tmp_path / "1.txt", tmp_path / "2.txt"
-    corpus.write_text(
-        "Reading reader\n" * 9 + "鱻鱻鱻龘龘\n氣温37℃ Ⅳ Ⅳ Ⅳ\n" + "coding\n" * 9, encoding="utf-8"
-    )
+    corpus.write_text("Reading reader\n" * 9 + "鱻鱻鱻龘龘\n氣温37℃ Ⅳ Ⅳ Ⅳ\n" + "coding\n" * 9, encoding="utf-8")
     for output, seed in ((first, "1"), (second, "2")):
         done = build("--input", corpus, "--size", 4700, "--output", output, seed=seed)
         assert done.returncode == 0, done.stderr
@@ -212,9 +208,7 @@ def test_our_vocabulary_hides_no_edge_of_a_number(ours):
     assert ours.vocab_size == 8000
     assert ours.tokens[:5] == list(SPECIAL_TOKENS)
     assert len(set(ours.tokens)) == 8000
-    with_digits = [
-        t for t in ours.tokens if any(c in "0123456789" for c in t) and len(t.removeprefix("##")) > 1
-    ]
+    with_digits = [t for t in ours.tokens if any(c in "0123456789" for c in t) and len(t.removeprefix("##")) > 1]
     assert with_digits == [str(year) for year in range(1900, 2030)]
     ascii_text = "".join(map(chr, range(33, 127)))
     (encoding,) = ours.encode_batch([ascii_text + "，。、；：？！“”‘’（）《》【】—…￥％＋０９Ａｚあア"])

@@ -32,9 +32,7 @@ class PredictionTests:
     def test_the_leaderboard_would_take_it(self, trained, inputs, submission, call, capsys):
         import check_submission
 
-        call(
-            check_submission.main, "--input", inputs, "--predictions", submission, "--schema", trained / "schema.json"
-        )
+        call(check_submission.main, "--input", inputs, "--predictions", submission, "--schema", trained / "schema.json")
         output = capsys.readouterr()
         assert output.out.startswith(f"OK: {self.records} records")
         assert output.err == ""

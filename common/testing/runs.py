@@ -79,9 +79,7 @@ def differences(run: Path, expected: Path) -> dict[str, float]:
     ours, theirs = _tensors(run), _tensors(expected)
     assert ours.keys() == theirs.keys()
     pairs = {name: (ours[name].astype(np.float64), theirs[name]) for name in ours}
-    return {
-        name: float(np.max(np.abs(a - b) / np.maximum(1, np.abs(b)), initial=0)) for name, (a, b) in pairs.items()
-    }
+    return {name: float(np.max(np.abs(a - b) / np.maximum(1, np.abs(b)), initial=0)) for name, (a, b) in pairs.items()}
 
 
 def start_workers(script: Path, arguments: list, folder: Path, workers: int = 2) -> list[subprocess.Popen]:

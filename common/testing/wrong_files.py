@@ -174,7 +174,8 @@ BAD_CHECKPOINTS = {
     "header no JSON": ({"model.safetensors": b"\x02\0\0\0\0\0\0\0[["}, "bert/model.safetensors: truncated"),
     "HDF5 of text": ({"model.safetensors": None, "tf_model.h5": b"text"}, "bert/tf_model.h5: truncated, or no .h5 fil"),
     "a part missing": (
-        {"model.safetensors": None, "model-00001-of-00002.safetensors": b""}, "bert: found 1 of 2 parts of the weights"
+        {"model.safetensors": None, "model-00001-of-00002.safetensors": b""},
+        "bert: found 1 of 2 parts of the weights",
     ),
     "truncated": ({"model.safetensors": b"\x08\0\0\0\0\0\0\0{}"}, "bert/model.safetensors: truncated"),
     "pickle": ({"model.safetensors": None, "pytorch_model.bin": b"\x80"}, "bert: pytorch_model.bin is a pickle file"),

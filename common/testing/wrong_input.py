@@ -228,10 +228,14 @@ BAD_PREDICTIONS = {
     "encoder broken": ({"run/encoder.json": '{"model"'}, {}, "run/encoder.json, line 1: not JSON"),
     "encoder a list": ({"run/encoder.json": "[]"}, {}, "run/encoder.json: not the description of an encoder"),
     "encoder without layers": (
-        {"run/encoder.json": json.dumps(ARCHITECTURE | {"num_hidden_layers": None})}, {}, "run/encoder.json: not the"
+        {"run/encoder.json": json.dumps(ARCHITECTURE | {"num_hidden_layers": None})},
+        {},
+        "run/encoder.json: not the",
     ),
     "encoder of another vocabulary": (
-        {"run/encoder.json": json.dumps(ARCHITECTURE | {"vocab_size": 7})}, {}, "vocab_size is 7, the vocabulary has 6"
+        {"run/encoder.json": json.dumps(ARCHITECTURE | {"vocab_size": 7})},
+        {},
+        "vocab_size is 7, the vocabulary has 6",
     ),
     "vocabulary cut": ({"run/vocab.txt": VOCABULARY[:-2]}, {}, "run/encoder.json: vocab_size is 6, the vocabulary has"),
     "vocabulary empty": ({"run/vocab.txt": ""}, {}, "run/vocab.txt: the vocabulary is empty"),
@@ -341,9 +345,7 @@ class WrongLinesTests(WrongInputTests):
 
     config = CONFIG_OF_LINES
 
-    @pytest.mark.parametrize(
-        ("files", "changes", "message"), BAD_LINES_TO_PREDICT.values(), ids=BAD_LINES_TO_PREDICT
-    )
+    @pytest.mark.parametrize(("files", "changes", "message"), BAD_LINES_TO_PREDICT.values(), ids=BAD_LINES_TO_PREDICT)
     def test_lines_to_predict(self, files, changes, message, finished, refused, without_tensorflow):
         self.predict_refused(files, changes, message, finished, refused)
 

@@ -119,9 +119,12 @@ def event(found: list[str], places: Places, text: str) -> dict[str, Any]:
 
     event_type, trigger, *arguments = found
     roles = [argument.split("=") for argument in arguments]
-    return {"event_type": event_type, **at(f"[{trigger}]", "trigger"),
-            "arguments": [{**at(slot, "argument"), "role": role, "alias": []} for role, slot in roles],
-            "class": event_type.split("-")[0]}
+    return {
+        "event_type": event_type,
+        **at(f"[{trigger}]", "trigger"),
+        "arguments": [{**at(slot, "argument"), "role": role, "alias": []} for role, slot in roles],
+        "class": event_type.split("-")[0],
+    }
 
 
 def compose_events(maker: Maker) -> tuple[str, list[dict[str, Any]]]:
@@ -148,12 +151,22 @@ def files(seed: int) -> dict[str, str]:
     Like the official files, test has only texts and ids. An id is the md5 of its text.
     """
     maker = Maker(seed)
-    contents = {"event_schema.json": json_lines(
-        {"event_type": name, "role_list": [{"role": role} for role in roles], "id": md5(name),
-         "class": name.split("-")[0]} for name, roles in EVENT_ROLES.items())}
+    contents = {
+        "event_schema.json": json_lines(
+            {
+                "event_type": name,
+                "role_list": [{"role": role} for role in roles],
+                "id": md5(name),
+                "class": name.split("-")[0],
+            }
+            for name, roles in EVENT_ROLES.items()
+        )
+    }
     for split, size in SPLITS.items():
-        rows = [{"text": text, "id": md5(text), "event_list": events}
-                for text, events in (compose_events(maker) for _ in range(size))]
+        rows = [
+            {"text": text, "id": md5(text), "event_list": events}
+            for text, events in (compose_events(maker) for _ in range(size))
+        ]
         if split == "test":
             rows = [{"text": row["text"], "id": row["id"]} for row in rows]
         contents[f"{split}.json"] = json_lines(rows)

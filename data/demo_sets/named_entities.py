@@ -5,9 +5,21 @@ from typing import Any
 from names import Maker, Slots, fill, json_lines
 
 # What is in a slot -> its label; other slots have none. <label:...> is an entity with slots in it.
-ENTITY_LABELS = {"address": "address", "county": "address", "city": "address", "book": "book", "company": "company",
-                 "game": "game", "office": "government", "film": "movie", "person": "name", "role": "name",
-                 "team": "organization", "position": "position", "sight": "scene"}
+ENTITY_LABELS = {
+    "address": "address",
+    "county": "address",
+    "city": "address",
+    "book": "book",
+    "company": "company",
+    "game": "game",
+    "office": "government",
+    "film": "movie",
+    "person": "name",
+    "role": "name",
+    "team": "organization",
+    "position": "position",
+    "sight": "scene",
+}
 ENTITIES = """
 {company}{position}{person}昨天在{city}说
 {person}曾任{office}{position}，现住{address}

@@ -14,7 +14,11 @@ SPLITS = {"train": 1500, "dev": 300, "test": 100}
 PRELUDES = ("近日，", "据悉，", "资料显示，", "{number}、", "【快讯】", "问：", "记者在{city}获悉，", "　　")
 CLOSINGS = ("。", "！", "……", "，引发关注", "，你知道吗？", " 详情见下文", "，真是可喜可贺", "（完）")
 
-PARTS = {kind: words for kind, *words in map(str.split, """
+PARTS = {
+    kind: words
+    for kind, *words in map(
+        str.split,
+        """
 surname 乔 舒 苗 祁 穆 柯 滕 樊 岑 娄 邬 雍 阮 戚 卞 鄢 郗 缪 皮 芮 冼 蔺 逄 晏 鄂 连 茅 麦
 given 岚 汀 榆 砚 淮 霁 蘅 阡 琮 翊 泠 芃 昀 屿 箴 苓 陌 璟 笙 忱 祎 澍 槿 柚 珂 笛 岫 墨 棹 簌
 foreign 阿尔 莱克 芬 托尔 米拉 雷霍 恩佐 卡西 韦恩 诺亚 布兰 席尔 朵拉 古斯
@@ -47,7 +51,9 @@ office 市政府 市教育局 县公安局 区法院 市旅游局 海关 税务�
 position 记者 教练 总经理 局长 教授 主编 设计师 发言人 董事长 秘书长 馆长 队长
 genre 传说 世界 online 战记 OL 物语
 currency 元 人民币 美元
-""".strip().splitlines())}
+""".strip().splitlines(),
+    )
+}
 
 
 def part(rng: Random, kind: str) -> str:
@@ -97,8 +103,17 @@ def company(rng: Random) -> str:
 
 def date(rng: Random) -> str:
     year, month, day = rng.randint(1985, 2023), rng.randint(1, 12), rng.randint(1, 28)
-    return rng.choice((f"{year}年", f"{year}年", f"{year}年{month}月{day}日", f"{year}年{month}月",
-                       f"{month}月{day}日", f"{year}-{month:02}-{day:02}", f"{year}.{month}.{day}"))
+    return rng.choice(
+        (
+            f"{year}年",
+            f"{year}年",
+            f"{year}年{month}月{day}日",
+            f"{year}年{month}月",
+            f"{month}月{day}日",
+            f"{year}-{month:02}-{day:02}",
+            f"{year}.{month}.{day}",
+        )
+    )
 
 
 def money(rng: Random) -> str:
@@ -148,17 +163,40 @@ def game(rng: Random) -> str:
     return title(rng) if rng.random() < 0.5 else part(rng, "scene") + part(rng, "animal") + part(rng, "genre")
 
 
-NAMES = {"person": person, "role": role, "film": title, "book": title, "song": title, "album": title,
-         "award": award, "school": school, "company": company, "team": team, "contest": contest, "product": product,
-         "meeting": meeting, "county": county, "title": title, "address": address, "sight": sight, "office": office,
-         "game": game}
-VALUES = {"date": date, "money": money, "period": period, "number": lambda rng: str(rng.randint(3, 150)),
-          "age": lambda rng: f"{rng.randint(19, 99)}岁",
-          "people": lambda rng: f"{rng.randint(1, 60)}{rng.choice('人名')}",
-          "magnitude": lambda rng: f"{rng.randint(3, 7)}.{rng.randint(0, 9)}级",
-          "depth": lambda rng: f"{rng.randint(5, 30)}{rng.choice(('千米', '公里'))}",
-          "area": lambda rng: part(rng, "area"), "city": lambda rng: part(rng, "city"),
-          "position": lambda rng: part(rng, "position")}
+NAMES = {
+    "person": person,
+    "role": role,
+    "film": title,
+    "book": title,
+    "song": title,
+    "album": title,
+    "award": award,
+    "school": school,
+    "company": company,
+    "team": team,
+    "contest": contest,
+    "product": product,
+    "meeting": meeting,
+    "county": county,
+    "title": title,
+    "address": address,
+    "sight": sight,
+    "office": office,
+    "game": game,
+}
+VALUES = {
+    "date": date,
+    "money": money,
+    "period": period,
+    "number": lambda rng: str(rng.randint(3, 150)),
+    "age": lambda rng: f"{rng.randint(19, 99)}岁",
+    "people": lambda rng: f"{rng.randint(1, 60)}{rng.choice('人名')}",
+    "magnitude": lambda rng: f"{rng.randint(3, 7)}.{rng.randint(0, 9)}级",
+    "depth": lambda rng: f"{rng.randint(5, 30)}{rng.choice(('千米', '公里'))}",
+    "area": lambda rng: part(rng, "area"),
+    "city": lambda rng: part(rng, "city"),
+    "position": lambda rng: part(rng, "position"),
+}
 
 
 class Maker:

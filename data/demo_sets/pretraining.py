@@ -8,6 +8,9 @@ import relation_extraction
 
 def files(seed: int) -> dict[str, str]:
     """The keys are file names, the values their contents. Each line is a text."""
-    records = [json.loads(line) for task in (relation_extraction, event_extraction)
-               for line in task.files(seed)["train.json"].splitlines()]
+    records = [
+        json.loads(line)
+        for task in (relation_extraction, event_extraction)
+        for line in task.files(seed)["train.json"].splitlines()
+    ]
     return {"train.txt": "".join(" ".join(record["text"].split()) + "\n" for record in records)}

@@ -57,8 +57,14 @@ FACTS = {
 {person}在{contest}决赛中输给{person2} | person {contest}的亚军是谁 | person2 谁赢了{contest}的决赛
 """),
 }
-FILLERS = ("大家都很关心这件事", "具体情况以官方消息为准", "以上内容仅供参考", "希望能帮到你",
-           "更多消息请继续关注", "这里就不多说了")
+FILLERS = (
+    "大家都很关心这件事",
+    "具体情况以官方消息为准",
+    "以上内容仅供参考",
+    "希望能帮到你",
+    "更多消息请继续关注",
+    "这里就不多说了",
+)
 
 
 def passage(maker: Maker) -> dict[str, Any]:
@@ -76,10 +82,13 @@ def passage(maker: Maker) -> dict[str, Any]:
     context = rng.choice(("", "", "答：", "　　"))
     for sentence in sentences:
         context += sentence + rng.choice(("。", "。", "，", "；", "\n"))
-    return {"context": context, "qas": [
-        {"question": question + rng.choice(("", "", "？")), "answer": answer}
-        for question, answer in rng.sample(asked, min(len(asked), rng.choice((1, 1, 2))))
-    ]}
+    return {
+        "context": context,
+        "qas": [
+            {"question": question + rng.choice(("", "", "？")), "answer": answer}
+            for question, answer in rng.sample(asked, min(len(asked), rng.choice((1, 1, 2))))
+        ],
+    }
 
 
 def answers(context: str, answer: str, rng: Random, located: bool) -> list[dict[str, Any]]:

@@ -51,8 +51,9 @@ def parse(tables: dict[str, str]) -> dict[str, list[Template]]:
 
 
 # Every opening of a topic names the topic, so that a tail can go on about it.
-OPENINGS = parse({
-    "film": """
+OPENINGS = parse(
+    {
+        "film": """
 《{film}》由{person}执导 | 导演 film person
 电影《{film}》的导演是{person} | 导演 film person
 {person}执导的《{film}》于{date}上映 | 导演 film person | 上映时间 film date
@@ -81,7 +82,7 @@ OPENINGS = parse({
 《{film}》主演：{person}（饰{role}），{person2}（饰{role2}）
 | 主演 film person | 饰演 person role inWork=film | 主演 film person2 | 饰演 person2 role2 inWork=film
 """,
-    "person": """
+        "person": """
 {person}先后执导了《{film}》和《{film2}》 | 导演 film person | 导演 film2 person
 {person}在《{film}》中饰演{role} | 饰演 person role inWork=film | 主演 film person
 在电视剧《{film}》里，{person}扮演{role} | 饰演 person role inWork=film | 主演 film person
@@ -136,7 +137,7 @@ OPENINGS = parse({
 {person}的丈夫是{person2} | 丈夫 person person2 | 妻子 person2 person
 {person}和老公{person2}一起出席活动 | 丈夫 person person2 | 妻子 person2 person
 """,
-    "song": """
+        "song": """
 《{song}》是{person}演唱的歌曲 | 歌手 song person
 {person}的新歌《{song}》收录在专辑《{album}》中 | 歌手 song person | 所属专辑 song album
 歌曲《{song}》出自专辑《{album}》 | 所属专辑 song album
@@ -150,7 +151,7 @@ OPENINGS = parse({
 《{song}》是{person}同名专辑的主打歌 | 歌手 song person | 所属专辑 song song
 《{song}》原唱{person}，{date}收入《{album}》这张专辑 | 歌手 song person | 所属专辑 song album
 """,
-    "book": """
+        "book": """
 《{book}》的作者是{person} | 作者 book person
 {person}所著的《{book}》一书已经出版 | 作者 book person
 《{book}》是{person}写的一部长篇小说 | 作者 book person
@@ -160,7 +161,7 @@ OPENINGS = parse({
 《{book}》，{person}、{person2}著，{number}页 | 作者 book person | 作者 book person2
 作家{person}的代表作《{book}》{date}再版 | 作者 book person
 """,
-    "company": """
+        "company": """
 {company}成立于{date} | 成立日期 company date
 {company}董事长{person}表示，今年将继续扩大生产 | 董事长 company person
 {person}担任{company}董事长 | 董事长 company person
@@ -174,7 +175,7 @@ OPENINGS = parse({
 {person}辞去{company}董事长一职，由{person2}接任 | 董事长 company person | 董事长 company person2
 公司名称：{company} 法人：{person} 成立日期：{date} | 成立日期 company date
 """,
-    "city": """
+        "city": """
 {person}到{city}看望了老朋友{person2}
 {city}今天有小雨，气温{number}度
 有{city}网友说《{film}》不好看，你怎么看
@@ -182,11 +183,13 @@ OPENINGS = parse({
 {date}，{person}路过{city}，在{school}门口拍了一张照片
 大家还记得在{city}听过的《{song}》吗
 """,
-})
+    }
+)
 
 # What may follow an opening, about the same film, person, ...; all else in it is new.
-TAILS = parse({
-    "film": """
+TAILS = parse(
+    {
+        "film": """
 ，导演是{person} | 导演 film person
 ，由{person}担任导演 | 导演 film person
 ，{person}、{person2}等主演 | 主演 film person | 主演 film person2
@@ -204,7 +207,7 @@ TAILS = parse({
 ，外景地选在{city}
 ，很多人都说《{film}》值得再看一遍
 """,
-    "person": """
+        "person": """
 ，毕业于{school} | 毕业院校 person school
 ，{date}获得{award} | 获奖 person award onDate=date
 ，还曾获第{period}届{award} | 获奖 person award period=period
@@ -216,32 +219,33 @@ TAILS = parse({
 ，{date}回到{city}
 ，记者问{person}有什么打算
 """,
-    "song": """
+        "song": """
 ，由{person}演唱 | 歌手 song person
 ，收录于专辑《{album}》 | 所属专辑 song album
 ，{person}为它写了一段乐评
 ，{date}在{city}录制
 ，《{song}》一直排在前{number}名
 """,
-    "book": """
+        "book": """
 ，作者为{person} | 作者 book person
 ，{person}写了序
 ，全书共{number}万字
 ，《{book}》的读者大多是学生
 """,
-    "company": """
+        "company": """
 ，董事长是{person} | 董事长 company person
 ，成立时间为{date} | 成立日期 company date
 ，总部设在{city}，共有员工{number}人
 ，{person}今天到{company}参观
 ，经理{person}没有回应
 """,
-    "city": """
+        "city": """
 ，{city}的天气不错
 ，{person}没有回应
 ，一共来了{number}人
 """,
-})
+    }
+)
 
 TOPICS = {"film": 30, "person": 40, "song": 12, "book": 8, "company": 12, "city": 3}
 
@@ -261,9 +265,13 @@ def triple(relation: list[str], slots: dict[str, str]) -> dict[str, Any]:
     subject_type, types = SCHEMA[predicate]
     named = {"@value": value} | dict(item.split("=") for item in rest)
     used = [slot for slot in types if slot in named]
-    return {"predicate": predicate, "object_type": {slot: types[slot] for slot in used},
-            "subject_type": subject_type, "object": {slot: slots[named[slot]] for slot in used},
-            "subject": slots[subject]}
+    return {
+        "predicate": predicate,
+        "object_type": {slot: types[slot] for slot in used},
+        "subject_type": subject_type,
+        "object": {slot: slots[named[slot]] for slot in used},
+        "subject": slots[subject],
+    }
 
 
 def compose(maker: Maker) -> Sentence:
@@ -280,8 +288,11 @@ def compose(maker: Maker) -> Sentence:
             break
         known = {topic: slots[topic]}
         said = {item["predicate"] for item in triples}
-        templates = [tail for tail in TAILS[topic]
-                     if tail is not template and said.isdisjoint(name for name, *_ in tail.relations)]
+        templates = [
+            tail
+            for tail in TAILS[topic]
+            if tail is not template and said.isdisjoint(name for name, *_ in tail.relations)
+        ]
     return Sentence(text, triples)
 
 
@@ -323,12 +334,17 @@ def roughen(sentence: Sentence, rng: Random) -> Sentence:
 def files(seed: int) -> dict[str, str]:
     """The keys are file names, the values their contents. Like the official files, test has only texts."""
     maker = Maker(seed)
-    contents = {"schema.json": json_lines(
-        {"object_type": types, "predicate": predicate, "subject_type": subject_type}
-        for predicate, (subject_type, types) in SCHEMA.items())}
+    contents = {
+        "schema.json": json_lines(
+            {"object_type": types, "predicate": predicate, "subject_type": subject_type}
+            for predicate, (subject_type, types) in SCHEMA.items()
+        )
+    }
     for split, size in SPLITS.items():
-        rows = [{"text": text, "spo_list": triples}
-                for text, triples in (roughen(embed(maker), maker.rng) for _ in range(size))]
+        rows = [
+            {"text": text, "spo_list": triples}
+            for text, triples in (roughen(embed(maker), maker.rng) for _ in range(size))
+        ]
         if split == "test":
             rows = [{"text": row["text"]} for row in rows]
         contents[f"{split}.json"] = json_lines(rows)

@@ -3,7 +3,9 @@
 from names import Maker, Slots, json_lines
 
 # One meaning a line, as customers of a shop or readers of a library put it.
-MEANINGS = [line.split("/") for line in """
+MEANINGS = [
+    line.split("/")
+    for line in """
 {product}怎么开机/{product}如何开机/{product}按哪里开机/怎样打开{product}/{product}打不开，开机键在哪/请问{product}怎么启动
 {product}多少钱/{product}什么价格/{product}怎么卖/买一台{product}要花多少钱/请问{product}的售价是多少/{product}贵不贵
 {product}充不进电怎么办/{product}充电没反应/为什么{product}充不了电/{product}插上电源不充电是怎么回事/{product}无法充电如何处理
@@ -24,7 +26,8 @@ MEANINGS = [line.split("/") for line in """
 {contest}怎么报名/如何报名参加{contest}/参加{contest}要怎样登记/{contest}的报名方式/想报{contest}在哪里填表
 怎么给{person}改密码/{person}的密码忘了怎么办/账号{person}如何重设密码/{person}这个账号想换密码/用户{person}找回密码的办法
 怎么注销账号{person}/{person}的账号不想用了/如何删除{person}这个账户/请帮我把{person}的账号注销/用户{person}怎样销户
-""".strip().splitlines()]
+""".strip().splitlines()
+]
 GREETINGS = ("", "", "", "你好，", "请教一下，", "麻烦问下")
 
 

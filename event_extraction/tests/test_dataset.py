@@ -52,9 +52,7 @@ def test_labels(labels):
 
 def test_record_to_example():
     example = to_example(RECORD)
-    assert example.events[1] == Event(
-        "竞赛行为-胜负", (9, 10), frozenset({("胜者", (6, 8)), ("败者", (11, 13))})
-    )
+    assert example.events[1] == Event("竞赛行为-胜负", (9, 10), frozenset({("胜者", (6, 8)), ("败者", (11, 13))}))
 
 
 def test_example_to_features(tokenizer, labels):

@@ -98,9 +98,7 @@ def test_assignment_equals_all_permutations(seed):
         return 2 * sum(min(a.count(c), b.count(c)) for c in set(a)) / (len(a) + len(b))
 
     few, many = sorted((sorted(gold), sorted(predicted)), key=len)
-    best = max(
-        sum(map(similarity, few, chosen)) for chosen in itertools.permutations(many, len(few))
-    )
+    best = max(sum(map(similarity, few, chosen)) for chosen in itertools.permutations(many, len(few)))
     counts = per_label([record(("A", [("r", s) for s in gold]))], [record(("A", [("r", s) for s in predicted]))])
     assert counts["A", "r"].shared == pytest.approx(best)
 

@@ -66,9 +66,7 @@ def score(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[di
     return scores | {"macro_f1": round(_ratio(sum(of_labels), len(of_labels)), 4)}
 
 
-def per_label(
-    gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]
-) -> dict[str, Counts]:
+def per_label(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]) -> dict[str, Counts]:
     """Count like `score`, for each label on its own; the label with most gold entities first."""
     predictions = {record["text"]: record for record in predicted_records}
     counts: dict[str, Counts] = defaultdict(Counts)

@@ -65,9 +65,7 @@ def masked(copies: list[tuple[Piece, int, int]], mask_id: int) -> dict[str, np.n
     return {"token_ids": token_ids, "spans": spans}
 
 
-def _groups(
-    pieces: Iterable[Piece], pairs_of: Callable[[int], np.ndarray]
-) -> Iterator[list[tuple[Piece, np.ndarray]]]:
+def _groups(pieces: Iterable[Piece], pairs_of: Callable[[int], np.ndarray]) -> Iterator[list[tuple[Piece, np.ndarray]]]:
     """Pieces with their pairs, as many together as have `COPIES` copies."""
     group, copies = [], 0
     for piece in pieces:

@@ -48,9 +48,7 @@ def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Pa
             figure.savefig(temporary, dpi=150, format=ending)
 
 
-def place(
-    n: int, brackets: list[Bracket]
-) -> tuple[list[tuple[float, int, list[tuple[float, int]]]], int]:
+def place(n: int, brackets: list[Bracket]) -> tuple[list[tuple[float, int, list[tuple[float, int]]]], int]:
     """(x, level, (x, level) of the parts) of each bracket over leaves at (0, 0) to (n - 1, 0), and the highest level.
     A bracket is a level above the highest of its parts, in their middle."""
     places: dict[int, tuple[int, float, int]] = {i: (i + 1, float(i), 0) for i in range(n)}  # start -> end, x, level

@@ -143,4 +143,3 @@ def _last_mark(spans: list[str], start: int, end: int) -> int:
             if spans[i - 1] in marks:
                 return i
     return end
-

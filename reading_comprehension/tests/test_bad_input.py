@@ -39,7 +39,8 @@ FILES = {
     "question missing": (data(question=None), 'question 1: "question" is missing or not a string'),
     "id a fraction": (data(id=1.5), 'question 1: "id" is missing or not a string'),
     "second entry": (
-        json.dumps({"data": [json.loads(data())["data"][0], {}]}), 'entry 2: "paragraphs" is missing or not a list'
+        json.dumps({"data": [json.loads(data())["data"][0], {}]}),
+        'entry 2: "paragraphs" is missing or not a list',
     ),
     "id missing": (data(id=None), 'question 1: "id" is missing or not a string'),
     "answers missing": (data(answers=None), 'question 1: "answers" is missing or not a list'),

@@ -131,8 +131,6 @@ def test_a_repeated_id_is_refused(trained, tmp_path, call, capsys):
     data = {"data": [{"paragraphs": [{"context": "何川", "qas": [question, question]}]}]}
     (tmp_path / "test.json").write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(SystemExit, match="2"):
-        call(
-            predict.main, "--model", trained, "--input", tmp_path / "test.json", "--output", tmp_path / "out.json"
-        )
+        call(predict.main, "--model", trained, "--input", tmp_path / "test.json", "--output", tmp_path / "out.json")
     assert "2 questions have the id '7'" in capsys.readouterr().err
     assert not (tmp_path / "out.json").exists()

@@ -81,9 +81,7 @@ def test_a_plain_file_is_taken_with_a_warning(check):
     assert err == "warning: result.json: the leaderboard takes a zip of this file\n"
 
 
-@pytest.mark.parametrize(
-    "members", [("other.json",), ("result.txt",), ("a/result.json",), ("result.json", "b"), ()]
-)
+@pytest.mark.parametrize("members", [("other.json",), ("result.txt",), ("a/result.json",), ("result.json", "b"), ()])
 def test_the_zip_holds_one_file_named_like_it(check, members):
     out, err, error = check(RECORDS, members=members)
     assert not out
@@ -100,16 +98,14 @@ def test_the_zip_holds_one_file_named_like_it(check, members):
         ([*RECORDS, {"text": "别的", "spo_list": []}], "result.zip, line 5: the text is not in input.json"),
         ([{"text": TEXTS[0]}, *RECORDS[1:]], 'result.zip, line 1: "spo_list" is missing'),
         (changed(object="李四"), 'result.zip, line 1: "object" of a triple is missing or not'),
-        (changed(object={}, object_type={}), "result.zip, line 1: \"object\" of '导演' has no \"@value\""),
+        (changed(object={}, object_type={}), 'result.zip, line 1: "object" of \'导演\' has no "@value"'),
         (changed(subject_type=None), "line 1: \"subject_type\" of '导演' is missing or not a string"),
         (changed(object_type=None), "line 1: \"object_type\" of '导演' is missing or has other slots"),
         (changed(predicate="编剧"), "result.zip, line 1: predicate '编剧' is not in the schema"),
         (changed(subject_type="作品"), "subject type of '导演' is '作品', the schema has '影视作品'"),
         (changed(object_type={"@value": "作品"}), "'@value' type of '导演' is '作品', the schema has '人物'"),
         (
-            changed(
-                object={"@value": "李四", "inArea": "北美"}, object_type={"@value": "人物", "inArea": "地点"}
-            ),
+            changed(object={"@value": "李四", "inArea": "北美"}, object_type={"@value": "人物", "inArea": "地点"}),
             "predicate '导演' has no slot 'inArea' in the schema",
         ),
     ],

@@ -89,9 +89,7 @@ def features_of(examples, tokenizer, labels, max_length=64, stride=32):
 
 def test_features_of_a_short_text(tokenizer, labels):
     text = "何川在海风中饰演ABC和阿布"
-    example, _ = locate(
-        text, spo("何川", "饰演", "ABC", inWork="海风"), spo("何川", "饰演", "阿布", inWork="海风")
-    )
+    example, _ = locate(text, spo("何川", "饰演", "ABC", inWork="海风"), spo("何川", "饰演", "阿布", inWork="海风"))
     (feature,), counts = features_of([example], tokenizer, labels)
     assert feature.token_ids[[0, -1]].tolist() == [tokenizer.cls_id, tokenizer.sep_id]
     assert feature.offsets[[0, -1]].tolist() == [[0, 0], [0, 0]]
@@ -124,9 +122,7 @@ def test_spans_off_the_tokens_are_counted(tokenizer, labels):
 
 def test_windows_of_a_long_text(tokenizer, labels):
     text = "何川" + "天" * 20 + "何江" + "地" * 20 + "何海"
-    triples = tuple(
-        Triple((a, a + 2), "父亲", {"@value": (b, b + 2)}) for a, b in [(0, 22), (22, 44), (0, 44)]
-    )
+    triples = tuple(Triple((a, a + 2), "父亲", {"@value": (b, b + 2)}) for a, b in [(0, 22), (22, 44), (0, 44)])
     features, counts = features_of([Example(text, triples)], tokenizer, labels, max_length=32, stride=8)
     # 46 tokens, 30 to a window, one every 8
     assert [feature.offsets[1:-1, 0].tolist() for feature in features] == [

@@ -256,8 +256,7 @@ def random_record(rng, text, names):
 def triples_of(record):
     """The triples without their types, as a set."""
     return {
-        (triple["subject"], triple["predicate"], *sorted(triple["object"].items()))
-        for triple in record["spo_list"]
+        (triple["subject"], triple["predicate"], *sorted(triple["object"].items())) for triple in record["spo_list"]
     }
 
 

@@ -57,9 +57,7 @@ def test_pair_loss_equals_the_dense_form(head, model, batch):
         for example, rows in enumerate(positives[name]):
             label, i, j = rows[rows[:, 0] >= 0].T
             truth[example, label, i, j] = 1
-        losses = multilabel_crossentropy(
-            truth.reshape(*truth.shape[:2], -1), tf.reshape(dense, [*truth.shape[:2], -1])
-        )
+        losses = multilabel_crossentropy(truth.reshape(*truth.shape[:2], -1), tf.reshape(dense, [*truth.shape[:2], -1]))
         expected.append(np.mean(np.sum(losses, -1)))
     np.testing.assert_allclose(mean_loss(head.loss(positives, outputs)), np.mean(expected), rtol=1e-5)
 

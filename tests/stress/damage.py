@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-CHARACTERS = "\0\t\n\r\x1b \x7f\xa0\u0301\u200b\u2028\u202e\u3000\ufb01\ufeff\ufffdİß何👍🏽1[]{}\",:\\"
+CHARACTERS = '\0\t\n\r\x1b \x7f\xa0\u0301\u200b\u2028\u202e\u3000\ufb01\ufeff\ufffdİß何👍🏽1[]{}",:\\'
 STRANGE = [  # bytes to put in
     b"\xff", b"\xe4\xbd", b"\xed\xa0\x80", b"\\ud800", b"\\u0000", b"1e999", b"NaN", b"9" * 5000, b"[" * 2000,
     b"[MASK]", *map(str.encode, CHARACTERS),

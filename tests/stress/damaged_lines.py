@@ -63,7 +63,7 @@ def damage_format(of: Format, lines: int, seed: int) -> tuple[dict[str, int], li
 
 
 def outcome(call: Callable[[], None], place: str) -> str:
-    """"answers", "errors", or what is wrong."""
+    """ "answers", "errors", or what is wrong."""
     said, code = io.StringIO(), 0
     output = io.TextIOWrapper(io.BytesIO(), "utf-8")
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(said):

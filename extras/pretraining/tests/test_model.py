@@ -51,6 +51,12 @@ def test_training_moves_every_weight_of_the_encoder(encoder):
     loss = float(mean_loss(token_crossentropy(TOKENS, model(INPUTS))))
     model.train_on_batch(INPUTS, TOKENS)
     assert float(mean_loss(token_crossentropy(TOKENS, model(INPUTS)))) < loss
-    still = [name for name, value in before.items() if any(
-        variable.name == name and np.array_equal(variable.numpy(), value) for variable in encoder.trainable_variables)]
+    still = [
+        name
+        for name, value in before.items()
+        if any(
+            variable.name == name and np.array_equal(variable.numpy(), value)
+            for variable in encoder.trainable_variables
+        )
+    ]
     assert still == []

@@ -92,9 +92,7 @@ READERS = {
     "augment --input": Reader("augment", "squad.json", (*GENERATE, "squad.json")),
     "evaluate --pairs": Reader("evaluate", "dev.tsv", ("--pairs", "dev.tsv", "--tfidf")),
     "evaluate --generated": Reader("evaluate", "train.jsonl", ("--generated", "train.jsonl")),
-    "evaluate --train": Reader(
-        "evaluate", "train.jsonl", ("--generated", "questions.txt", "--train", "train.jsonl")
-    ),
+    "evaluate --train": Reader("evaluate", "train.jsonl", ("--generated", "questions.txt", "--train", "train.jsonl")),
     "search index --input": Reader(
         "search", "questions.txt", ("index", "--model", "run", "--output", "new", "--input", "questions.txt")
     ),
@@ -282,7 +280,8 @@ EVALUATIONS = {
     "vectors of no pairs": (["--generated", "questions.txt", "--tfidf"], "--generated: expected without --model,"),
     "a run of no pairs": (["--generated", "questions.txt", "--model", "run"], "--generated: expected without --model,"),
     "known to no purpose": (
-        ["--pairs", "dev.tsv", "--tfidf", "--train", "train.jsonl"], "--pairs: expected without --train, which is for"
+        ["--pairs", "dev.tsv", "--tfidf", "--train", "train.jsonl"],
+        "--pairs: expected without --train, which is for",
     ),
     "no pairs": (["--pairs", "none.tsv", "--tfidf"], "none.tsv: no such file"),
     "no encoder": (["--pairs", "dev.tsv", "--encoder", "./none"], "./none: no such folder"),

@@ -53,10 +53,16 @@ COMMANDS = {
     "length next to 0": (segment.main, {}, ["--word-length", "1e-320"], "words of 9.99989e-321 characters on average"),
     "negative length": (segment.main, {}, ["--word-length", "-1"], "--word-length -1: expected more than 0"),
     "a sentence too long": (
-        parse.main, {"text.txt": "何\n" + "何" * 6000}, [], "text.txt, line 2: 6000 tokens or words, 5000 is the most"
+        parse.main,
+        {"text.txt": "何\n" + "何" * 6000},
+        [],
+        "text.txt, line 2: 6000 tokens or words, 5000 is the most",
     ),
     "given words too long": (
-        parse.main, {"text.txt": "何 " * 6000}, ["--spans", "given"], "text.txt, line 1: 6000 tokens or words"
+        parse.main,
+        {"text.txt": "何 " * 6000},
+        ["--spans", "given"],
+        "text.txt, line 1: 6000 tokens or words",
     ),
     "no length": (segment.main, {}, ["--word-length", 0], "--word-length 0: expected more than 0"),
     "no text": (segment.main, {}, ["--text", "none*.txt"], "no such file, folder of *.txt or pattern of files: none"),
