@@ -92,7 +92,8 @@ def dense_loss(positives: dict, outputs: dict) -> tf.Tensor:
 
 def dense_batch(features: list, rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
     """As `pair.batch`, the positives as bert4keras' loss takes them: int32 [batch, labels, p] of i * length + j,
-    padded with 0."""
+    padded with 0.
+    """
     inputs, positives = pair.batch(features, rng, labels)
     length, flat = inputs["token_ids"].shape[1], {}
     for name, triples in positives.items():

@@ -57,7 +57,8 @@ def serve(connection: Connection, form: str, batch: int, labels: int, length: in
 
 def make_inputs(batch: int, labels: int, length: int) -> list[np.ndarray]:
     """Positives [batch, p, 3] of (label, i, j), distinct, none in cell (0, 0), which bert4keras' loss reads
-    as padding; and the factors."""
+    as padding; and the factors.
+    """
     rng = np.random.default_rng(0)
     cells = np.stack([rng.choice(labels * (length - 1) ** 2, POSITIVES, replace=False) for _ in range(batch)])
     label, i, j = np.unravel_index(cells, (labels, length - 1, length - 1))

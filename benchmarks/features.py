@@ -54,7 +54,8 @@ def main() -> None:
 
 def one_reading(path: Path, tokenizer: "TimedTokenizer", labels: Labels) -> tuple[int, dict[str, float]]:
     """Number of examples, and seconds by stage. `to_features` calls the tokenizer, whose time is a stage
-    of its own."""
+    of its own.
+    """
     start = time.perf_counter()
     records = list(read_records(path, schema=labels.schema))
     read = time.perf_counter()

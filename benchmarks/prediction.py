@@ -162,7 +162,8 @@ def count_gold(task: Task, train: Path) -> Gold:
 
 def draw_samples(features: list[Features], sentences: int, rounds: int) -> list[list[int]]:
     """Of each round about `sentences` sentences, in order of length: every n-th batch of the file, others
-    in each round. Before them five sentences from the shortest to the longest, to warm up."""
+    in each round. Before them five sentences from the shortest to the longest, to warm up.
+    """
     lengths = [len(feature.token_ids) for feature in features]
     batches = length_sorted_batches(lengths, BATCH_SIZE, MAX_TOKENS)
     step = max(1, round(len(features) / sentences))
@@ -226,7 +227,8 @@ def planted(engine: Engine) -> Engine:
 
 def shift_biases(model: LossModel, features: list[Features], relations: float, labels: Labels) -> None:
     """Takes all scores of spans far below 0, and shifts those of starts and ends so that so many relations of a
-    sentence hold between its planted spans, on average."""
+    sentence hold between its planted spans, on average.
+    """
 
     def shift(layer: str, by: float) -> None:
         bias = model.get_layer(layer).biases.bias
@@ -303,7 +305,8 @@ def torch_cases(
     python: Path, task: Task, batches: list[list[list[list[int]]]]
 ) -> Iterator[tuple[dict[str, Callable], str | None]]:
     """A process of another interpreter that runs the batches of a round when told, and its versions; nothing
-    where there is no such interpreter."""
+    where there is no such interpreter.
+    """
     with torch_process(python, TORCH_WORKER) as ask:
         if ask is None:
             yield {}, None
@@ -318,7 +321,8 @@ def torch_cases(
 
 def flops(features: list[Features], architecture: dict[str, Any]) -> np.ndarray:
     """FLOPs of the encoder's matrix products for each sentence, on its own tokens: the kernels of attention
-    and feed-forward network, then the scores of attention and the values they mix."""
+    and feed-forward network, then the scores of attention and the values they mix.
+    """
     size, inner = architecture["hidden_size"], architecture["intermediate_size"]
     counted = np.zeros(features[-1].example + 1)
     for feature in features:

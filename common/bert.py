@@ -90,7 +90,8 @@ class StatelessDropout(keras.layers.Layer):
 
 class MultiHeadAttention(layers.MultiHeadAttention):
     """bert4keras' attention (softmax; plain, rotary or NEZHA's relative positions) with stateless dropout, its dense
-    layers on the tokens of all sequences as one matrix."""
+    layers on the tokens of all sequences as one matrix.
+    """
 
     def call(self, inputs, mask=None, training=None, block=0, a_bias=None, p_bias=None):
         """Return the mixed values [B, L, size].
@@ -288,5 +289,6 @@ class RoFormer(Compat, models.RoFormer):
 
 def with_unilm_mask(transformer: type) -> type:
     """The class with bert4keras' UniLM mask: the second input, the segments, says who may look at whom. (bert4keras'
-    own mixture of the two also changes what the masked-language-model head returns.)"""
+    own mixture of the two also changes what the masked-language-model head returns.)
+    """
     return type(transformer.__name__, (models.UniLM_Mask, transformer), {})

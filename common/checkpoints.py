@@ -180,7 +180,8 @@ def published_name(name: str, model: str) -> str:
 
 def write_safetensors(weights: dict[str, np.ndarray], model: str, path: Path) -> None:
     """Write {name in Google's checkpoints: array} as `transformers` does for a model type; the inverse of
-    `read_weights`. The file is there whole or not at all."""
+    `read_weights`. The file is there whole or not at all.
+    """
     tensors = {}
     for name, value in weights.items():
         published = published_name(name, model)

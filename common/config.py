@@ -61,7 +61,8 @@ def _check_file(path: str, info: pydantic.ValidationInfo) -> str:
 
 def find_files(pattern: str) -> list[Path]:
     """Find the file of that name, the folder's *.txt, or the files that the pattern matches, in the order of their
-    names. Raises UserError if there is none."""
+    names. Raises UserError if there is none.
+    """
     path = Path(pattern)
     if os.path.isfile(path):  # `Path.is_file` raises where a name is too long
         return [path]

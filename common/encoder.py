@@ -1,5 +1,6 @@
 """Encoders from published weights, from the hub, or fresh from sizes: `resolve_encoder` finds out what is meant,
-`build_encoder` builds it, `load_pretrained` loads its weights, `start_encoder` does the last two for a training."""
+`build_encoder` builds it, `load_pretrained` loads its weights, `start_encoder` does the last two for a training.
+"""
 
 import functools
 import os
@@ -180,7 +181,8 @@ def set_precision(name: str) -> str:
 
 def _fast_precision() -> str:
     """Choose bfloat16 on GPUs from compute capability 8 and on CPUs that multiply it in hardware, float16 on GPUs from
-    7, else float32. On other CPUs bfloat16 is 2.6 times slower."""
+    7, else float32. On other CPUs bfloat16 is 2.6 times slower.
+    """
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -194,7 +196,8 @@ def _fast_precision() -> str:
 
 def mlm_head(encoder: "keras.Model") -> "keras.Model":
     """The masked-language-model head of an encoder with one: hidden states [..., hidden_size] -> scores of all entries
-    of the vocabulary."""
+    of the vocabulary.
+    """
     import tf_keras as keras
 
     return keras.Model(*encoder.outputs, name="head")
@@ -203,7 +206,8 @@ def mlm_head(encoder: "keras.Model") -> "keras.Model":
 def _attend_to_same_token(model: "keras.Model") -> None:
     """Let the queries and keys of each layer start from one kernel of twice the values: a token then attends to the
     same token elsewhere before anything is learnt (a form of mimetic initialization, arXiv 2305.09828). Where texts
-    are compared, as a question with a context, this is what a fresh encoder is slow to find."""
+    are compared, as a question with a context, this is what a fresh encoder is slow to find.
+    """
     for layer in model.layers:
         if hasattr(layer, "q_dense"):
             kernel = 2 * layer.q_dense.kernel
@@ -268,7 +272,8 @@ def _named_variables(model: "keras.Model", architecture: dict[str, Any]) -> Iter
 
 def save_encoder(model: "keras.Model", source: EncoderSource, folder: Path, half_precision: bool = False) -> None:
     """Write a model that `build_encoder` made of `source` as a folder that `resolve_encoder` and `transformers` load:
-    config.json, vocab.txt and model.safetensors, in float16 with `half_precision`, else in float32."""
+    config.json, vocab.txt and model.safetensors, in float16 with `half_precision`, else in float32.
+    """
     dtype = np.float16 if half_precision else np.float32
     variables = _named_variables(model, source.architecture)
     weights = {name: variable.numpy().astype(dtype) for name, variable in variables}

@@ -150,7 +150,8 @@ def flush(path: Path) -> None:
 
 def check_output_path(path: str | Path, *inputs: str | Path) -> None:
     """Raise UserError if `atomic_write(path)` could not write (no such folder, itself one, not writable), or would
-    write over a file that is read."""
+    write over a file that is read.
+    """
     if str(path) == "-":
         return
     path = Path(path)
@@ -269,7 +270,8 @@ def _open_submission(path: str | Path) -> Iterator[IO[bytes]]:
 @contextlib.contextmanager
 def open_zip(path: str | Path, file: IO[bytes] | None = None) -> Iterator[zipfile.ZipFile]:
     """A zip to read from, and what is in it. Raises UserError for one that is damaged, encrypted or compressed in a
-    way that Python does not know."""
+    way that Python does not know.
+    """
     try:
         with zipfile.ZipFile(file or path) as archive:
             yield archive
@@ -293,7 +295,8 @@ def _decoded(lines: Iterable[bytes], name: str, expected: str) -> Iterator[tuple
 
 def _loads(text: str) -> Any:
     """A JSON value. Raises ValueError, also for a number too long and a key twice in one object, of which Python would
-    keep the last; RecursionError for brackets too deep."""
+    keep the last; RecursionError for brackets too deep.
+    """
     return json.loads(text, object_pairs_hook=_unique)
 
 

@@ -1,5 +1,6 @@
 """Output heads: what they start from, the pair head in factored form, and the conditional layer normalisation of the
-pointer head."""
+pointer head.
+"""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -14,14 +15,16 @@ PRIOR = -4.0
 
 def hidden_states(encoder):
     """The input `token_ids` int32 [batch, length] of a model to be, the encoder's hidden states of it, and its
-    `text_mask`. All tokens are of segment 0."""
+    `text_mask`. All tokens are of segment 0.
+    """
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     return token_ids, encoder([token_ids, tf.zeros_like(token_ids)]), text_mask(token_ids)
 
 
 def second_segment_states(encoder):
     """Makes the inputs `token_ids` and `segment_ids` int32 [batch, length]. Returns them by name, the encoder's hidden
-    states of them, and a mask bool [batch, length] of the tokens of segment 1."""
+    states of them, and a mask bool [batch, length] of the tokens of segment 1.
+    """
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     segment_ids = keras.Input([None], dtype="int32", name="segment_ids")
     hidden = encoder([token_ids, segment_ids])

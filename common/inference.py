@@ -47,7 +47,8 @@ def start_engines(parts: dict[str, "keras.Model"], engine: str = "tensorflow") -
 
 def select_engine(name: str) -> Callable[["keras.Model"], Engine]:
     """The engine of a name: "tensorflow", "openvino", or "auto", which is OpenVINO on a CPU that multiplies bfloat16
-    in hardware. In float32 TensorFlow is the faster one (`benchmarks/prediction.py`)."""
+    in hardware. In float32 TensorFlow is the faster one (`benchmarks/prediction.py`).
+    """
     if name == "auto":
         import tensorflow as tf
 

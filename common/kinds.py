@@ -40,7 +40,8 @@ def guess_kind(config: dict[str, Any], file_name: str) -> str:
 
 def block_layers(block: int, layer_names: Container[str]) -> list[str]:
     """The names of a block's attention, feed-forward layers and of the layer normalisation after each, in the order in
-    which they run. ALBERT uses one block over and over."""
+    which they run. ALBERT uses one block over and over.
+    """
     layers = ("MultiHeadSelfAttention", "MultiHeadSelfAttention-Norm", "FeedForward", "FeedForward-Norm")
     own = [f"Transformer-{block}-{layer}" for layer in layers]
     return own if own[0] in layer_names else [f"Transformer-{layer}" for layer in layers]

@@ -34,7 +34,8 @@ class LossModel(keras.Model):
 
     def compile(self, optimizer, loss: Callable[[Any, Any], Any], accumulate: int = 1, **kwargs):
         """`accumulate` n computes each batch in n pieces (common/accumulation.py). Raises UserError for that on several
-        devices."""
+        devices.
+        """
         super().compile(optimizer=optimizer, **kwargs)
         self.loss_function, self.accumulate = loss, accumulate
         if accumulate > 1:
@@ -78,7 +79,8 @@ class LossModel(keras.Model):
 
 def mean_loss(losses: Any) -> tf.Tensor:
     """Reduces what a loss function returns, see `LossModel`, to a scalar. With several replicas each gets its share,
-    so that adding the shares (or their gradients) gives the mean over the whole batch."""
+    so that adding the shares (or their gradients) gives the mean over the whole batch.
+    """
     terms = losses if isinstance(losses, list) else [losses]
     return tf.add_n([_mean(*term) if isinstance(term, Weighted) else _mean(term) for term in terms])
 

@@ -113,7 +113,8 @@ def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):
 
 def pair_heads_loss(positives: dict, outputs: dict):
     """Of several pair heads by name, each with its `positives` and factors as above: the sum over the labels, averaged
-    over the heads. Returns float32 [batch]."""
+    over the heads. Returns float32 [batch].
+    """
     losses = [
         tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1)
         for name, factors in outputs.items()

@@ -37,7 +37,8 @@ def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
 
 def plot_scores(title: str, columns: tuple[str, ...], rows: list[tuple], main: str, best: float, path: Path) -> None:
     """The rows (name, a score for each column, support) with support as a PNG: the column `main` as bars, the others
-    as markers. Where no font has the names there is a note on standard error in its place."""
+    as markers. Where no font has the names there is a note on standard error in its place.
+    """
     try:
         fonts = [] if all(row[0].isascii() for row in rows) else [find_font()]
     except UserError as error:

@@ -18,7 +18,8 @@ def step_of_replica(step: tf.Tensor) -> tf.Tensor:
 
 class MeanOfReplicated(keras.metrics.Mean):
     """The mean of a value that is the same on all replicas. Keras' own adds up what each has, whenever it is read or
-    saved, and waits for the other workers to do the same."""
+    saved, and waits for the other workers to do the same.
+    """
 
     def add_weight(self, name, **kwargs):
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA

@@ -47,7 +47,8 @@ class Item(NamedTuple):
 
 class Table(NamedTuple):
     """Scores of parts of the data, `best` at most; a row has a name, a score for each column, and a count. The chart
-    is NAME.png, with the column `main` as bars."""
+    is NAME.png, with the column `main` as bars.
+    """
 
     name: str
     title: str
@@ -60,7 +61,8 @@ class Table(NamedTuple):
 @dataclass(frozen=True)
 class Report:
     """scores: as evaluate.py prints them. kinds: of facts, each with the state in which it is shown: right, partial,
-    wrong, missed, or gold (not an error). tables: the scores by label first. history: the epochs of a training."""
+    wrong, missed, or gold (not an error). tables: the scores by label first. history: the epochs of a training.
+    """
 
     title: str
     scores: Mapping[str, Any]
@@ -113,7 +115,8 @@ def table_of_parts(
 
 def by_size(records: Iterable[T], size: Callable[[T], int], bounds: Sequence[int]) -> dict[str, list[T]]:
     """Records by size: below the first bound, from each bound to the next, and from the last on; without those of
-    which there are none."""
+    which there are none.
+    """
     first = [0, *bounds]
     names = [str(a) if b == a + 1 else f"{a}-{b - 1}" for a, b in zip(first, bounds, strict=False)]
     names.append(f"{bounds[-1]} and more")

@@ -110,7 +110,8 @@ def find_run(args: argparse.Namespace, task: Path, config: Any, source: EncoderS
 
 def start_run(folder: RunFolder, config: Any, source: EncoderSource) -> None:
     """Writes what describes a run, if it is a new one. Call it when all that can be wrong with the input is checked.
-    Raises UserError if the folder cannot be made."""
+    Raises UserError if the folder cannot be made.
+    """
     if folder.config.exists():
         return
     make_folder(folder.path)

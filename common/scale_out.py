@@ -65,7 +65,8 @@ def predicted(
 
 def _in_order(pool: "Pool", inputs: Iterable, size: int, folder: Path, made_with: str) -> Iterator[Any]:
     """The predictions of each block when it and all before it are finished. In memory are a block for each worker, the
-    next one, and the predictions that are given out."""
+    next one, and the predictions that are given out.
+    """
     files: deque[Path] = deque()
     for number, block in enumerate(chunks(inputs, size)):
         key = hashlib.sha256(f"{made_with} {block!r}".encode()).hexdigest()[:16]
@@ -82,7 +83,8 @@ def _in_order(pool: "Pool", inputs: Iterable, size: int, folder: Path, made_with
 
 def digest(load: Callable, args: argparse.Namespace) -> str:
     """Of all that predictions depend on beside the input: the options, the files of the run folder, the code of the
-    task and of this package."""
+    task and of this package.
+    """
     options = {name: value for name, value in vars(args).items() if name not in OTHER_OPTIONS}
     hashed = hashlib.sha256(repr(options).encode())
     code = (Path(source).parent.glob("*.py") for source in (inspect.getfile(load), __file__))
@@ -181,7 +183,8 @@ class Job:
 
 class Predictor:
     """Loads the model, then predicts blocks, on `threads` threads. An exception is an answer, too: a worker is lost
-    only with its process."""
+    only with its process.
+    """
 
     def __init__(self, job: Job, threads: int):
         self.job = job

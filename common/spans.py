@@ -63,7 +63,8 @@ class Window(NamedTuple):
 
     def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """int [r, 1 + k], a label and tokens of the text -> bool [r], which rows are in the window, and those,
-        with positions in `token_ids` for the tokens."""
+        with positions in `token_ids` for the tokens.
+        """
         held = self.holds(rows[:, 1:])
         inside = rows[held]
         inside[:, 1:] = self.place(inside[:, 1:])
@@ -85,7 +86,8 @@ def token_windows(
     encoding: Encoding, tokenizer: Tokenizer, max_length: int, stride: int, prefix: Sequence[int] | None = None
 ) -> Iterator[Window]:
     """Windows of at most `max_length` tokens with a prefix ([CLS] where none is given) and [SEP], every `stride`
-    tokens."""
+    tokens.
+    """
     prefix = [tokenizer.cls_id] if prefix is None else prefix
     for first, end in windows(len(encoding.ids), max_length - len(prefix) - 1, stride):
         token_ids = np.empty(len(prefix) + end - first + 1, np.int32)
@@ -134,7 +136,8 @@ def best_spans(factors: tuple, length: int, threshold: float) -> np.ndarray:
 
 def text_spans(tokens: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """int [r, 2k], first and last tokens of k spans -> bool [r], neither [CLS] nor [SEP] is touched, and for those
-    the characters [start, end) of each span, int [s, 2k]."""
+    the characters [start, end) of each span, int [s, 2k].
+    """
     inside = ((tokens > 0) & (tokens < len(offsets) - 1)).all(1)
     characters = tokens[inside].copy()
     characters[:, ::2], characters[:, 1::2] = offsets[characters[:, ::2], 0], offsets[characters[:, 1::2], 1]

@@ -79,7 +79,8 @@ def check_submission(
 @contextmanager
 def findings(path: str) -> Iterator[tuple[Findings, Findings]]:
     """Problems and warnings of a prediction file, those of its name to begin with; shows them at the end, also when a
-    broken line ends the reading, and raises UserError if there is a problem."""
+    broken line ends the reading, and raises UserError if there is a problem.
+    """
     problems, warnings = Findings(), Findings()
     try:
         check_name(Path(path), problems, warnings)

@@ -140,7 +140,8 @@ class Training(keras.callbacks.Callback):
 
     def score(self, evaluate: Callable[[], dict[str, float]], best_by: str, highest: bool = True) -> None:
         """Ends an epoch with the dev scores, of the averaged weights if there are any. The best epoch has the highest
-        or the lowest `best_by`."""
+        or the lowest `best_by`.
+        """
         with averaged_weights(self.model.optimizer, self.model):
             scores = evaluate()
             self.keep_best(scores[best_by] if highest else -scores[best_by])

@@ -13,7 +13,8 @@ from common.files import replaced
 
 def save_weights(model: keras.Model, path: Path) -> None:
     """Saves the weights alone; `Model.save_weights` of a compiled model adds the optimizer's, and HDF5 crashes the
-    process where the disk is full: here it writes to memory. Raises UserError for a full disk."""
+    process where the disk is full: here it writes to memory. Raises UserError for a full disk.
+    """
     content = io.BytesIO()
     store = saving_lib.H5IOStore(content, mode="w")
     saving_lib._save_state(
@@ -26,7 +27,8 @@ def save_weights(model: keras.Model, path: Path) -> None:
 
 def load_weights(model: keras.Model, path: Path) -> None:
     """Loads what `save_weights` saved. Raises UserError for a damaged file, one of another model, and for weights that
-    are not finite."""
+    are not finite.
+    """
     bare = keras.Model(model.inputs, model.outputs)  # without the mean of the losses, which may be infinite
     try:
         bare.load_weights(path)

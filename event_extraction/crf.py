@@ -27,7 +27,8 @@ def batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -
 
 def token_tags(feature: Features, labels: Labels) -> np.ndarray:
     """Arguments as one tag for each token, int32 [n]: 0 outside, 1 + 2 k at the beginning of a span of the k-th
-    argument label, 2 + 2 k inside. Of overlapping spans the one that starts first is kept, of these the longest."""
+    argument label, 2 + 2 k inside. Of overlapping spans the one that starts first is kept, of these the longest.
+    """
     tags = np.zeros(len(feature.token_ids), np.int32)
     kind = {label: k for k, label in enumerate(labels.arguments)}
     for label, first, last in sorted(feature.spans.tolist(), key=lambda span: (span[1], -span[2], span[0])):
@@ -47,7 +48,8 @@ def count_lost(features: list[Features], labels: Labels) -> dict[str, int]:
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
     """Builds the model: token_ids -> emissions [batch, length, tags], the transitions [tags, tags] and a mask bool
-    [batch, length], true for all tokens but padding."""
+    [batch, length], true for all tokens but padding.
+    """
     import tf_keras as keras
 
     from common.crf import Transitions

@@ -23,7 +23,8 @@ Records = list[dict[str, Any]]
 
 def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
     """Read gold and predictions; raises UserError for malformed ones and for what looks like the two swapped: gold is
-    a zip, no id is in both, or the predictions alone have triggers."""
+    a zip, no id is in both, or the predictions alone have triggers.
+    """
     if zipfile.is_zipfile(gold_path):
         raise UserError(f"{gold_path}: a zip, expected plain JSON lines (are gold and predictions swapped?)")
     gold, predictions = list(read_events(gold_path)), list(read_events(prediction_path))

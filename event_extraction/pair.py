@@ -29,7 +29,8 @@ Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # int [n], int [n] -> s
 
 def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) -> tuple[dict, dict]:
     """Makes the inputs and targets of a batch: for each of the three heads the positives int32 [batch, p, 3] of
-    (label, i, j), padded with -1."""
+    (label, i, j), padded with -1.
+    """
     targets = {
         "spans": [feature.spans for feature in features],
         "starts": [feature.links[:, [0, 1, 3]] for feature in features],
@@ -107,7 +108,8 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: fl
 
 def find_links(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, threshold: float) -> np.ndarray:
     """Links the triggers among the spans to the arguments of their type: int [k, 5]. A link holds where the pair of
-    first tokens and the pair of last tokens both score above the threshold for the argument's label."""
+    first tokens and the pair of last tokens both score above the threshold for the argument's label.
+    """
     is_trigger = labels.trigger[spans[:, 0]] == spans[:, 0]
     triggers, arguments = spans[is_trigger], spans[~is_trigger]
     t, a = np.nonzero(triggers[:, :1] == labels.trigger[arguments[:, 0]])

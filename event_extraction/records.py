@@ -24,7 +24,8 @@ TRIGGER = ""  # the role of a trigger; no role of the schema has this name
 @dataclass(frozen=True)
 class Labels:
     """What a span can be: the trigger of an event type, or the argument in a role of it. A link from a trigger to an
-    argument has the label of the argument."""
+    argument has the label of the argument.
+    """
 
     schema: Schema
 
@@ -78,7 +79,8 @@ def read_inputs(path: str | Path) -> Iterator[dict[str, Any]]:
 
 def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
     """Yield the records of a file to learn from: `text`, `id` and events with trigger and offsets, all of them in
-    the schema and at their place in the text, no id twice. Raises UserError, naming file and line."""
+    the schema and at their place in the text, no id twice. Raises UserError, naming file and line.
+    """
     first_line: dict[str, int] = {}
     for number, record in _numbered(path, "text", "id", "event_list"):
         first = first_line.setdefault(record["id"], number)
@@ -90,7 +92,8 @@ def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
 
 def read_events(path: str | Path) -> Iterator[dict[str, Any]]:
     """Yield the records of a file to score, plain or zipped: `id` and events. Raises UserError, naming file and
-    line."""
+    line.
+    """
     return _read(path, "id", "event_list")
 
 

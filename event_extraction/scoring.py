@@ -93,7 +93,8 @@ def exact_events(
     gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]
 ) -> dict[str, float]:
     """`precision`, `recall` and `f1` over whole events: right when the type and the set of (role, string) are. Strings
-    without case; the same event twice in a sentence counts once."""
+    without case; the same event twice in a sentence counts once.
+    """
     right = predicted = gold = 0
     for expected_list, predicted_list in _matched(gold_records, predicted_records):
         expected = distinct_events(expected_list).keys()
@@ -146,7 +147,8 @@ def assign(
     gold: list[set[str]], predicted: list[str], similarity: Similarity = character_f1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pairs of a gold argument (its forms) and a prediction, each in one pair at most, whose similarities have the
-    largest sum: indices of the gold arguments, of the predictions, and the similarities; some may be 0."""
+    largest sum: indices of the gold arguments, of the predictions, and the similarities; some may be 0.
+    """
     if not gold or not predicted:
         return (np.empty(0, int), np.empty(0, int), np.empty(0))
     scores = np.array([[max(similarity(form, string) for form in forms) for string in predicted] for forms in gold])

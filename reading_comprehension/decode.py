@@ -48,7 +48,8 @@ def band(matrix: np.ndarray, width: int) -> np.ndarray:
 
 def to_answers(context: str, windows: list[tuple[Features, Candidates]], n: int) -> list[Answer]:
     """At most the n best answers over all windows of a context, none where it has no token; each text once, with the
-    best of its scores."""
+    best of its scores.
+    """
     found: list[tuple[float, Span]] = []
     for feature, candidates in windows:
         for (first, last), score in zip(candidates.spans.tolist(), candidates.scores.tolist(), strict=True):

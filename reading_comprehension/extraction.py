@@ -22,7 +22,8 @@ N_BEST = 20
 
 def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[Question]], Iterator[tuple[str, list[Answer]]]]:
     """Loads the model of a run and returns what answers questions: (id, best answers) for each. Each worker calls it
-    once. Raises UserError for a folder that is no finished run."""
+    once. Raises UserError for a folder that is no finished run.
+    """
     folder, config, source = load_run(args.model, Config)
     n = 1 if args.text is None and args.n_best is None else N_BEST
     extractor = load_extractor(folder, config, source, args.engine, n)

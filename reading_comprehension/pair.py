@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def batch(features: list[Features], _rng: np.random.Generator) -> tuple[dict, dict]:
     """Makes the inputs and targets of a batch: `answers` int32 [batch, a, 3] of (0, first, last), padded with -1. All
-    occurrences of all answers are positives at once, and a window without one has none."""
+    occurrences of all answers are positives at once, and a window without one has none.
+    """
     answers = [np.insert(feature.answers, 0, 0, axis=1) for feature in features]
     return model_inputs(features), {"answers": pad(answers, -1)}
 

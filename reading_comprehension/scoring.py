@@ -16,7 +16,8 @@ DELETED = str.maketrans("", "", ":_`|,()，。：？！“”；’《》·、�
 
 def score(questions: Iterable[Question], predictions: Mapping[str, str]) -> dict[str, Any]:
     """Score answers by id: `F1` and `EM` in percent with 3 decimals, `TOTAL` questions, and `SKIP` of them that have
-    no prediction and count 0. An answer is scored against the best of the question's."""
+    no prediction and count 0. An answer is scored against the best of the question's.
+    """
     f1 = exact = 0.0
     total = skipped = 0
     for question in questions:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def batch(features: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
     """Makes the inputs and targets of a batch: `span` int32 [batch, 2], one of the answers drawn by `rng`, and [CLS]
-    for a window without one."""
+    for a window without one.
+    """
     spans = np.zeros((len(features), 2), np.int32)
     for span, feature in zip(spans, features, strict=True):
         if len(feature.answers):
@@ -28,7 +29,8 @@ def batch(features: list[Features], rng: np.random.Generator) -> tuple[dict, dic
 
 def build(encoder: "keras.Model", seed: int) -> "LossModel":
     """Builds the model: token_ids and segment_ids [batch, length] -> logits [batch, length, 2] of first and last
-    tokens, and the mask they are chosen from."""
+    tokens, and the mask they are chosen from.
+    """
     import tf_keras as keras
 
     from common.heads import second_segment_states
@@ -41,7 +43,8 @@ def build(encoder: "keras.Model", seed: int) -> "LossModel":
 
 def loss(targets: dict, outputs: dict) -> "tf.Tensor":
     """Returns a loss for each row, float32 [batch]: the mean over first and last token. [CLS] is the answer of a window
-    without one."""
+    without one.
+    """
     import tensorflow as tf
 
     from common.losses import MASKED

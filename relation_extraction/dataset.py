@@ -75,7 +75,8 @@ def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Ex
 
 def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
     """All spans of `string`: as written and, only where there is none, ignoring case, width and white space. Those
-    inside a longer Latin word or number count only if alone."""
+    inside a longer Latin word or number count only if alone.
+    """
     if string[:1].isspace() or string[-1:].isspace():
         # No token holds the white space at an edge. Book marks around it do, and the official metric strips them.
         marked = f"《{string}》"

@@ -28,7 +28,8 @@ Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # int [n], int [n] -> s
 
 def batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
     """Makes the inputs and targets of a batch: for each of the three heads the positives int32 [batch, p, 3] of
-    (label, i, j), padded with -1."""
+    (label, i, j), padded with -1.
+    """
     targets = {"spans": [], "starts": [], "ends": []}
     for feature in features:
         relations = feature.relations
@@ -111,7 +112,8 @@ def find_relations(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labe
 
 def _link(a: np.ndarray, b: np.ndarray, starts: Gather, ends: Gather, wanted: slice, threshold: float) -> np.ndarray:
     """Relations of the wanted labels between spans a [m, 2] and b [n, 2]: int32 [r, 5]. One holds where the pair of
-    first tokens and the pair of last tokens both score above the threshold."""
+    first tokens and the pair of last tokens both score above the threshold.
+    """
     if not len(a) or not len(b):
         return np.zeros((0, 5), np.int32)
     i, j = np.indices((len(a), len(b))).reshape(2, -1)

@@ -1,5 +1,6 @@
 """The pointer head, the baseline of 2020 (kexue.fm/archives/7321): subjects by half pointers, then the objects of one
-subject by half pointers under a conditional layer normalisation. It has no ties between the slots of an object."""
+subject by half pointers under a conditional layer normalisation. It has no ties between the slots of an object.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -85,7 +86,8 @@ def _object_model(size: int, n_relations: int) -> "keras.Model":
 
 def loss(targets: dict, outputs: dict) -> "Weighted":
     """Returns a loss for each token and its weight, both [batch, length]: the binary cross-entropies of subjects and of
-    objects, each summed over its pointers (a pair of start and end)."""
+    objects, each summed over its pointers (a pair of start and end).
+    """
     from common.losses import Weighted
 
     subjects = _crossentropy(targets["subjects"], outputs["subjects"], SUBJECT_POWER)
@@ -115,7 +117,8 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 
 class Extractor:
     """Finds the relations in each feature of a batch: int32 [r, 5]. One pass finds the subjects of the batch, another
-    one the objects of all of them."""
+    one the objects of all of them.
+    """
 
     has_ties = False
     default_threshold = 0.4

@@ -98,7 +98,8 @@ def compare(
     gold_list: Collection[dict[str, Any]], predicted_list: Collection[dict[str, Any]], alias: Aliases
 ) -> tuple[list[Judged], list[Judged]]:
     """The distinct gold triples of a sentence, each with whether it was found, and the distinct predictions, each with
-    whether it is correct."""
+    whether it is correct.
+    """
     expected, predicted = _distinct(gold_list, alias), _distinct(predicted_list, alias)
     raw = set(map(normalise_triple, predicted_list))
     return (

@@ -1,5 +1,6 @@
 """Whatever is wrong with the input, as far as no task has a say in it: exit code 2, one line that says where and what,
-and nothing left behind. The tasks' own tests have one case of each kind."""
+and nothing left behind. The tasks' own tests have one case of each kind.
+"""
 
 import json
 from pathlib import Path

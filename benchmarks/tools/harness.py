@@ -45,7 +45,8 @@ class Data(NamedTuple):
 
 def official_or_demo(task: str, name: str) -> Path:
     """A file of a task's official data where it is (in `data/`, or `shared/data/` beside the repository), else of its
-    demo set."""
+    demo set.
+    """
     places = (ROOT / "data", ROOT.parent / "shared/data")
     files = (place / official / name for official in OFFICIAL[task] for place in places)
     return next(filter(Path.is_file, files), ROOT / "data/demo" / task / name)
@@ -84,7 +85,8 @@ def make_parser(description: str, rounds: int = 5) -> argparse.ArgumentParser:
 def in_turns(cases: dict[str, Callable[[int], Any]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each case in each round, the cases taken in turns (A B C A B C ...), so that a slow minute
     of the machine is shared by all. A case is called with the number of the round, 1 to `rounds`, and before
-    that once with 0 to warm up."""
+    that once with 0 to warm up.
+    """
     for case in cases.values():
         case(0)
     seconds: dict[str, list[float]] = {name: [] for name in cases}
@@ -130,7 +132,8 @@ def messages(connection: Connection) -> Iterator[Any]:
 @contextmanager
 def torch_process(python: Path, script: Path) -> Iterator[Callable[..., str] | None]:
     """A process of another interpreter, with PyTorch, as a function: what the script answers to a message. None where
-    there is no such interpreter."""
+    there is no such interpreter.
+    """
     if not python.is_file():
         print(f"left out: PyTorch, as there is no {python} (`make bench-torch`, or --torch-python)")
         yield None

@@ -25,7 +25,8 @@ def submission(trained, inputs, call, tmp_path_factory):
 
 class PredictionTests:
     """What holds for the predictions of the tasks whose files are JSON lines. Needs the fixtures `trained`, `inputs`
-    (official lines without labels) and `submission`."""
+    (official lines without labels) and `submission`.
+    """
 
     records: int  # in `inputs`
 

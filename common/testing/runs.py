@@ -75,7 +75,8 @@ def _tensors(folder: Path) -> dict[str, np.ndarray]:
 
 def differences(run: Path, expected: Path) -> dict[str, float]:
     """The largest one in each tensor of the best weights and of the last checkpoint of two runs of the same steps;
-    relative where a value is above 1, as the sum of the losses."""
+    relative where a value is above 1, as the sum of the losses.
+    """
     ours, theirs = _tensors(run), _tensors(expected)
     assert ours.keys() == theirs.keys()
     pairs = {name: (ours[name].astype(np.float64), theirs[name]) for name in ours}

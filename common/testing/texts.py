@@ -1,5 +1,6 @@
 """What property-based tests share: their settings, the same examples in every run, and texts of any kind. Needs
-hypothesis."""
+hypothesis.
+"""
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st

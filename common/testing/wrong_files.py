@@ -77,7 +77,8 @@ NO_OUTPUTS = {
 
 class Reader(NamedTuple):
     """A command that reads a file: its module, the name of the file, and the arguments, with the name among them unless
-    a config or a run has it."""
+    a config or a run has it.
+    """
 
     module: str
     file: str

@@ -48,7 +48,8 @@ def write_input(folder: Path, train: str, dev: str, schema: str | None = None) -
 @pytest.fixture
 def refused(tmp_path, call, capsys):
     """Calls a command, sees that it refuses in one line (or at most so many `lines`, of findings) and leaves all files
-    and folders below tmp_path as they are; returns the last line, paths below tmp_path/input without their folder."""
+    and folders below tmp_path as they are; returns the last line, paths below tmp_path/input without their folder.
+    """
 
     def state():
         return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
@@ -264,7 +265,8 @@ PREDICTIONS = pick(BAD_PREDICTIONS, "not a run", "input: none", "output the inpu
 
 class WrongInputTests:
     """What every task refuses, beside its own wrong files. Needs the fixture `folder`: config, data, schema if it has
-    one and vocabulary of a training, all of it good, in tmp_path/input."""
+    one and vocabulary of a training, all of it good, in tmp_path/input.
+    """
 
     task: Path
     config = CONFIG

@@ -58,7 +58,8 @@ def test_tags_to_spans(tags, expected, labels):
 
 def found(labels, spans, links=()):
     """spans: (role, start); links: (role, start of the trigger, start of the argument); all two characters long but
-    for triggers."""
+    for triggers.
+    """
     kind = "竞赛行为-胜负"
 
     def span(role, start):

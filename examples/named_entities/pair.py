@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def batch(features: list[Features], _rng: np.random.Generator, _labels: list[str]) -> tuple[dict, dict]:
     """Makes the inputs and targets of a batch: the positives int32 [batch, p, 3] of (label, first, last token), padded
-    with -1."""
+    with -1.
+    """
     return model_inputs(features), {"spans": pad([feature.spans for feature in features], -1)}
 
 

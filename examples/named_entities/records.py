@@ -26,7 +26,8 @@ def read_schema(path: str | Path) -> list[str]:
 
 def read_records(path: str | Path, labelled: bool = True, labels: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """Yield the records of a file, plain or zipped; `labelled` ones must have a `label`, of the schema's `labels` if
-    they are given. Raises UserError, naming file and line."""
+    they are given. Raises UserError, naming file and line.
+    """
     for number, record in read_submission_lines(path):
         raise_first(record_faults(record, labelled, labels), f"{path}, line {number}")
         yield record

@@ -39,7 +39,8 @@ class Counts:
 
     def bigram(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """log of p(token | left neighbour) p(right neighbour | token), with absolute discounting; a masked neighbour
-        tells nothing."""
+        tells nothing.
+        """
         rows = np.arange(len(inputs["token_ids"]))[:, None]
         left = inputs["token_ids"][rows, inputs["positions"] - 1].ravel()
         right = inputs["token_ids"][rows, inputs["positions"] + 1].ravel()

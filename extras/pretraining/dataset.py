@@ -29,7 +29,8 @@ SHORT = 8  # a batch has at most so many times `batch_size` windows
 @dataclass(frozen=True)
 class Corpus:
     """The tokens of all passages, one after the other: three bytes each, five if the vocabulary has more than 65,536
-    entries."""
+    entries.
+    """
 
     token_ids: np.ndarray  # uint16 or uint32 [tokens]
     begins_word: np.ndarray  # bool [tokens]: the first of a word
@@ -80,7 +81,8 @@ class Text:
 
 def read_corpus(text: Text, tokenizer: Tokenizer, cache: Path) -> Corpus:
     """The passages as tokens. jieba needs minutes for 100 MB, so they are kept in `cache` (.npz), too, and read from
-    there if it was made of the same text with the same vocabulary."""
+    there if it was made of the same text with the same vocabulary.
+    """
     _, digest = text.digest
     key = "\n".join([digest, load_jieba().__version__, *tokenizer.tokens])
     names = [field.name for field in fields(Corpus)]
@@ -117,7 +119,8 @@ def to_corpus(text: Text, tokenizer: Tokenizer) -> Corpus:
 
 class Windows(Sequence):
     """The windows of a corpus, at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens, as features
-    that are made when they are asked for."""
+    that are made when they are asked for.
+    """
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, max_length: int, stride: int):
         self.corpus, self.tokenizer = corpus, tokenizer
@@ -195,7 +198,8 @@ def masked_batch(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Inputs `token_ids` int32 [batch, length], `positions` int32 [batch, p] of the tokens to be found; and these
     tokens, int32 [batch, p], 0 where a window has fewer. Whole words are chosen with the probability `whole_words`,
-    for the batch as a whole; else single tokens."""
+    for the batch as a whole; else single tokens.
+    """
     inputs = model_inputs(features)
     words = rng.random() < whole_words
     chosen = [choose(feature.begins_word, words, rng) for feature in features]

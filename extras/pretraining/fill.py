@@ -44,7 +44,8 @@ def main() -> None:
 
 def read_sentences(path: str, tokenizer: Tokenizer) -> Iterator[tuple[str, np.ndarray]]:
     """(text, token ids int32 [n] with [CLS] and [SEP]) of each line. Raises UserError for a line without [MASK], and
-    for one that is too long."""
+    for one that is too long.
+    """
     for number, line in read_lines(path):
         text = line.strip()
         parts = [encoding.ids for encoding in tokenizer.encode_batch(text.split("[MASK]"))]

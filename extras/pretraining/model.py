@@ -15,7 +15,8 @@ HEAD = "cls/predictions/transform/dense/kernel"
 def build_model(encoder: keras.Model, seed: int) -> LossModel:
     """token_ids [batch, length], positions [batch, p] -> scores of all entries of the vocabulary at these positions,
     [batch, p, entries]. `encoder` is one with the head; the product with the vocabulary costs as much as four layers
-    of 256 units, so only the positions that count go through it."""
+    of 256 units, so only the positions that count go through it.
+    """
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     positions = keras.Input([None], dtype="int32", name="positions")
     hidden, _ = encoder([token_ids, tf.zeros_like(token_ids)])

@@ -29,7 +29,8 @@ class Row(NamedTuple):
 @dataclass(frozen=True)
 class Group:
     """Questions that mean the same, two or more. Groups that share a question, even by way of others, are of one
-    family."""
+    family.
+    """
 
     questions: tuple[str, ...]
     family: int
@@ -79,7 +80,8 @@ def read_groups(path: str | Path, counts: Counter[str] | None = None) -> list[Gr
 
 def read_rows(path: str | Path) -> Iterator[Row]:
     """Two questions a line with a tab between them, and perhaps a third column: 1 if they are similar, which is so
-    without it, or 0. Raises UserError for another line."""
+    without it, or 0. Raises UserError for another line.
+    """
     for number, line in read_lines(path):
         columns = [column.strip() for column in line.split("\t")]
         if len(columns) not in (2, 3) or not all(columns) or columns[2:] not in ([], ["0"], ["1"]):

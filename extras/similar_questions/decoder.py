@@ -24,7 +24,8 @@ class State(NamedTuple):
 
 class Decoder:
     """The encoder of `build_encoder(..., with_mlm=True, unilm=True)`, token by token: `start`, then `step` over and
-    over. The scores are those of the encoder at the last token of the whole sequence."""
+    over. The scores are those of the encoder at the last token of the whole sequence.
+    """
 
     def __init__(self, encoder: keras.Model, architecture: dict[str, Any]):
         self.encoder, self.architecture = encoder, architecture

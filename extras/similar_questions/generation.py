@@ -16,7 +16,8 @@ def sample(
     decoder: Decoder, tokenizer: Tokenizer, questions: Tokens, copies: int, top_p: float, longest: int, seeds: Sequence
 ) -> list[Tokens]:
     """For each question `copies` samples of at most `longest` tokens, each token drawn from the likeliest that together
-    have the probability `top_p` (arXiv 1904.09751). Those of a question are a function of its seed alone."""
+    have the probability `top_p` (arXiv 1904.09751). Those of a question are a function of its seed alone.
+    """
     scores, state = decoder.start(question_inputs(questions, tokenizer)["token_ids"])
     row_of = np.repeat(np.arange(len(questions)), copies)
     scores, state = scores.numpy()[row_of], state.rows(row_of)
@@ -47,7 +48,8 @@ def draw(probabilities: np.ndarray, top_p: float, draws: np.ndarray) -> np.ndarr
 
 def beam_search(decoder: Decoder, tokenizer: Tokenizer, questions: Tokens, width: int, longest: int) -> list[Tokens]:
     """For each question the best of at most `longest` tokens by the mean log-probability of a token, [SEP] among them:
-    the first `width` that come to an end among the continuations of `width` beams; fewer where fewer do."""
+    the first `width` that come to an end among the continuations of `width` beams; fewer where fewer do.
+    """
     scores, state = decoder.start(question_inputs(questions, tokenizer)["token_ids"])
     totals = log_softmax(allowed(scores.numpy(), tokenizer, 0), -1)[:, None]  # [open questions, beams, entries]
     prefixes = np.zeros((len(questions), 1, 0), np.int32)  # [open questions, beams, tokens]
@@ -77,7 +79,8 @@ def beam_search(decoder: Decoder, tokenizer: Tokenizer, questions: Tokens, width
 
 def continuations(totals: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The `count` best of each question, best first, for log-probabilities [questions, beams, entries]: beam, token
-    (int32) and value, all [questions, count]."""
+    (int32) and value, all [questions, count].
+    """
     flat = totals.reshape(len(totals), -1)
     best = np.argpartition(-flat, count, -1)[:, :count]
     values = np.take_along_axis(flat, best, -1)

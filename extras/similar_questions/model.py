@@ -19,7 +19,8 @@ SCALE = 30  # of the cosines in the softmax over a batch
 def build_model(encoder: keras.Model, seed: int) -> LossModel:
     """token_ids and segment_ids [pairs, 2, length], positions [pairs, 2, t] -> {"scores": of all entries of the
     vocabulary at the positions [pairs, 2, t, entries], "vectors": of both first questions [pairs, 2, size], of length
-    1}. `encoder` is one with UniLM's mask and the masked-language-model head."""
+    1}. `encoder` is one with UniLM's mask and the masked-language-model head.
+    """
     inputs = {
         name: keras.Input([2, None], dtype="int32", name=name) for name in ("token_ids", "segment_ids", "positions")
     }
@@ -36,7 +37,8 @@ def build_model(encoder: keras.Model, seed: int) -> LossModel:
 
 def question_model(encoder: keras.Model) -> keras.Model:
     """{"token_ids": [questions, length]} -> vectors of length 1, float32 [questions, size]. For TensorFlow's engine:
-    with UniLM's mask OpenVINO in bfloat16 on a single thread gives other vectors, some of them NaN."""
+    with UniLM's mask OpenVINO in bfloat16 on a single thread gives other vectors, some of them NaN.
+    """
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     hidden, _ = encoder([token_ids, tf.zeros_like(token_ids)])
     return keras.Model({"token_ids": token_ids}, _vectors(hidden))

@@ -38,7 +38,8 @@ def retrieval(vectors: Vectors, similar: dict[int, set[int]]) -> dict[str, float
 
 def classification(cosines: np.ndarray, similar: np.ndarray) -> dict[str, float]:
     """Of pairs, float [pairs] and bool [pairs] with both kinds: the area under the ROC curve, and the best accuracy
-    with its threshold, chosen on these very pairs."""
+    with its threshold, chosen on these very pairs.
+    """
     false, true, thresholds = roc_curve(similar, cosines, drop_intermediate=False)
     accuracies = (true * similar.sum() + (1 - false) * (~similar).sum()) / len(similar)
     best = accuracies.argmax()
@@ -52,7 +53,8 @@ def classification(cosines: np.ndarray, similar: np.ndarray) -> dict[str, float]
 
 def score_rows(rows: Sequence[Row], questions: list[str], vectors: Vectors) -> dict[str, float]:
     """`retrieval` and `classification` of the rows of a file; `questions` are the different ones in it, with their
-    `vectors`. What is not in the file (no similar pairs, or only such) has no scores."""
+    `vectors`. What is not in the file (no similar pairs, or only such) has no scores.
+    """
     number = {question: i for i, question in enumerate(questions)}
     first = [number[row.first] for row in rows]
     second = [number[row.second] for row in rows]
@@ -83,7 +85,8 @@ def score_groups(groups: Sequence[Group], questions: list[str], vectors: Vectors
 def novelty(generated: Iterable[tuple[str, Sequence[str]]], known: set[str]) -> dict[str, float]:
     """Of questions with what was generated for them: how many that are, the share of texts that are none of the `known`
     questions, and the shares of their different pairs and triples of characters among all (distinct-n,
-    arXiv 1510.03055)."""
+    arXiv 1510.03055).
+    """
     asked, texts = 0, []
     for _, similar in generated:
         asked += 1

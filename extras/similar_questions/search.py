@@ -90,7 +90,8 @@ def new_index(embed: Embed, path: str, total: int, approximate: bool) -> faiss.I
 
 def empty_index(size: int, total: int, approximate: bool, every: Callable[[int], np.ndarray]) -> faiss.Index:
     """An index by inner product for `total` vectors. The approximate one has a byte for each of their numbers, and the
-    square root of `total` lists, whose centres it learns from `every(n)`, each n-th vector."""
+    square root of `total` lists, whose centres it learns from `every(n)`, each n-th vector.
+    """
     if not approximate:
         return faiss.IndexFlatIP(size)
     lists = math.isqrt(total)

@@ -29,7 +29,8 @@ Generate = Callable[[Sequence[str]], list[list[Similar]]]  # for each question w
 
 def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The command line, with the options of what writes similar questions to a file. Raises UserError for values that
-    cannot be, and an --output that cannot be written."""
+    cannot be, and an --output that cannot be written.
+    """
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
     parser.add_argument(

@@ -26,7 +26,8 @@ def simple() -> dict[str, Segmenter]:
 def mutual_information(lines: Iterable[str], sample: list[Sentence], word_length: float) -> dict[str, Segmenter]:
     """Tokens are joined where their neighbouring characters a and b have a high log(p(ab) / (p(a) p(b))), counted on
     `lines`, or a high contrast of it, as segment.py takes it; thresholds are chosen on `sample` as that of segment.py
-    is."""
+    is.
+    """
     pairs = Counter()
     for line in lines:
         for part in line.split():

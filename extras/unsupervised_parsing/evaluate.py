@@ -91,7 +91,8 @@ def score_trees(gold: str, predictions: str, baselines: bool) -> dict[str, Any]:
 
 def score_tree(gold: list[Gold], predicted: list[Tree]) -> dict[str, float]:
     """Of brackets precision, recall and F1; uas: share of the words with the right head; uuas: share of the edges
-    found, whatever their direction."""
+    found, whatever their direction.
+    """
     pairs = list(zip(predicted, gold, strict=True))
     brackets = add(count_brackets(tree, sentence.heads, sentence.marks) for tree, sentence in pairs)
     counts = np.sum([count_attachment(tree[1], sentence.heads, sentence.marks) for tree, sentence in pairs], axis=0)

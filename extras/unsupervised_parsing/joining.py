@@ -23,7 +23,8 @@ def score_neighbours(
     sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine
 ) -> Iterator[tuple[Sentence, np.ndarray]]:
     """Each sentence of tokens with the scores of its neighbours, the contrast of (f(i, i+1) + f(i+1, i)) / 2: float32
-    [n - 1]."""
+    [n - 1].
+    """
     # pieces share a token, so that every two neighbours are in exactly one
     cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=1)) for sentence in sentences)
     pieces = (piece for _, found in again for _, piece in found)
@@ -53,7 +54,8 @@ def check_threshold(threshold: float | None) -> None:
 
 def joinable(sentence: Sentence) -> np.ndarray:
     """bool [n - 1]: the neighbours that may be of one word, with no white space between them and neither of them a
-    punctuation mark."""
+    punctuation mark.
+    """
     mark = [is_mark(token) for token in sentence.spans]
     return np.array(
         [not (a or b or i in sentence.after_space) for i, (a, b) in enumerate(pairwise(mark), 1)], dtype=bool
@@ -62,14 +64,16 @@ def joinable(sentence: Sentence) -> np.ndarray:
 
 def contrast(scores: np.ndarray) -> np.ndarray:
     """Each score minus the mean of the two beside it (at either end: of itself and the one): a join stands out, and
-    words do not run together."""
+    words do not run together.
+    """
     beside = np.pad(scores, 1, mode="edge") if len(scores) else np.zeros(2, scores.dtype)
     return scores - (beside[:-2] + beside[2:]) / 2
 
 
 def count_joins(sentences: list[Sentence], word_length: float) -> int:
     """How many neighbours have to be joined for words of so many characters on average. Raises UserError where that
-    cannot be."""
+    cannot be.
+    """
     characters = sum(len(sentence.text) for sentence in sentences)
     spans = sum(len(sentence.spans) for sentence in sentences)
     most = sum(int(joinable(sentence).sum()) for sentence in sentences)

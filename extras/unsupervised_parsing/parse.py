@@ -87,7 +87,8 @@ def check_sizes(sentences: Iterable[tuple[int, Sentence]], path: str) -> Iterato
 
 def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine) -> Iterator[Parse]:
     """The tree takes punctuation marks to be related to nothing. A sentence of more than `MAX_LENGTH` tokens is parsed
-    in parts, which then hang together from the right."""
+    in parts, which then hang together from the right.
+    """
     cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=0)) for sentence in sentences)
     pieces = (piece for _, found in again for _, piece in found)
     both_ways = relatedness(pieces, all_pairs, engine, tokenizer.mask_id)

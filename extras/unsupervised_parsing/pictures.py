@@ -50,7 +50,8 @@ def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Pa
 
 def place(n: int, brackets: list[Bracket]) -> tuple[list[tuple[float, int, list[tuple[float, int]]]], int]:
     """(x, level, (x, level) of the parts) of each bracket over leaves at (0, 0) to (n - 1, 0), and the highest level.
-    A bracket is a level above the highest of its parts, in their middle."""
+    A bracket is a level above the highest of its parts, in their middle.
+    """
     places: dict[int, tuple[int, float, int]] = {i: (i + 1, float(i), 0) for i in range(n)}  # start -> end, x, level
     nodes = []
     for start, end in reversed(brackets):  # those inside come first

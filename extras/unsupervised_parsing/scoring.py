@@ -32,7 +32,8 @@ def _places(words: list[str]) -> set[tuple[int, int]]:
 
 def count_brackets(tree: Tree, gold_heads: list[int], marks: list[bool]) -> Counts:
     """Brackets of a tree against those of gold, each a word with all that depends on it. Of the words that are no
-    `marks` alone, and without brackets of one word and of all."""
+    `marks` alone, and without brackets of one word and of all.
+    """
     kept = [i for i, mark in enumerate(marks) if not mark]
     ours = {tuple(i for i in kept if start <= i < end) for start, end in tree[0]}
     yields = [set() for _ in marks]
@@ -49,7 +50,8 @@ def count_brackets(tree: Tree, gold_heads: list[int], marks: list[bool]) -> Coun
 
 def count_attachment(heads: list[int], gold_heads: list[int], marks: list[bool]) -> tuple[int, int, int, int]:
     """Words with the right head, and how many there are; right edges whatever their direction, and how many there are.
-    Of the words that are no `marks`: what hangs on a mark hangs on the mark's head."""
+    Of the words that are no `marks`: what hangs on a mark hangs on the mark's head.
+    """
     ours, theirs = without_marks(heads, marks), without_marks(gold_heads, marks)
     right = sum(ours[word] == theirs[word] for word in ours)
     our_edges, their_edges = _edges(ours), _edges(theirs)

@@ -35,7 +35,8 @@ class Sentence:
 
 def read_sentences(path: str, spans: str = "tokens") -> Iterator[tuple[int, Sentence]]:
     """(line number, sentence) of a text file, or of a treebank, whose name ends in .conllu. `spans` are "tokens", words
-    by "jieba", or "given": by spaces, or by the treebank. A blank line is a sentence without spans."""
+    by "jieba", or "given": by spaces, or by the treebank. A blank line is a sentence without spans.
+    """
     if path.endswith(".conllu"):
         trees = read_treebank(path)
         lines = ((tree.line, tree.words if spans == "given" else ["".join(tree.words)]) for tree in trees)
@@ -60,7 +61,8 @@ def to_sentence(parts: list[str], cut: Callable[[str], list[str]]) -> Sentence:
 
 def tokens(text: str) -> list[str]:
     """A Chinese character, a punctuation mark, or a run of letters and digits each; what is no token of any encoder
-    (accents, control characters) stays with the token before it."""
+    (accents, control characters) stays with the token before it.
+    """
     starts = np.unique(_WORDS.encode_batch([text])[0].offsets[:, 0])[1:]
     bounds = [0, *starts.tolist(), len(text)]
     return [text[start:end] for start, end in pairwise(bounds)]
@@ -83,7 +85,8 @@ class Tree:
 
 def read_treebank(path: str) -> Iterator[Tree]:
     """Sentences of a file in CoNLL-U. Raises UserError: no such sentence, a line without ten columns, heads that are
-    no tree."""
+    no tree.
+    """
     rows, first, found = [], 0, False
     for number, line in chain(read_lines(path), [(0, "")]):
         line = line.rstrip("\r\n")
@@ -121,7 +124,8 @@ def is_tree(heads: list[int]) -> bool:
 
 def cut_long(sentence: Sentence, tokenizer: Tokenizer, overlap: int) -> list[tuple[int, Piece]]:
     """(first span, piece) of all pieces of a sentence, of at most `MAX_LENGTH` tokens; cut after a mark where there is
-    one. Each begins with the last `overlap` spans of the one before."""
+    one. Each begins with the last `overlap` spans of the one before.
+    """
     encodings = [encoding.ids[:SPAN_TOKENS] for encoding in tokenizer.encode_batch(sentence.spans)]
     ids = [span if len(span) else np.array([tokenizer.unk_id], np.int32) for span in encodings]
     ends = np.cumsum([0, *map(len, ids)])

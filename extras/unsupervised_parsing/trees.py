@@ -13,7 +13,8 @@ Tree = tuple[list[Bracket], list[int]]  # brackets, each before those inside it;
 def tree_of(matrix: np.ndarray, parts: list[int]) -> Tree:
     """The tree of a sentence from its relatedness f(i, j), [n, n] with a diagonal of 0. `parts` that begin at these
     spans have trees of their own; they are bracketed from the right, and the root of each hangs on that of the one
-    before."""
+    before.
+    """
     brackets, heads, root = [], [], 0
     for start, end in pairwise([*parts, len(matrix)]):
         part = matrix[start:end, start:end]
@@ -32,7 +33,8 @@ def tree_of(matrix: np.ndarray, parts: list[int]) -> Tree:
 
 def split(n: int, choose: Callable[[int, int], int]) -> list[Bracket]:
     """The brackets over n spans where [start, end) falls at k = choose(start, end), start < k < end, into
-    ((x_<k), (x_k, (x_>k))), and x_<k and x_>k fall further."""
+    ((x_<k), (x_k, (x_>k))), and x_<k and x_>k fall further.
+    """
     brackets, stack = [], [(0, n)]
     while stack:
         start, end = stack.pop()
@@ -47,7 +49,8 @@ def split(n: int, choose: Callable[[int, int], int]) -> list[Bracket]:
 
 def best_split(sums: np.ndarray, start: int, end: int) -> int:
     """The k that maximises the mean relatedness inside the blocks [start, k) and [k, end) minus that between them, each
-    in O(1). sums: see `cumulative`."""
+    in O(1). sums: see `cumulative`.
+    """
     k = np.arange(start + 1, end)
     left, right = k - start, end - k
 
@@ -79,7 +82,8 @@ def bracketed(words: list[str], brackets: list[Bracket]) -> str:
 
 def best_heads(scores: np.ndarray, roots: np.ndarray) -> list[int]:
     """The projective dependency tree with the largest sum of scores[head, dependent], [n, n], and roots[root], [n]: the
-    heads, from 1, 0 is the one root (Eisner, COLING 1996)."""
+    heads, from 1, 0 is the one root (Eisner, COLING 1996).
+    """
     n = len(scores) + 1
     edges = np.zeros((n, n))
     edges[1:, 1:] = scores

@@ -46,7 +46,8 @@ def make_settings():
 @pytest.fixture(scope="session")
 def make_config():
     """Writes the config of a small training, one layer of 32 units, and short paragraphs of the demo set. The last
-    answer of dev is not in its context, but for the metric, which deletes punctuation, it is."""
+    answer of dev is not in its context, but for the metric, which deletes punctuation, it is.
+    """
     answer = {"text": "云汀大学何川", "answer_start": -1}
     item = {"question": "何川毕业于哪里", "id": "unlocatable", "answers": [answer]}
     unlocatable = {"context": "云汀大学，何川", "qas": [item]}

@@ -38,7 +38,8 @@ def dump(records):
 @pytest.fixture
 def check(tmp_path, monkeypatch, capsys):
     """Check records (or a whole file), plain or in a zip, against TEXTS; returns standard output and error and the
-    UserError."""
+    UserError.
+    """
     (tmp_path / "input.json").write_text(dump({"text": text} for text in TEXTS), encoding="utf-8")
     (tmp_path / "schema.json").write_text(dump(SCHEMA), encoding="utf-8")
 
