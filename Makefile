@@ -2,7 +2,7 @@
 # .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.12 python3.11 python3.13
 
-.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining demo-similar demo-parsing encoder test lint bench bench-torch lock clean
+.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining demo-similar demo-parsing encoder test lint scores bench bench-torch lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -90,12 +90,15 @@ test: install  ## all tests, one pytest run per folder (tasks have files of the 
 
 # Folders have files of the same names, so each has a mypy run of its own, as it has a pytest run.
 TYPED = $(patsubst %/,%,$(dir $(wildcard */train.py extras/*/evaluate.py examples/*/train.py))) \
-    data/demo_sets benchmarks benchmarks/experiments benchmarks/tools tests tests/stress
+    data/demo_sets docs benchmarks benchmarks/experiments benchmarks/tools tests tests/stress
 lint: install  ## ruff, its format, and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy -p common
 	@for folder in $(TYPED); do echo "== $$folder"; .venv/bin/mypy $$folder || exit 1; done
+
+scores: install  ## train what the READMEs' tables of scores show, on the official data (hours), and write the tables anew
+	.venv/bin/python docs/scores.py --train
 
 bench: install  ## each figure of the README, one script after the other (on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
