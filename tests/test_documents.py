@@ -75,6 +75,7 @@ def test_the_tables_of_scores_are_those_of_the_runs():
         assert scores.TABLE.findall(document.read_text(encoding="utf-8")) == [table]
 
 
+@pytest.mark.slow
 def test_what_needs_only_the_repository_runs_as_printed(tmp_path):
     if not (REPOSITORY / ".venv" / ".installed").exists():
         pytest.skip("needs `make install`")

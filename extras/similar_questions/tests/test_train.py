@@ -23,6 +23,7 @@ def test_a_run_folder_holds_everything(trained):
     assert metrics["dev"]["dev_loss"] == min(float(row["dev_loss"]) for row in rows)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path, capfd):
     arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
     kill_training(FOLDER / "train.py", arguments, tmp_path / "run", checkpoints=12)
