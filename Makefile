@@ -123,5 +123,5 @@ lock:  ## write requirements.txt anew from pyproject.toml, keeping its pins (nee
 	    --custom-compile-command 'make lock' --output-file requirements.txt
 
 clean:  ## remove .venv and caches; runs/ stays
-	rm -rf .venv *.egg-info .hypothesis .pytest_cache .ruff_cache
+	rm -rf .venv *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
