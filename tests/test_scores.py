@@ -11,7 +11,7 @@ from common.cli import UserError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs"))
 
-import scores  # noqa: E402
+import scores
 
 ROW = {"task": "relation_extraction", "config": "small.json", "set": {"head": "pair", "epochs": 3}}
 
