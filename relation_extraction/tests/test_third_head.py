@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 HEAD = '''
 """Pairs of tokens as in pair.py, by the dense form of the loss: all scores of all labels in one tensor."""
 
@@ -38,6 +40,7 @@ def loss(targets, outputs):
 '''
 
 
+@pytest.mark.slow
 def test_a_third_head(make_config, task, tmp_path):
     folder = shutil.copytree(task, tmp_path / "my_task", ignore=shutil.ignore_patterns("tests", "__pycache__"))
     (folder / "third.py").write_text(HEAD, encoding="utf-8")

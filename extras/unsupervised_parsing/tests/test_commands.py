@@ -153,6 +153,7 @@ def test_lexicon(call, tmp_path, capsys):
     assert words("--new", tmp_path / "known") == ["桅杆\t3", "桅杆驿\t2"]
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_folder_works_elsewhere(encoder, tmp_path):
     copy = tmp_path / "my_parsing"
     shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("tests", "__pycache__"))
