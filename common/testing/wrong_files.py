@@ -173,7 +173,7 @@ BAD_CHECKPOINTS = {
     "empty": ({"model.safetensors": b""}, "bert/model.safetensors: truncated"),
     "header too long": ({"model.safetensors": b"\xff" * 8}, "bert/model.safetensors: truncated"),
     "header no JSON": ({"model.safetensors": b"\x02\0\0\0\0\0\0\0[["}, "bert/model.safetensors: truncated"),
-    "HDF5 of text": ({"model.safetensors": None, "tf_model.h5": b"text"}, "bert/tf_model.h5: truncated, or no .h5 fil"),
+    "HDF5 of text": ({"model.safetensors": None, "tf_model.h5": b"text"}, "bert/tf_model.h5: truncated, or not a .h5"),
     "a part missing": (
         {"model.safetensors": None, "model-00001-of-00002.safetensors": b""},
         "bert: found 1 of 2 parts of the weights",

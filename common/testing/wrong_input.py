@@ -249,7 +249,7 @@ BAD_PREDICTIONS = {
     **{f"output: {name}": ({}, {"--output": file}, message) for name, (file, message) in NO_OUTPUTS.items()},
     "no batch": ({}, {"--batch-size": "0"}, "--batch-size 0: expected at least 1"),
     "no worker": ({}, {"--workers": "0"}, "--workers 0: expected at least 1"),
-    "workers and standard output": ({}, {"--workers": "2", "--output": "-"}, "--workers and --ray: need a file"),
+    "workers and standard output": ({}, {"--workers": "2", "--output": "-"}, "--workers and --ray need a file"),
 }
 BAD_LINES_TO_PREDICT = {
     "no schema": ({"run/schema.json": None}, {}, "run/schema.json: no such file"),
