@@ -125,7 +125,7 @@ def bad_configs(good: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
         "half a pair": ({"config.json": config(gelu="\ud800")}, r"config.json: '\ud800' is half a character"),
         "optimizer a list": ({"config.json": config(optimizer=[])}, "config.json: optimizer: should be an object"),
         "rate of 0": ({"config.json": config(optimizer={"rates": {"a": 0}})}, "config.json: optimizer.rates.a: shou"),
-        "xla in parts": ({"config.json": config(xla=True, accumulate=2)}, "config.json: xla and accumulate do not g"),
+        "xla in parts": ({"config.json": config(xla=True, accumulate=2)}, "config.json: xla and accumulate cannot b"),
         "remark a number": ({"config.json": config(about=1)}, "config.json: about: should be a string"),
         "parent a list": ({"config.json": config(parent=[])}, "config.json: parent: should be a string"),
         "parent a folder": ({"config.json": config(parent=".")}, "config.json: parent: no such file"),
