@@ -81,7 +81,7 @@ def _log_partition(
 
     def gradient(upstream: tf.Tensor) -> tuple:
         def backward(after: tf.Tensor, step: tuple) -> tf.Tensor:
-            """Update how well the rest of the sequence fits each tag, from this step to the previous one."""
+            """Carry back how well the rest of the sequence fits each tag, from this step to the previous one."""
             likelihood, is_inside = step
             return tf.where(is_inside, tf.matmul(likelihood * after, kernel, transpose_b=True), after)
 
