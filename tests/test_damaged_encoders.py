@@ -119,7 +119,7 @@ def test_bad_folders_are_refused_when_resolved(folder, damage, message):
         ),
         (
             edit_weights(**{"bert.encoder.layer.1.output.dense.weight": None}),
-            "the file lacks 1 tensors of the encoder, bert/encoder/layer_1/output/dense/kernel for one",
+            "the file lacks 1 tensors of the encoder, the first is bert/encoder/layer_1/output/dense/kernel",
         ),
     ],
 )
@@ -143,5 +143,5 @@ def test_truncated_tensorflow_checkpoint(tmp_path):
 
 @pytest.mark.parametrize("spec", ["/nowhere/at/all", "./nowhere", "nowhere", "a/b/c", __file__, "x" * 300, ""])
 def test_no_such_folder(spec):
-    with pytest.raises(UserError, match=f"^{spec}: no such folder, and no name on the hub"):
+    with pytest.raises(UserError, match=f"^{spec}: no such folder, and not a name on the hub"):
         resolve_encoder(spec)

@@ -136,7 +136,7 @@ def not_zips() -> dict[str, tuple[bytes, str]]:
         "no directory": (good.replace(b"PK\x01\x02", b"PK\0\0"), ": not a readable zip (Bad magic number for central"),
         "another name inside": (good.replace(member, b"x" * len(member), 1), ": not a readable zip (File name in dire"),
         "damaged": (good[:40] + bytes(byte ^ 255 for byte in good[40:44]) + good[44:], ": not a readable zip ("),
-        "a bomb": (packed({name: bytes(2**24)}), ": not unpacked: 16777216 bytes from "),
+        "a bomb": (packed({name: bytes(2**24)}), ": not unpacked: "),
     }  # fmt: skip
 
 
