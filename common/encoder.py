@@ -335,7 +335,7 @@ def _write_description(source: EncoderSource, folder: Path, config_name: str) ->
 
 
 def _describe(report: LoadReport) -> str:
-    """Return "; not in the file, so fresh: cls/predictions (5); in the file but not used: bert/pooler (2)" or less."""
+    """Say which tensors are missing or unused, as in "; in the file but not used: bert/pooler (2)"."""
     text = ""
     for names, lead in (
         (report.missing, "not in the file, so fresh"),

@@ -32,7 +32,7 @@ EMBEDDING_MAPPING = "Embedding-Mapping"
 
 
 def guess_kind(config: dict[str, Any], file_name: str) -> str:
-    """Guess the kind of a config without a `model_type`, such as those of the first checkpoints of Google and others."""
+    """Guess the kind of a config without a `model_type`, as the first checkpoints of Google and others have it."""
     if config.get("use_relative_position"):
         return "nezha"
     return next((kind for kind in KINDS if file_name.startswith(f"{kind}_")), "bert")
@@ -41,8 +41,8 @@ def guess_kind(config: dict[str, Any], file_name: str) -> str:
 def block_layers(block: int, layer_names: Container[str]) -> list[str]:
     """List the names of a block's layers in the order in which they run.
 
-    These are the attention, the feed-forward layers and the layer normalisation after each. In ALBERT all blocks use the
-    same layers.
+    These are the attention, the feed-forward layers and the layer normalisation after each. In ALBERT all blocks use
+    the same layers.
     """
     layers = ("MultiHeadSelfAttention", "MultiHeadSelfAttention-Norm", "FeedForward", "FeedForward-Norm")
     own = [f"Transformer-{block}-{layer}" for layer in layers]
