@@ -28,7 +28,7 @@ def bucketed_batches(
     Args:
         lengths: number of tokens of each item, int [n].
         batch_size: the most items in a batch.
-        seed: of the run. The result is always the same for the same seed and epoch.
+        seed: the run's seed. The result is always the same for the same seed and epoch.
         epoch: number of the epoch.
         max_tokens: the most tokens in a batch, padding included. A longer item is a batch of its own.
     """
@@ -72,7 +72,7 @@ class Batches:
         order: the indices of the items of each batch.
         collate: makes (inputs, targets) of the items of a batch.
         seed: integers, for instance those of the run and of the epoch.
-        skip: how many batches are already done, and left out.
+        skip: number of batches that are done already. They are left out.
     """
 
     def __init__(

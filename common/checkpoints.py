@@ -23,7 +23,7 @@ CONFIG = re.compile(rf"config\.json|({'|'.join(KINDS)})_config\w*\.json")
 SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
 CHECKPOINT = re.compile(r".+\.data-\d{5}-of-(\d{5})")
 
-# To Google's names. Applied in this order to a name whose parts are joined by dots.
+# They turn a name whose parts are joined by dots into Google's name. Each is applied, in this order.
 RENAMINGS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
@@ -53,8 +53,8 @@ RENAMINGS = [
         (r"\.weight$", ".kernel"),
     ]
 ]
-# The way back, to the names of the tensors of a "...ForMaskedLM" in `transformers`. Applied in this order to the model
-# type, a space and Google's name, whose parts are joined by dots.
+# They turn Google's name into that of a "...ForMaskedLM" in `transformers`. Each is applied, in this order, to the model
+# type, a space and Google's name with its parts joined by dots.
 PUBLISHED = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
@@ -89,7 +89,7 @@ def encoder_files(names: Iterable[str], where: str) -> tuple[str, list[str]]:
     """Return the names of the config and of the weight files.
 
     Args:
-        names: of all files in a folder or repository.
+        names: the names of all files in a folder or repository.
         where: the folder or repository, for messages.
 
     Raises:

@@ -155,7 +155,7 @@ def build_encoder(
     Args:
         architecture: as in `EncoderSource`.
         seed: the weights are a pure function of it.
-        dropout_rate: of hidden states and of attention probabilities.
+        dropout_rate: the share of hidden states and of attention probabilities that is dropped in training.
         with_mlm: whether to add the masked-language-model head. The output is then a list of the hidden states and the
             scores (logits) of all vocabulary entries [batch, length, vocab_size].
         recompute: this many blocks at a time are run again in the backward pass, see `common.recompute`. 0 means none.
@@ -310,7 +310,7 @@ def save_encoder(model: "keras.Model", source: EncoderSource, folder: Path, half
     Args:
         model: what `build_encoder` made of `source`.
         source: the encoder's description.
-        folder: where to write.
+        folder: the folder to write; it may exist.
         half_precision: whether to write float16 in place of float32.
     """
     dtype = np.float16 if half_precision else np.float32
@@ -328,7 +328,7 @@ def save_checkpoint(source: EncoderSource, folder: Path) -> None:
 
 
 def _write_description(source: EncoderSource, folder: Path, config_name: str) -> None:
-    """Make the folder, with the vocabulary and the config."""
+    """Make the folder, and write the vocabulary and the config into it."""
     folder.mkdir(exist_ok=True)
     source.tokenizer.save(folder / "vocab.txt")
     write_json(folder / config_name, to_published(source.architecture))

@@ -1,7 +1,7 @@
 """Reads and writes data files, plain or zipped.
 
-Files are read one line at a time, and an error names the file and the line. No file is ever left half-written. The path
-"-" stands for standard input or output. Every mistake of the user is a `UserError`.
+Lines are read one at a time, and an error names the file and the line. No file is ever left half-written. The path "-"
+stands for standard input or output. Every mistake of the user is a `UserError`.
 """
 
 import contextlib
@@ -206,7 +206,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if os.path.lexists(path):
         raise UserError(f"{path}: exists already")
-    temporary = path.resolve().with_name(f".{path.name}.tmp")  # always the same, so that remains of a killed process go
+    temporary = path.resolve().with_name(f".{path.name}.tmp")  # always the same, so what a kill left is removed
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()

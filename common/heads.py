@@ -53,8 +53,8 @@ class PairHead(keras.layers.Layer):
     [batch, labels, length, length]. A decoder adds them up for the pairs that it needs.
 
     Called with hidden states [batch, length, size] and a mask bool [batch, length], it returns float32 (scores
-    [batch, length, length], row_bias [batch, labels, length], column_bias [batch, labels, length]). Masked `scores`
-    are `MASKED`; with `upper_triangle`, as spans need it, these include all with j < i.
+    [batch, length, length], row_bias [batch, labels, length], column_bias [batch, labels, length]). Masked entries
+    of `scores` hold `MASKED`. With `upper_triangle`, which is for spans, pairs with j < i are masked as well.
     """
 
     def __init__(self, n_labels: int, head_size: int = 64, upper_triangle: bool = True, **kwargs: Any):
