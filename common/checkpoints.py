@@ -53,8 +53,8 @@ RENAMINGS = [
         (r"\.weight$", ".kernel"),
     ]
 ]
-# They turn Google's name into that of a "...ForMaskedLM" in `transformers`. Each is applied, in this order, to the model
-# type, a space and Google's name with its parts joined by dots.
+# They turn Google's name into that of a "...ForMaskedLM" in `transformers`. Each is applied, in this order, to the
+# model type, a space and Google's name with its parts joined by dots.
 PUBLISHED = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [

@@ -48,8 +48,8 @@ def sparse_multilabel_crossentropy(positives: tf.Tensor, scores: tf.Tensor) -> t
 
     `positives` are int [batch, p], padded with -1. Duplicates count once.
 
-    The usual sparse formula subtracts the positives from the log-sum-exp of all scores. For confident models the
-    difference cancels (a positive score of 20 gives 4.99 in place of 2.42). Here the positives are taken out before the sum.
+    The usual sparse formula subtracts the positives from the log-sum-exp of all scores. In confident models the two
+    cancel (a positive score of 20 gives 4.99 in place of 2.42). Here the positives are taken out before the sum.
     """
     scores = tf.cast(scores, tf.float32)
     positives = tf.sort(tf.cast(positives, tf.int32), axis=-1)
