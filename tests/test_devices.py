@@ -69,9 +69,9 @@ def test_a_worker_alone(settings, monkeypatch, tmp_path):
         ({"cluster": {"worker": ["a:1", "a:1"]}}, "two tasks have the same address"),
         ({"cluster": TWO}, "task: expected an object such as"),
         ({"cluster": TWO, "task": {"type": "worker"}}, "task: expected an object such as"),
-        ({"cluster": TWO, "task": task("worker", 2)}, "worker 2 is none of the cluster's: worker 0, worker 1"),
-        ({"cluster": TWO, "task": task("worker", -1)}, "worker -1 is none"),
-        ({"cluster": TWO, "task": task("evaluator", 0)}, "evaluator 0 is none"),
+        ({"cluster": TWO, "task": task("worker", 2)}, "task: the cluster has no worker 2, only worker 0, worker 1"),
+        ({"cluster": TWO, "task": task("worker", -1)}, "the cluster has no worker -1"),
+        ({"cluster": TWO, "task": task("evaluator", 0)}, "the cluster has no evaluator 0"),
     ],
 )
 def test_wrong_cluster(settings, message, monkeypatch, tmp_path):
@@ -106,7 +106,7 @@ def test_a_copy_that_does_not_fit(monkeypatch, tmp_path):
     (tmp_path / "run" / "config.json").write_text("{}" * 100)
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": task("worker", 1)}))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    with disk_full(10), pytest.raises(UserError, match="cannot be copied to it .* TMPDIR names another place"):
+    with disk_full(10), pytest.raises(UserError, match="cannot be copied here .* set TMPDIR to another place"):
         place_to_work(tmp_path / "run")
 
 
@@ -116,7 +116,7 @@ def test_a_lost_worker_is_named(monkeypatch, capsys):
     lost = tf.errors.UnavailableError(None, None, "from /job:chief/replica:0/task:0: Socket closed")
     with pytest.raises(SystemExit, match="1"), devices.naming_lost_workers():
         raise lost
-    assert capsys.readouterr().err == "error: lost chief 0 at c.d:33; the same command, on every worker, resumes\n"
+    assert capsys.readouterr().err == "error: lost chief 0 at c.d:33; run the same command on every worker to resume\n"
     with pytest.raises(ZeroDivisionError), devices.naming_lost_workers():
         raise ZeroDivisionError
 
@@ -125,7 +125,7 @@ def test_workers_that_see_different_checkpoints(monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "_strategy", "of several")
     monkeypatch.setattr(devices, "_values_of_workers", lambda step: [step, 7])
     devices.check_same_step(7, tmp_path)
-    with pytest.raises(UserError, match="the workers do not see the same checkpoint, here step 5"):
+    with pytest.raises(UserError, match="the workers see different checkpoints, this one step 5"):
         devices.check_same_step(5, tmp_path)
 
 

@@ -249,5 +249,5 @@ def test_an_encoder_without_gelu_takes_no_form_of_it(tmp_path):
     folder = write_folder(tmp_path / "relu", "config.json", CONFIG | {"hidden_act": "relu"})
     (tmp_path / "relu/model.safetensors").write_bytes(b"")
     save_file({"embeddings.word_embeddings.weight": np.zeros((13, 8))}, tmp_path / "relu/model.safetensors")
-    with pytest.raises(UserError, match="^gelu: .* has the activation relu$"):
+    with pytest.raises(UserError, match="^gelu: .* has the activation relu, not a form of GELU$"):
         resolve_encoder(folder, gelu="tanh")

@@ -105,7 +105,7 @@ def test_what_is_read_is_not_written_over(tmp_path):
     link.symlink_to(read)
     hard.hardlink_to(read)
     for path in (read, link, hard, tmp_path / "." / "read"):
-        with pytest.raises(UserError, match="is an input, too"):
+        with pytest.raises(UserError, match="is also an input"):
             check_output_path(path, other, read)
     for path in (other, tmp_path / "new", "-", "/dev/null"):
         check_output_path(path, read, tmp_path / "none", "-", path if str(path).startswith("/dev") else read)

@@ -135,7 +135,7 @@ def test_only_what_is_read_is_fetched_and_then_comes_from_the_cache(hub, tmp_pat
         "1 6 4",
         "org/pickle: pytorch_model.bin is a pickle file, which is never read; "
         "expected model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*",
-        "org/missing: no such folder, and the hub has no such repository for you",
+        "org/missing: no such folder, and no repository on the hub that you may read",
     ]
     assert fetched(hub) == [
         *(f"/org/full/{name}" for name in ("config.json", "model.safetensors", "vocab.txt")),

@@ -72,7 +72,7 @@ def test_without_a_font_the_page_is_whole(tmp_path, capsys, monkeypatch):
 def test_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     for folder in ("file", "file/report"):
-        with pytest.raises(UserError, match=f"{folder}: cannot be made a folder"):
+        with pytest.raises(UserError, match=f"{folder}: the folder cannot be made"):
             write(report("好"), tmp_path / folder)
 
 

@@ -89,5 +89,5 @@ def test_pieces_do_not_go_with_several_devices(two_devices):
     with two_devices.scope():
         inputs = keras.Input([2])
         model = LossModel(inputs, keras.layers.Dense(1)(inputs))
-        with pytest.raises(UserError, match="accumulate: does not go with several workers or GPUs"):
+        with pytest.raises(UserError, match="accumulate: cannot be combined with several workers or GPUs"):
             model.compile(keras.optimizers.SGD(1.0), lambda _, outputs: outputs, accumulate=2)

@@ -135,7 +135,7 @@ class TrainingTests:
             assert f"{moved / 'run'}: a run folder of format 1, expected 2" in capsys.readouterr().err
         with pytest.raises(SystemExit, match="2"):
             call(self.train, "--config", moved / "run" / "config.json", "--output", tmp_path / "new")
-        assert "config.json: the config of a run folder of format 1, expected 2" in capsys.readouterr().err
+        assert "config.json: belongs to a run folder of format 1, expected 2" in capsys.readouterr().err
 
     @pytest.mark.slow
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)

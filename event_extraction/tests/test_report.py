@@ -98,7 +98,7 @@ def test_says_what_evaluate_says(demo, tmp_path, call, capsys):
 @pytest.mark.parametrize(
     ("folder", "gold", "message"),
     [
-        ("gold", {"text": TEXT}, "gold: cannot be made a folder (File exists)"),
+        ("gold", {"text": TEXT}, "gold: the folder cannot be made (File exists)"),
         ("new", {}, 'gold, line 1: "text" is missing or not a string, which a report shows'),
     ],
 )

@@ -64,4 +64,4 @@ def test_a_folder_that_cannot_be(demo, tmp_path, call, refused, without_tensorfl
     (tmp_path / "answers").write_text(json.dumps({questions[0]["id"]: ""}), encoding="utf-8")
     file = tmp_path / "answers"
     error = refused(main, "--gold", demo / "dev.json", "--predictions", file, "--report", file)
-    assert error == f"{file}: cannot be made a folder (File exists)"
+    assert error == f"{file}: the folder cannot be made (File exists)"

@@ -84,7 +84,7 @@ def test_says_what_evaluate_says(demo, tmp_path, call, capsys):
 def test_a_folder_that_cannot_be(tmp_path, call, refused, without_tensorflow):
     (tmp_path / "gold").write_text(json.dumps({"text": TEXT, "spo_list": [DIRECTED]}), encoding="utf-8")
     arguments = ["--gold", tmp_path / "gold", "--predictions", tmp_path / "gold", "--report", tmp_path / "gold"]
-    assert refused(main, *arguments) == f"{tmp_path / 'gold'}: cannot be made a folder (File exists)"
+    assert refused(main, *arguments) == f"{tmp_path / 'gold'}: the folder cannot be made (File exists)"
 
 
 def test_no_sentence(tmp_path):

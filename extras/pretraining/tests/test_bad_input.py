@@ -156,7 +156,7 @@ def test_export_to_a_full_disk(size, message, folder, refused):
 
 
 ENCODERS = {
-    "no encoder": ({}, "none", "none: no such folder, and no name on the hub"),
+    "no encoder": ({}, "none", "none: no such folder, and not a name on the hub"),
     "weights cut": ({"bert/model.safetensors": b"\x08\0\0\0"}, "bert", "bert/model.safetensors: truncated"),
 }
 
@@ -202,4 +202,4 @@ def test_texts_into_what_cannot_be(folder, refused, monkeypatch):
     monkeypatch.chdir(folder)
     assert message in refused(texts.main, "--input", "official.json", "--output", name)
     error = refused(texts.main, "--input", "config.json", "official.json", "--output", "official.json")
-    assert error == "official.json: is an input, too; expected another name to write to"
+    assert error == "official.json: is also an input; expected another name to write to"

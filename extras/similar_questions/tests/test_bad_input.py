@@ -132,7 +132,7 @@ def test_names_of_no_output(main, folder, refused, without_tensorflow, monkeypat
     monkeypatch.chdir(folder)
     assert message in refused(main, "--model", "run", "--input", "squad.json", "--output", name)
     error = refused(main, "--model", "run", "--input", "squad.json", "--output", "squad.json")
-    assert error == "squad.json: is an input, too; expected another name to write to"
+    assert error == "squad.json: is also an input; expected another name to write to"
 
 
 @pytest.mark.parametrize(("files", "message"), TRAINING.values(), ids=TRAINING)

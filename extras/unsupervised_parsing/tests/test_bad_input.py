@@ -35,7 +35,7 @@ def shared(main, *more):
     """What segment.py and parse.py check alike."""
     return {
         "no input": (main, {"text.txt": None}, more, "text.txt: no such file"),
-        "no encoder": (main, {}, ["--encoder", "none"], "none: no such folder, and no name on the hub"),
+        "no encoder": (main, {}, ["--encoder", "none"], "none: no such folder, and not a name on the hub"),
         "weights cut": (main, {"bert/model.safetensors": b"\x08\0\0"}, more, "bert/model.safetensors: truncated"),
         "threshold NaN": (main, {}, ["--threshold", "nan"], "--threshold nan: expected a number"),
         "too few positions": (
@@ -118,7 +118,7 @@ def test_names_of_no_output(reader, folder, refused, without_tensorflow, monkeyp
     main, _, arguments = READERS[reader].main, *READERS[reader][1:]
     assert message in refused(main, *arguments, "--output", name)
     error = refused(main, *arguments, "--output", "text.txt")
-    assert error == "text.txt: is an input, too; expected another name to write to"
+    assert error == "text.txt: is also an input; expected another name to write to"
 
 
 @pytest.mark.parametrize(("content", "message"), NOT_OBJECTS.values(), ids=NOT_OBJECTS)
@@ -155,7 +155,7 @@ def test_no_font(folder, refused, monkeypatch, without_tensorflow):
 
 def test_pictures_in_a_file(folder, refused, without_tensorflow):
     arguments = ["--encoder", folder / "bert", "--input", folder / "text.txt", "--pictures", folder / "text.txt"]
-    assert refused(parse.main, *arguments) == "text.txt: cannot be made a folder (File exists)"
+    assert refused(parse.main, *arguments) == "text.txt: the folder cannot be made (File exists)"
 
 
 TREEBANKS = {
