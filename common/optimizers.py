@@ -178,7 +178,7 @@ def make_optimizer(
     The learning rate of a variable is multiplied by every factor that applies to it:
 
     - by the values of `config.rates` and `rates` whose keys occur in its name,
-    - by `config.head_rate` if it is not the encoder's and has no factor in `rates`,
+    - by `config.head_rate` if it is not one of the encoder's and has no factor in `rates`,
     - by d if it is in the encoder's last block, by d^2 if it is in the block below, and so on down to the embeddings,
       where d is `config.layer_decay` (arXiv 1801.06146).
 
