@@ -87,7 +87,7 @@ class RunFolder:
 
 
 def find_run(args: argparse.Namespace, task: Path, config: TrainingConfig, source: EncoderSource) -> RunFolder:
-    """Find the folder for a run with this config: `--output`, or else `runs/TASK/CONFIG`.
+    """Find the folder for a run with this config: `--output`, or else `runs/FOLDER/CONFIG`.
 
     The folder may not exist yet. Otherwise its run was started with the same config and the same files, wherever they
     are now.
