@@ -47,7 +47,7 @@ class Predict(Protocol):
 
 
 class Load(Protocol):
-    """Builds the predictor from the command's arguments. It is a function of a module, so that workers can import it."""
+    """Builds the predictor from the command's arguments. It is a function of a module: workers import it."""
 
     def __call__(self, args: argparse.Namespace, /) -> Predict: ...
 
@@ -281,7 +281,9 @@ class Process:
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, job, threads), daemon=True)
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited, so that Ctrl-C is for us alone
+        handler = signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # the child inherits this, so that Ctrl-C reaches us alone
         self.process.start()
         signal.signal(signal.SIGINT, handler)
         other.close()  # so that the connection ends with the process
