@@ -281,9 +281,8 @@ class Process:
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, job, threads), daemon=True)
-        handler = signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # the child inherits this, so that Ctrl-C reaches us alone
+        # The child inherits this, so that Ctrl-C reaches only the process that was started.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.process.start()
         signal.signal(signal.SIGINT, handler)
         other.close()  # so that the connection ends with the process
