@@ -95,7 +95,7 @@ def test_the_zip_holds_one_file_named_like_it(check, members):
     [
         (RECORDS[:1] + RECORDS[2:], "input.json, line 2: the text has no prediction"),
         (RECORDS[:2] + RECORDS[3:], "input.json, line 3: the text has no prediction"),
-        ([*RECORDS, RECORDS[3]], "result.zip, line 5: the text comes more often than in input.json"),
+        ([*RECORDS, RECORDS[3]], "result.zip, line 5: the text occurs more often than in input.json"),
         ([*RECORDS, {"text": "别的", "spo_list": []}], "result.zip, line 5: the text is not in input.json"),
         ([{"text": TEXTS[0]}, *RECORDS[1:]], 'result.zip, line 1: "spo_list" is missing'),
         (changed(object="李四"), 'result.zip, line 1: "object" of a triple is missing or not'),
