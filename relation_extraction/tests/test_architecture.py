@@ -1,8 +1,8 @@
 """docs/architecture.md lists the files that a record goes through, to the loss and back to the submission.
 
-    python relation_extraction/tests/test_architecture.py
+Update the numbers of lines on that page with
 
-writes their numbers of lines into the page anew.
+    python relation_extraction/tests/test_architecture.py
 """
 
 import re
@@ -14,12 +14,12 @@ TASK = Path(__file__).resolve().parents[1]
 REPOSITORY = TASK.parent
 PAGE = REPOSITORY / "docs" / "architecture.md"
 ROW = re.compile(r"^\| `(\S+\.py)` \| (\d+) \|", re.MULTILINE)
-# The encoder is a room of its own, and so is what says how to train it.
+# The page leaves out the encoder and how it is trained.
 NOT_COUNTED = {f"common/{name}.py" for name in ("bert", "recompute", "activations", "optimizers", "config", "cli")}
 
 
 def listed(title):
-    """The files of a table with their lines, in order."""
+    """Return the files of a table on the page with their numbers of lines, in order."""
     section = PAGE.read_text(encoding="utf-8").partition(f"## {title}\n")[2].partition("\n## ")[0]
     return {name: int(lines) for name, lines in ROW.findall(section)}
 
@@ -30,8 +30,9 @@ def lines_of(name):
 
 @contextmanager
 def traced():
-    """The project's files of which a function runs, in the order in which they come first."""
-    found, roots = {}, (f"{TASK}/", f"{REPOSITORY}/common/")
+    """Collect the project's files from which a function is called, in the order of their first calls."""
+    found: dict[str, None] = {}
+    roots = (f"{TASK}/", f"{REPOSITORY}/common/")
 
     def note(frame, event, _):
         file = frame.f_code.co_filename
