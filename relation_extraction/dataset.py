@@ -15,7 +15,7 @@ from records import Labels
 
 @dataclass(frozen=True)
 class Triple:
-    """A subject, a predicate and the slots of one object, always with `@value`."""
+    """A subject, a predicate and the slots of one object. `@value` is always one of them."""
 
     subject: Span
     predicate: str
@@ -38,14 +38,11 @@ class Features:
     relations: np.ndarray  # int32 [r, 5]: label, first and last token of one span, first and last token of the other
 
 
-# --- record -> example
-
-
 def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Example:
     """Find the strings of a record in its text, as the data has no offsets.
 
-    Where the subject or the `@value` occurs several times, the two that are nearest to each other are taken. Of every
-    other slot the one nearest to the `@value` is taken. What is not in the text is left out and counted in `counts`.
+    If the subject or the `@value` occurs several times, the two that are nearest to each other are taken. Every other
+    slot is taken where it is nearest to the `@value`. What is not in the text is left out and counted in `counts`.
     """
     counts = Counter() if counts is None else counts
     text, triples = record["text"], []
@@ -102,9 +99,6 @@ def _distance(a: Span, b: Span) -> tuple[bool, int]:
     return gap < 0, abs(gap)
 
 
-# --- example -> features
-
-
 def to_features(
     examples: Sequence[Example],
     tokenizer: Tokenizer,
@@ -121,7 +115,7 @@ def to_features(
         labels: the numbers of the relations.
         max_length: tokens of a window at most, [CLS] and [SEP] included.
         stride: tokens from the start of a window to the start of the next.
-        counts: counts the spans that end inside a token, and the relations that fit no window.
+        counts: counts the spans that do not begin and end with a token, and the relations that fit no window.
     """
     counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)
@@ -136,6 +130,7 @@ def to_features(
 
 
 def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter[str]) -> np.ndarray:
+    """Return the relations and ties of an example as in `Features.relations`, but between tokens of the whole text."""
     relations = []
     if example.triples:
         starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()

@@ -37,7 +37,7 @@ def to_record(text: str, relations: Iterable[Relation], labels: Labels, tied: bo
     Args:
         text: the text of the record.
         relations: what was found in the text, relations and ties.
-        labels: the labels of the relations, and the types for the record.
+        labels: tells what each label means, and the types that belong in the record.
         tied: whether a slot belongs to the `@value` that a tie joins it to. If not, as with a head that finds no ties,
             it belongs to the nearest one.
     """

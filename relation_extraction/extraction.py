@@ -13,7 +13,7 @@ from decode import Relation, to_characters, to_record
 from model import Extractor, load_extractor
 from records import Labels, read_schema
 
-# So many records are in memory at a time, and make a block for a worker. With more there is less padding.
+# The number of records in memory at a time, and in a block for a worker. With more there is less padding.
 CHUNK = 2048
 
 
@@ -43,7 +43,7 @@ def predict(
         extractor: runs the model and finds the relations in each window.
         tokenizer: of the encoder.
         labels: those that the model was built with.
-        config: of the run; gives the length of the windows and their stride.
+        config: has the length of the windows and their stride.
         batch_size: windows per batch at most.
     """
     for chunk in chunks(records, CHUNK):

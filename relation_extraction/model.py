@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Extractor(HasThreshold, Protocol):
-    """Finds the relations between the tokens of windows: those whose scores are above its threshold."""
+    """Finds relations between the tokens of windows. Those that score above its threshold count."""
 
     has_ties: bool  # whether it also finds ties
 
@@ -45,7 +45,7 @@ class Head(Protocol):
         """
 
     def build(self, encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
-        """Build the model that makes outputs of the inputs of a batch, both by name.
+        """Build the model, from the inputs of a batch to outputs, both by name.
 
         Args:
             encoder: makes hidden states [batch, length, size] of tokens; see `common.encoder.build_encoder`.
@@ -54,7 +54,7 @@ class Head(Protocol):
         """
 
     def loss(self, targets: dict, outputs: dict) -> "tf.Tensor | Weighted":
-        """Return the losses of a batch. `LossModel` takes their mean."""
+        """Return a loss for each row, float32 [batch], or losses with their weights. `LossModel` takes the mean."""
 
     def parts(self, model: "LossModel") -> dict[str, "keras.Model"]:
         """Return the models that have to run for the extractor, by name."""
@@ -67,7 +67,7 @@ class Head(Protocol):
         Args:
             engines: each runs one of the `parts` and has its name.
             labels: those that the model was built with.
-            threshold: of the scores. Without it the extractor starts with its default.
+            threshold: what scores above it counts. By default it is the `default_threshold` of the head.
         """
 
 
@@ -80,10 +80,10 @@ def load_extractor(
     """Load the extractor of a finished run: its model in float32, with the threshold that training chose.
 
     Args:
-        folder: of the run.
-        config: of the run.
-        source: the encoder of the run. Its weights are not read, as those of the run contain them.
-        labels: from the schema of the run.
+        folder: has the weights and the threshold.
+        config: names the head.
+        source: has the sizes of the encoder. Its weights are not read, as those of the run include them.
+        labels: those that the model was trained with.
         engine: what runs the model: "tensorflow", "openvino" or "auto", see `common.inference.select_engine`.
     """
     from common.weights import load_weights

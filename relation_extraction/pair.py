@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from common.loss_model import LossModel
 
-Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # int [n], int [n] -> scores [labels, n]
+Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # tokens i and j, int [n] each -> their scores [labels, n]
 
 
 def batch(features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:

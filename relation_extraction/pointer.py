@@ -1,7 +1,7 @@
 """The pointer head, the baseline of 2020 (kexue.fm/archives/7321). `Head` in model.py says what each function is for.
 
-Half pointers mark the starts and ends of all subjects. Then, under a layer normalisation that is conditioned on one
-subject, others mark the starts and ends of its objects. There are no ties between the slots of an object.
+Half pointers mark the starts and ends of all subjects. Others mark those of the objects of one given subject, after a
+layer normalisation that depends on this subject. There are no ties between the slots of an object.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from common.losses import Weighted
 
 # A probability is sigmoid(logit) ** power. Nearly all tokens are negatives, and with a power above 1 their probability
-# is near 0 from the first step on (kexue.fm/archives/7161).
+# starts near 0 (kexue.fm/archives/7161).
 SUBJECT_POWER, OBJECT_POWER = 2, 4
 
 
@@ -32,7 +32,7 @@ def batch(features: list[Features], rng: np.random.Generator, labels: Labels) ->
 
     Besides `token_ids` the inputs hold this `subject`, int32 [batch, 2]: its first and last token, or [CLS] twice if
     the window has no subject. The targets are `subjects`, float32 [batch, length, 2], and `objects`, float32
-    [batch, length, 2 * relations]. They hold 1 where a pointer points and 0 elsewhere; starts come before ends.
+    [batch, length, 2 * relations], starts before ends. They hold 1 where a span starts or ends, and 0 elsewhere.
     """
     inputs = model_inputs(features)
     shape, n = inputs["token_ids"].shape, len(labels.relations)
@@ -94,10 +94,10 @@ def _object_model(size: int, n_relations: int) -> "keras.Model":
 
 
 def loss(targets: dict, outputs: dict) -> "Weighted":
-    """Return a loss for each token and its weight, both [batch, length].
+    """Return a loss for each token and its weight, which is the mask of the text, both [batch, length].
 
-    It is the sum of the binary cross-entropies of all pointers. A pointer is a pair of a start and an end, whose
-    cross-entropies are averaged.
+    The loss is the sum over all pointers of their binary cross-entropies. That of a pointer is the mean of those of its
+    start and its end.
     """
     from common.losses import Weighted
 
@@ -118,7 +118,7 @@ def _crossentropy(targets: "tf.Tensor", logits: "tf.Tensor", power: int) -> "tf.
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Return two models: from a text to hidden states and subjects, and from hidden states and a subject to objects."""
+    """Return two models: one from a text to its hidden states and subjects, one from these and a subject to objects."""
     import tf_keras as keras
 
     subjects = model.get_layer("subject_pointers")
@@ -160,8 +160,8 @@ class Extractor:
 def pointer_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     """Find the spans of a pointer, int [n, 2] of first and last tokens, at most `MAX_SPANS`.
 
-    Every start whose probability is above the threshold makes a span with the nearest such end that does not come
-    before it. Probabilities are [length, 2], of a start and of an end.
+    The probabilities of a start and of an end, [length, 2], count if they are above the threshold. Every start makes a
+    span with the nearest end that does not come before it.
 
     >>> probabilities = np.zeros((6, 2))
     >>> probabilities[[1, 4], 0] = probabilities[[2, 3, 5], 1] = 0.9
@@ -181,7 +181,7 @@ def object_relations(subject: np.ndarray, probabilities: np.ndarray, threshold: 
     Args:
         subject: its first and last token, int [2].
         probabilities: of the object pointers, [length, 2 * relations], starts before ends.
-        threshold: of a start and of an end.
+        threshold: starts and ends count if their probability is above it.
     """
     n = probabilities.shape[1] // 2
     relations = []

@@ -27,8 +27,8 @@ class Predicate:
 class Labels:
     """The labels of pairs of spans: first those of relations, then those of ties.
 
-    A relation joins a subject to one slot of an object. There is a label for each (predicate, slot). A tie joins the
-    `@value` of an object to another of its slots, and so tells which slots belong to which object of a subject.
+    A relation joins a subject to a slot of its object. A tie joins the `@value` of an object to another of its slots,
+    and so tells which slots belong to the same object. Both have a label for each (predicate, slot).
     """
 
     schema: dict[str, Predicate]
@@ -75,15 +75,12 @@ def read_schema(path: str | Path) -> dict[str, Predicate]:
 def read_records(
     path: str | Path, labelled: bool = True, schema: dict[str, Predicate] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file of official lines.
+    """Yield the records of a file of official lines. Raises UserError, with file and line, if one is wrong.
 
     Args:
         path: the file, plain or zipped.
         labelled: whether a record must have a `spo_list`.
         schema: if given, the predicates and slots of all triples must be in it.
-
-    Raises:
-        UserError: with file and line, for the first line that is wrong.
     """
     for number, record in read_submission_lines(path):
         where = f"{path}, line {number}"
@@ -95,7 +92,7 @@ def read_records(
 
 
 def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
-    """Yield the reasons why the official scorer would refuse a parsed line. Without labels only the text counts."""
+    """Yield the reasons why the official scorer would refuse a parsed line. Without labels only its text matters."""
     if not isinstance(record, dict):
         yield 'expected a JSON object with "text" and "spo_list"'
         return

@@ -1,4 +1,4 @@
-"""What a report shows of relation extraction: scores by predicate, and every sentence with its triples."""
+"""What a report of relation extraction shows: scores by predicate, and every sentence with its triples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ KINDS = {
     "not in gold": "wrong",
     "missed": "missed",
 }
-LENGTHS = (25, 50, 75, 100, 150, 200)  # where a row of the table by text length ends and the next begins, in characters
+LENGTHS = (25, 50, 75, 100, 150, 200)  # bounds between the rows of the table by text length, in characters
 Records = Sequence[dict[str, Any]]
 
 
@@ -33,7 +33,7 @@ def write_report(
         folder: where to write it. It is made if it does not exist.
         gold: official records.
         predictions: the same with what was predicted.
-        aliases: for each name, the other names that it may have.
+        aliases: other names for a name, as `scoring.read_aliases` returns them.
         history: a row for each epoch, if this is the end of a training.
 
     Raises:

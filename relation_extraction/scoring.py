@@ -60,7 +60,7 @@ def score(
     predicted_records: Iterable[dict[str, Any]],
     alias: Aliases | None = None,
 ) -> dict[str, float]:
-    """Return `{"precision", "recall", "f1"}` of predictions, each with 4 decimals.
+    """Score predictions, and return `{"precision", "recall", "f1"}` with 4 decimals each.
 
     Records are matched by their exact text. If a text is repeated, its last record counts. Predictions for texts that
     are not in gold do not count, while a gold text without a prediction lowers recall.
@@ -68,7 +68,7 @@ def score(
     Args:
         gold_records: official records, `{"text", "spo_list"}`.
         predicted_records: the same with what was predicted.
-        alias: for each name, the other names that it may have.
+        alias: other names for a name, as `read_aliases` returns them.
     """
     return sum(per_predicate(gold_records, predicted_records, alias).values(), Counts()).scores()
 
