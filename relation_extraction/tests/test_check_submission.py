@@ -37,8 +37,9 @@ def dump(records):
 
 @pytest.fixture
 def check(tmp_path, monkeypatch, capsys):
-    """Check records (or a whole file), plain or in a zip, against TEXTS; returns standard output and error and the
-    UserError.
+    """Return a function that checks records or the text of a file against TEXTS.
+
+    It returns standard output, standard error and the message of the UserError.
     """
     (tmp_path / "input.json").write_text(dump({"text": text} for text in TEXTS), encoding="utf-8")
     (tmp_path / "schema.json").write_text(dump(SCHEMA), encoding="utf-8")
@@ -66,7 +67,7 @@ def check(tmp_path, monkeypatch, capsys):
 
 
 def changed(**changes):
-    """RECORDS with the triple of the first record changed."""
+    """Return RECORDS with changes to the triple of the first record."""
     return [{**RECORDS[0], "spo_list": [{**DIRECTOR, **changes}]}, *RECORDS[1:]]
 
 
