@@ -1,24 +1,69 @@
 """The output heads, one file each, and the trained model of a run."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 import crf
 import pair
 from common.encoder import EncoderSource, build_encoder
-from common.inference import start_engines
+from common.inference import Engine, start_engines
 from common.run_folder import RunFolder, read_threshold
+from common.thresholds import HasThreshold
+from dataset import Features
+from decode import Tokens
 from records import Labels
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
     from config import Config
 
-HEADS = {"pair": pair, "crf": crf}
+
+class Extractor(HasThreshold, Protocol):
+    """Finds the spans and links in each feature of a batch, with a trained model."""
+
+    def __call__(self, features: list[Features]) -> Iterator[Tokens]: ...
+
+
+class Head(Protocol):
+    """What the file of every output head has. docs/architecture.md explains the names."""
+
+    def batch(self, features: list[Features], rng: np.random.Generator, labels: Labels, /) -> tuple[dict, dict]: ...
+
+    def count_lost(self, features: list[Features], labels: Labels, /) -> dict[str, int]: ...
+
+    def build(self, encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel": ...
+
+    def rates(self, config: "Config", /) -> dict[str, float]: ...
+
+    def loss(self, targets: dict, outputs: dict) -> "tf.Tensor": ...
+
+    def parts(self, model: "LossModel") -> "dict[str, keras.Model]": ...
+
+    def Extractor(  # noqa: N802 (a class in the file of the head)
+        self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...
+    ) -> "Extractor": ...
+
+
+HEADS: dict[str, Head] = {"pair": pair, "crf": crf}
 
 
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, labels: Labels, engine: str = "auto"
-) -> Any:
-    """Loads the extractor of a finished run: its model in float32, with the threshold that training chose."""
+) -> Extractor:
+    """Load the extractor of a finished run: its model in float32, with the threshold that training chose.
+
+    Args:
+        folder: the folder of the run.
+        config: its config.
+        source: its encoder.
+        labels: its labels.
+        engine: "auto", "tensorflow" or "openvino", see `common.inference.select_engine`.
+    """
     from common.weights import load_weights
 
     head = HEADS[config.head]
