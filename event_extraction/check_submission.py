@@ -2,7 +2,7 @@
 
     python check_submission.py --input test1.json --predictions predictions.zip --schema event_schema.json
 
-Standard error gets one line for each kind of problem, with the first place that has it and how often it comes up.
+Prints one line for each kind of problem on standard error, with the first place that has it and how often it comes up.
 """
 
 from functools import partial

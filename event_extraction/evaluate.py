@@ -2,9 +2,9 @@
 
     python evaluate.py --gold dev.json --predictions predictions.zip [--report DIR]
 
-Standard output gets one JSON object with precision, recall, F1 and F1 by longest common subsequences. Standard error
-gets a table by event type and role, and a table of sentences with one and with several events, with the scores of whole
-events.
+Prints one JSON object with precision, recall, F1 and F1 by longest common subsequences on standard output. Two tables
+go to standard error. The first one is by event type and role. The second one compares sentences with one event to those
+with several, and also scores whole events.
 """
 
 import json
@@ -39,7 +39,7 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
                 f"note: {path}: {repeated} lines have the id of a later line, and the last one counts", file=sys.stderr
             )
     if not gold_ids & predicted_ids:
-        raise UserError(f"{prediction_path}: none of its ids is in {gold_path}")
+        raise UserError(f"{prediction_path}: has none of the ids of {gold_path}")
     if _has_triggers(predictions) and any(record["event_list"] for record in gold) and not _has_triggers(gold):
         raise UserError(
             f"{gold_path}: no event has a trigger, but those of {prediction_path} do "

@@ -24,29 +24,37 @@ if TYPE_CHECKING:
 
 
 class Extractor(HasThreshold, Protocol):
-    """Finds the spans and links in each feature of a batch, with a trained model."""
+    """Finds spans and links in windows, with a trained model."""
 
-    def __call__(self, features: list[Features]) -> Iterator[Tokens]: ...
+    def __call__(self, features: list[Features]) -> Iterator[Tokens]:
+        """Yield the spans and links of each window of a batch."""
 
 
 class Head(Protocol):
-    """What the file of every output head has. docs/architecture.md explains the names."""
+    """What every output head has. A head is a module, and these are its functions and its class."""
 
-    def batch(self, features: list[Features], rng: np.random.Generator, labels: Labels, /) -> tuple[dict, dict]: ...
+    def batch(self, features: list[Features], rng: np.random.Generator, labels: Labels, /) -> tuple[dict, dict]:
+        """Make the inputs and targets of a batch, arrays [batch, ...] by name. What is random comes from `rng`."""
 
-    def count_lost(self, features: list[Features], labels: Labels, /) -> dict[str, int]: ...
+    def count_lost(self, features: list[Features], labels: Labels, /) -> dict[str, int]:
+        """Count what the head cannot learn of the features, by the name under which it is printed."""
 
-    def build(self, encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel": ...
+    def build(self, encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
+        """Build the model on top of an encoder. Its dropout depends on the seed."""
 
-    def rates(self, config: "Config", /) -> dict[str, float]: ...
+    def rates(self, config: "Config", /) -> dict[str, float]:
+        """Return factors of the learning rate, by the names of layers."""
 
-    def loss(self, targets: dict, outputs: dict) -> "tf.Tensor": ...
+    def loss(self, targets: dict, outputs: dict) -> "tf.Tensor":
+        """Return a loss for each row of a batch, float32 [batch]. `LossModel` takes the mean."""
 
-    def parts(self, model: "LossModel") -> "dict[str, keras.Model]": ...
+    def parts(self, model: "LossModel") -> "dict[str, keras.Model]":
+        """Return the models that have to run for the extractor, by name. Its engines have the same names."""
 
-    def Extractor(  # noqa: N802 (a class in the file of the head)
+    def Extractor(  # noqa: N802 (in the module it is a class)
         self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...
-    ) -> "Extractor": ...
+    ) -> "Extractor":
+        """Make the extractor. The engines run the `parts`. Without a threshold it has its default one."""
 
 
 HEADS: dict[str, Head] = {"pair": pair, "crf": crf}

@@ -1,4 +1,4 @@
-"""Predict official records with the model of a run, and write a submission.
+"""Find the events of official records with the model of a run, and write a submission.
 
 python event_extraction/predict.py --model RUN --input FILE|- --output FILE|- [--workers N] [--ray [ADDRESS]]
 python event_extraction/predict.py --model RUN --text TEXT

@@ -1,4 +1,4 @@
-"""Train a model of event extraction as a config says: read the data, build the model, compile, fit.
+"""Train an event extraction model as a config says.
 
 python event_extraction/train.py --config demo.json
 """

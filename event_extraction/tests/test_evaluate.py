@@ -85,7 +85,7 @@ def test_predictions_may_be_zipped_but_gold_may_not(tmp_path, call, capsys):
     [
         (PREDICTED, GOLD, "gold.json: no event has a trigger.*swapped"),
         ([{"id": "0", "text": "何川"}], PREDICTED, 'gold.json, line 1: "event_list" is missing'),
-        (GOLD, [record("other")], "pred.json: none of its ids is in"),
+        (GOLD, [record("other")], "pred.json: has none of the ids of"),
         (GOLD, [{"event_list": []}], 'pred.json, line 1: "id" is missing'),
         (GOLD, [{"id": "0", "event_list": {}}], 'pred.json, line 1: "event_list" is not a list'),
         (GOLD, [{"id": "0", "event_list": [{"event_type": "A"}]}], 'pred.json, line 1: "arguments" of an event'),
