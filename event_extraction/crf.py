@@ -41,7 +41,7 @@ def token_tags(feature: Features, labels: Labels) -> np.ndarray:
 
 
 def count_lost(features: list[Features], labels: Labels) -> dict[str, int]:
-    """Count what this head cannot learn: arguments without tags of their own, because they overlap another."""
+    """Count what this head cannot learn: arguments that overlap another one and so have no tags of their own."""
     untagged = sum(
         int(np.isin(feature.spans[:, 0], labels.arguments).sum() - (token_tags(feature, labels) % 2).sum())
         for feature in features
@@ -94,7 +94,7 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 
 
 class Extractor:
-    """Finds the arguments in each feature of a batch, but no triggers and no links. It has no threshold."""
+    """Finds the arguments in each window of a batch, but no triggers and no links. It has no threshold."""
 
     default_threshold: float | None = None
     thresholds: tuple[float, ...] = ()

@@ -48,7 +48,7 @@ def to_events(found: Found, labels: Labels) -> list[Event]:
     """Group spans and links into events, in the order of the text.
 
     Each trigger is an event with the arguments that are linked to it and belong to its type. An argument without a link
-    goes to the nearest trigger of its type. If there is no trigger of a type, its arguments are one event.
+    goes to the nearest trigger of its type. If a type has no trigger, all its arguments are one event.
     """
     by_trigger: dict[str, dict[Span, Arguments]] = defaultdict(dict)  # event type -> trigger -> its arguments
     for label, span in sorted(found.spans, key=lambda item: item[1]):

@@ -53,7 +53,7 @@ def check_texts(gold: Records, path: str) -> None:
     """Raise UserError if a gold record has no text. The metric does not need it, but a report shows it."""
     for number, record in enumerate(gold, start=1):
         if not isinstance(record.get("text"), str):
-            raise UserError(f'{path}, line {number}: "text" is missing or not a string, and a report shows it')
+            raise UserError(f'{path}, line {number}: "text" is missing or not a string, but a report needs it')
 
 
 def _has_triggers(records: Records) -> bool:
@@ -61,10 +61,10 @@ def _has_triggers(records: Records) -> bool:
 
 
 def label_table(counts: dict[tuple[str, str], Counts]) -> str:
-    """Format the scores of each event type, with its roles below it. The type with most gold arguments is first."""
+    """Format the scores of each event type, with its roles below it. The type with the most gold arguments is first."""
     rows: list[tuple[str, ...]] = [("event type / role", *SCORES, "support")]
-    for event_type, of_type, roles in by_type(counts):
-        rows.append(_row(event_type, of_type))
+    for event_type, total, roles in by_type(counts):
+        rows.append(_row(event_type, total))
         rows += [_row(f"  {role}", count) for role, count in roles.items()]
     return format_table(rows)
 

@@ -13,7 +13,7 @@ from decode import Found, to_characters, to_events, to_record
 from model import Extractor, load_extractor
 from records import Labels, read_schema
 
-# So many records are in memory at a time, and in a worker's block. The more there are, the less padding is needed.
+# How many records are in memory at a time, and in a block for a worker. A larger number means less padding.
 CHUNK = 2048
 
 
@@ -40,7 +40,7 @@ def predict(
 
     Args:
         records: official records, with `text` and `id`.
-        extractor: finds the spans and links in the features of a batch.
+        extractor: finds the spans and links of windows.
         tokenizer: cuts the texts into tokens.
         labels: the labels that the extractor was trained for.
         config: says how long the windows are and how far apart they start.

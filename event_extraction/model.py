@@ -48,13 +48,13 @@ class Head(Protocol):
     def loss(self, targets: dict, outputs: dict) -> "tf.Tensor":
         """Return a loss for each row of a batch, float32 [batch]. `LossModel` takes the mean."""
 
-    def parts(self, model: "LossModel") -> "dict[str, keras.Model]":
+    def parts(self, model: "LossModel") -> dict[str, "keras.Model"]:
         """Return the models that have to run for the extractor, by name. Its engines have the same names."""
 
     def Extractor(  # noqa: N802 (in the module it is a class)
         self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...
     ) -> "Extractor":
-        """Make the extractor. The engines run the `parts`. Without a threshold it has its default one."""
+        """Make the extractor. The engines run the `parts`. If no threshold is given, it uses its default."""
 
 
 HEADS: dict[str, Head] = {"pair": pair, "crf": crf}

@@ -30,7 +30,6 @@ class Gather(Protocol):
 
     def __call__(self, i: np.ndarray, j: np.ndarray, /) -> np.ndarray:
         """Return the scores [labels, n] of the pairs (i, j), int [n] each."""
-        ...
 
 
 def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) -> tuple[dict, dict]:
@@ -47,7 +46,7 @@ def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) 
 
 
 def count_lost(_features: list[Features], _labels: Labels) -> dict[str, int]:
-    """Count what this head cannot learn. There is no such thing, as its spans may overlap."""
+    """Count what this head cannot learn, which is nothing, as its spans may overlap."""
     return {}
 
 
@@ -83,7 +82,7 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 
 
 class Extractor:
-    """Finds the spans and links in each feature of a batch, as in `Features`."""
+    """Finds the spans and links of each window of a batch, as in `Features`."""
 
     default_threshold: float | None = 0.0
     thresholds: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
@@ -125,7 +124,7 @@ def find_links(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, 
         starts: looks up the scores of pairs of first tokens.
         ends: looks up the scores of pairs of last tokens.
         labels: the labels of spans and links.
-        threshold: see above.
+        threshold: what both pairs of tokens must score above.
 
     Returns:
         The links, int [k, 5], as in `Features`.

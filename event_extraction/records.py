@@ -90,7 +90,7 @@ def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
     """Yield the records of a file to learn from, with `text`, `id` and `event_list`.
 
     Their triggers and arguments stand in the text where their offsets say, event types and roles are in the schema, and
-    no id comes twice. Raises UserError with file and line if a record is otherwise.
+    no id comes twice. Raises UserError with file and line for any other record.
     """
     first_line: dict[str, int] = {}
     for number, record in _numbered(path, "text", "id", "event_list"):

@@ -44,8 +44,8 @@ def write_report(
         return score(part, predictions)
 
     by_label = []
-    for event_type, of_type, roles in by_type(per_label(gold, predictions)):
-        by_label.append((event_type, *of_type.scores().values(), of_type.gold))
+    for event_type, total, roles in by_type(per_label(gold, predictions)):
+        by_label.append((event_type, *total.scores().values(), total.gold))
         by_label += [(_label(event_type, role), *count.scores().values(), count.gold) for role, count in roles.items()]
     by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
     by_number = by_size(gold, lambda record: len(record["event_list"]), (1, 2, 3, 4))

@@ -102,7 +102,7 @@ def test_a_report_on_gold_without_texts(folder, refused):
     write(folder, {"gold.json": line(text=None, id="1"), "pred.json": line(id="1")})
     files = ["--gold", folder / "gold.json", "--predictions", folder / "pred.json"]
     error = refused(evaluate.main, *files, "--report", folder / "new")
-    assert error == 'gold.json, line 1: "text" is missing or not a string, and a report shows it'
+    assert error == 'gold.json, line 1: "text" is missing or not a string, but a report needs it'
 
 
 def test_checking_a_submission_against_a_broken_input(folder, refused):

@@ -14,7 +14,7 @@ from decode import to_characters, to_record
 from model import Extractor, load_extractor
 from records import read_schema
 
-# So many records are in memory at a time, and in a worker's block. The more there are, the less padding is needed.
+# How many records are in memory at a time, and in a block for a worker. A larger number means less padding.
 CHUNK = 2048
 
 
@@ -41,7 +41,7 @@ def predict(
 
     Args:
         records: records with `text`. Their other keys stay.
-        extractor: finds the spans in the features of a batch.
+        extractor: finds the spans of windows.
         tokenizer: cuts the texts into tokens.
         labels: the labels that the extractor was trained for.
         config: says how long the windows are and how far apart they start.

@@ -48,7 +48,7 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 
 
 class Extractor:
-    """Finds the spans in each feature of a batch, int [s, 3] of (label, first token, last token)."""
+    """Finds the spans of each window of a batch, int [s, 3] of (label, first token, last token)."""
 
     default_threshold: float | None = 0.0
     thresholds: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from

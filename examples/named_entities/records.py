@@ -58,7 +58,7 @@ def record_faults(record: Any, labelled: bool, labels: list[str] | None) -> Iter
     elif labelled:
         for label, string, first, last in entities(record):
             if not string or first < 0 or record["text"][first : last + 1] != string:
-                yield f"{label} {string!r} is not at the characters {first} to {last} of the text"
+                yield f"{label} {string!r} is not at characters {first} to {last} of the text"
             if labels is not None and label not in labels:
                 yield f"label {label!r} is not in the schema"
 

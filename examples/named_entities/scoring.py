@@ -64,10 +64,10 @@ def score(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[di
     is the mean over the labels that gold has.
     """
     counts = per_label(gold_records, predicted_records)
-    of_labels = [count.string_f1 for count in counts.values() if count.gold]
+    label_scores = [count.string_f1 for count in counts.values() if count.gold]
     scores = sum(counts.values(), Counts()).scores()
     del scores["string_f1"]
-    return scores | {"macro_f1": round(_ratio(sum(of_labels), len(of_labels)), 4)}
+    return scores | {"macro_f1": round(_ratio(sum(label_scores), len(of_labels)), 4)}
 
 
 def per_label(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]) -> dict[str, Counts]:
@@ -78,13 +78,13 @@ def per_label(gold_records: Iterable[dict[str, Any]], predicted_records: Iterabl
         gold = set(entities(record))
         predicted = set(entities(predictions.get(text, {"label": {}})))
         for label in {label for label, *_ in gold | predicted}:
-            ours = {entity for entity in predicted if entity[0] == label}
-            theirs = {entity for entity in gold if entity[0] == label}
-            our_strings = {string for _, string, *_ in ours}
-            their_strings = {string for _, string, *_ in theirs}
+            found = {entity for entity in predicted if entity[0] == label}
+            expected = {entity for entity in gold if entity[0] == label}
+            found_strings = {string for _, string, *_ in found}
+            expected_strings = {string for _, string, *_ in expected}
             counts[label] += Counts(
-                len(ours), len(theirs), len(ours & theirs),
-                len(our_strings), len(their_strings), len(our_strings & their_strings),
+                len(found), len(expected), len(found & expected),
+                len(found_strings), len(expected_strings), len(found_strings & expected_strings),
             )  # fmt: skip
     return dict(sorted(counts.items(), key=lambda item: (-item[1].gold, item[0])))
 

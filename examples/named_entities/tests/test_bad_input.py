@@ -34,7 +34,7 @@ TRAINING = bad_lines(line) | {
     "place not whole": ({"train.json": line(label={"name": {"何川": [[0, 1.0]]}})}, 'line 1: "label" is missing or'),
     "place wrong": (
         {"train.json": line() + line(label={"name": {"何川": [[0, 1], [0, 2]]}})},
-        "train.json, line 2: name '何川' is not at the characters 0 to 2 of the text",
+        "train.json, line 2: name '何川' is not at characters 0 to 2 of the text",
     ),
     "place negative": ({"train.json": line(label={"name": {"去世": [[-2, 3]]}})}, "name '去世' is not at the"),
     "empty string": ({"train.json": line(label={"name": {"": [[1, 0]]}})}, "line 1: name '' is not at the"),
