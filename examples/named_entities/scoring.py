@@ -67,7 +67,7 @@ def score(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[di
     label_scores = [count.string_f1 for count in counts.values() if count.gold]
     scores = sum(counts.values(), Counts()).scores()
     del scores["string_f1"]
-    return scores | {"macro_f1": round(_ratio(sum(label_scores), len(of_labels)), 4)}
+    return scores | {"macro_f1": round(_ratio(sum(label_scores), len(label_scores)), 4)}
 
 
 def per_label(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]) -> dict[str, Counts]:
