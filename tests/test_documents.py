@@ -65,6 +65,7 @@ def test_both_readmes_have_the_same_commands_and_figures():
     assert sorted(figures[0]) == sorted(figures[1])
 
 
+@pytest.mark.slow
 def test_what_needs_only_the_repository_runs_as_printed(tmp_path):
     if not (REPOSITORY / ".venv" / ".installed").exists():
         pytest.skip("needs `make install`")

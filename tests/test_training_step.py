@@ -1,5 +1,7 @@
 """The training step of `LossModel`."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,7 +16,7 @@ from common.losses import pair_heads_loss
 from common.optimizers import make_optimizer
 
 SIZES = {
-    "model": "roformer", "vocab_size": 30, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 2,
+    "model": "roformer", "vocab_size": 30, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 1,
     "num_attention_heads": 2, "intermediate_size": 32, "hidden_act": "gelu_erf", "max_position": 16,
     "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
 }  # fmt: skip
@@ -29,6 +31,7 @@ def batch(rows):
     return {"token_ids": token_ids}, {"pairs": positives}
 
 
+@cache  # tracing a step takes seconds
 def trained(rows, times=1, policy="float32", dropout=0.0, recompute=0, **settings):
     """The losses of four steps on a batch, its rows repeated, and the weights after them."""
     keras.mixed_precision.set_global_policy(policy)

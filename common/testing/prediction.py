@@ -54,6 +54,7 @@ class PredictionTests:
         same = np.mean([ours == theirs for ours, theirs in zip(predictions, expected, strict=True)])
         assert same >= 0.995
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_workers_write_the_same(self, trained, call, tmp_path, monkeypatch):
         import predict

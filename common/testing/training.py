@@ -137,6 +137,7 @@ class TrainingTests:
             call(self.train, "--config", moved / "run" / "config.json", "--output", tmp_path / "new")
         assert "config.json: the config of a run folder of format 1, expected 2" in capsys.readouterr().err
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_a_killed_run_goes_on_as_if_nothing_had_happened(self, trained, call, tmp_path, capfd):
         arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
@@ -176,6 +177,7 @@ class TrainingTests:
         assert "resuming in epoch 11" in capsys.readouterr().out
         assert_equal_runs(clone / "run", trained)
 
+    @pytest.mark.slow
     def test_a_copy_of_the_folder_works_elsewhere(self, make_config, tmp_path):
         shutil.copytree(self.task, tmp_path / "my_task", ignore=shutil.ignore_patterns("tests", "__pycache__"))
         elsewhere = tmp_path / "elsewhere"

@@ -84,6 +84,7 @@ def test_the_other_engine_and_batches_give_the_same(trained, inputs, output, cal
     assert np.mean([ours[name] == expected[name] for name in expected]) >= 0.985
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["pair"], indirect=True)
 def test_workers_write_the_same(trained, call, tmp_path, monkeypatch):
     monkeypatch.setattr(predict, "CHUNK", 8)

@@ -31,6 +31,7 @@ def test_a_run_folder_holds_everything(trained):
     assert metrics["dev"] == {name: float(rows[metrics["epoch"] - 1][name]) for name in SCORES}
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path, capfd):
     arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
     # of 12 checkpoints: one every 5 steps of 15, one after each of the epochs
