@@ -36,8 +36,8 @@ TRAINING = bad_lines(line) | {
         {"train.json": line() + line(label={"name": {"何川": [[0, 1], [0, 2]]}})},
         "train.json, line 2: name '何川' is not at characters 0 to 2 of the text",
     ),
-    "place negative": ({"train.json": line(label={"name": {"去世": [[-2, 3]]}})}, "name '去世' is not at the"),
-    "empty string": ({"train.json": line(label={"name": {"": [[1, 0]]}})}, "line 1: name '' is not at the"),
+    "place negative": ({"train.json": line(label={"name": {"去世": [[-2, 3]]}})}, "name '去世' is not at"),
+    "empty string": ({"train.json": line(label={"name": {"": [[1, 0]]}})}, "line 1: name '' is not at"),
     "unknown label": ({"dev.json": line(label={"city": {"何川": [[0, 1]]}})}, "label 'city' is not in the schema"),
     "schema doubled": ({"schema.json": SCHEMA * 2}, "schema.json, line 2: label 'name' is defined a second time"),
 }  # fmt: skip
