@@ -14,7 +14,7 @@ def dump(records):
 
 @pytest.fixture
 def check(tmp_path, check_zipped):
-    """Checks records against INPUT; returns standard output and error, and the exit code."""
+    """Return a function that checks records against INPUT and gives standard output, standard error and exit code."""
 
     def check(records, member="result.json"):
         for name, content in (("input", INPUT), ("schema", [SCHEMA])):

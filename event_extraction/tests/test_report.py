@@ -67,7 +67,7 @@ def test_spans_are_those_of_gold_or_the_nearest():
 
 
 def test_says_what_evaluate_says(demo, tmp_path, call, capsys):
-    """On damaged gold with repeated and missing sentences; the partial facts are what is neither right nor wrong."""
+    """The predictions are damaged gold, with a repeated sentence and missing ones."""
     gold = [json.loads(line) for line in (demo / "dev.json").read_text(encoding="utf-8").splitlines()]
     gold.append(gold[0] | {"event_list": gold[2]["event_list"]})
     predicted = [
