@@ -1,4 +1,4 @@
-"""Would the DuReader-robust leaderboard take this prediction file?
+"""Check whether the DuReader-robust leaderboard would take a prediction file.
 
     python check_submission.py --input test1.json --predictions predictions.zip
 

@@ -1,4 +1,4 @@
-"""The keys that a config of this task adds to those of every task, which are in common/config.py."""
+"""The keys of a config that only this task has. Those of every task are in common/config.py."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Score answers by the official metric of DuReader-robust.
+"""Score a file of answers against gold by the official metric of DuReader-robust.
 
     python evaluate.py --gold dev.json --predictions predictions.json [--report DIR]
 

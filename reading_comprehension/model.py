@@ -24,23 +24,35 @@ if TYPE_CHECKING:
 class Extractor(Protocol):
     """Finds the best spans in each window of a batch."""
 
-    def __call__(self, features: list[Features]) -> Iterator[Candidates]: ...
+    def __call__(self, features: list[Features]) -> Iterator[Candidates]:
+        """Yield the best spans of each window of a batch, best first."""
 
 
 class Head(Protocol):
-    """What the module of every output head has. The docstrings there say more."""
+    """What every output head has. A head is a module, and these are its functions and its class."""
 
-    def batch(self, features: list[Features], rng: np.random.Generator, /) -> tuple[dict, dict]: ...
+    def batch(self, features: list[Features], rng: np.random.Generator, /) -> tuple[dict, dict]:
+        """Make the inputs and targets of a batch, arrays [batch, ...] by name. What is random comes from `rng`."""
 
-    def build(self, encoder: "keras.Model", seed: int) -> "LossModel": ...
+    def build(self, encoder: "keras.Model", seed: int) -> "LossModel":
+        """Build the model on top of an encoder. The dropout of each training step depends on the seed."""
 
-    def loss(self, targets: dict, outputs: dict) -> "tf.Tensor": ...
+    def loss(self, targets: dict, outputs: dict) -> "tf.Tensor":
+        """Return a loss for each row of a batch, float32 [batch]. `LossModel` takes their mean."""
 
-    def parts(self, model: "LossModel") -> dict[str, "keras.Model"]: ...
+    def parts(self, model: "LossModel") -> dict[str, "keras.Model"]:
+        """Return the models that have to run for the extractor, by name."""
 
-    def Extractor(  # noqa: N802 - the modules have a class of that name
+    def Extractor(  # noqa: N802 - in the module it is a class
         self, engines: dict[str, Engine], max_answer_tokens: int, n_best: int = 1
-    ) -> Extractor: ...
+    ) -> Extractor:
+        """Make an extractor.
+
+        Args:
+            engines: each runs one of the `parts` and has its name.
+            max_answer_tokens: the most tokens of a span.
+            n_best: the most spans of a window.
+        """
 
 
 HEADS: dict[str, Head] = {"pair": pair, "softmax": softmax}
@@ -54,8 +66,8 @@ def load_extractor(
     Args:
         folder: of the run.
         config: of the run.
-        source: the encoder of the run, without weights.
-        engine: "auto", "tensorflow" or "openvino".
+        source: the encoder of the run. Its weights are not read, as those of the run contain them.
+        engine: what runs the model: "tensorflow", "openvino" or "auto", see `common.inference.select_engine`.
         n_best: the most spans that the extractor returns for a window.
     """
     from common.weights import load_weights

@@ -61,7 +61,7 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Return the models that the extractor needs, by name. Its engines have the same names."""
+    """Return the models that have to run for the extractor, by name. Its engines have the same names."""
     import tf_keras as keras
 
     return {"softmax": keras.Model(model.input, {"logits": model.output["logits"]})}

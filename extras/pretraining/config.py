@@ -1,4 +1,4 @@
-"""The keys that a config of pretraining adds to those of every training, which are in common/config.py."""
+"""The keys of a config that only pretraining has. Those of every training are in common/config.py."""
 
 from typing import Annotated
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_training(files, message, folder, refused, without_tensorflow):
 
 class TestWrongInput(WrongInputTests):
     task = Path(__file__).resolve().parents[1]
-    config = CONFIG | {"max_length": 256, "stride": 128}
+    config: dict[str, Any] = CONFIG | {"max_length": 256, "stride": 128}
 
 
 @pytest.mark.parametrize(
