@@ -91,7 +91,7 @@ def read_corpus(text: Text, tokenizer: Tokenizer, cache: Path) -> Corpus:
     _, digest = text.digest
     key = "\n".join([digest, load_jieba().__version__, *tokenizer.tokens])
     names = [field.name for field in fields(Corpus)]
-    # A cache that is damaged is made anew.
+    # A damaged cache is replaced.
     with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error), np.load(cache) as arrays:
         if arrays["key"] == key:
             return Corpus(*(arrays[name] for name in names))

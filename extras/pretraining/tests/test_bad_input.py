@@ -48,7 +48,7 @@ TRAINING = {
     "blank": ({"text/a.txt": "\n \n"}, "text/a.txt: only blank lines, expected one passage per line"),
     "nothing for dev": ({"text/a.txt": "何\n", "text/b.txt": "何\n"}, "text: no passage for dev"),
     "no token": ({"text/a.txt": NO_TOKEN, "text/b.txt": NO_TOKEN}, "text: no token to train on, or none in dev"),
-    "no token where the weight is": (
+    "no token in a file with weight": (
         {"text/b.txt": NO_TOKEN} | settings(weights={"a*": 0}), "text: no token to train on, or none"
     ),
     "no token in dev": ({"dev.txt": NO_TOKEN} | settings(dev_file="dev.txt"), "text: no token to train on, or none"),

@@ -24,7 +24,7 @@ def corpus(text, tokenizer):
 
 
 def numbered(sizes):
-    """Return a corpus with a file of so many passages for each size. A passage is a word of three tokens."""
+    """Return a corpus of files with these numbers of passages. Each passage is one word of three tokens."""
     tokens = np.arange(3 * sum(sizes), dtype=np.uint16) + 5
     bounds = np.arange(0, len(tokens) + 1, 3)
     return Corpus(tokens, np.arange(len(tokens)) % 3 == 0, bounds, np.repeat(np.arange(len(sizes)), sizes))

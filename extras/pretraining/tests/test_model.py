@@ -39,7 +39,7 @@ def test_loss_is_the_mean_over_the_tokens_that_count(encoder):
 
 
 def test_a_part_without_rows_adds_nothing():
-    """A batch that is cut into more parts than it has rows has such parts."""
+    """There are such parts if a batch is cut into more parts than it has rows."""
     assert float(mean_loss(token_crossentropy(TOKENS[:0], np.zeros((0, 2, 50), np.float32)))) == 0
 
 
