@@ -7,13 +7,12 @@ the file and the key.
 import contextlib
 import dataclasses
 import difflib
-import functools
 import glob
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast, dataclass_transform, get_args, get_type_hints
 
 import pydantic
 import pydantic_core
@@ -28,7 +27,12 @@ DATA_FOLDER = Path(__file__).resolve().parent.parent / "data"
 
 # Strict means that a string is not accepted for a number, nor a boolean for an integer. For a float an integer will do.
 STRICT = pydantic.ConfigDict(strict=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-strict_config = functools.partial(pydantic.dataclasses.dataclass, frozen=True, kw_only=True, config=STRICT)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, Field))
+def strict_config(cls: type[T]) -> type[T]:
+    """Make a class a frozen dataclass whose values pydantic checks."""
+    return cast("type[T]", pydantic.dataclasses.dataclass(cls, frozen=True, kw_only=True, config=STRICT))
 
 
 class _Located(NamedTuple):
