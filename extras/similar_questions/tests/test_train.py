@@ -35,7 +35,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path
 
 
 def test_pairs_without_a_dev_file(make_config, call, tmp_path, capsys):
-    """Recomputed blocks, the batches in parts, averaged weights."""
+    """Train also with recomputed blocks, batches in pieces and averaged weights."""
     rows = "".join(f"第{i}个怎么卖\t第{i}个多少钱\n" for i in range(60))
     (tmp_path / "pairs.tsv").write_text(rows, encoding="utf-8")
     config = make_config(
