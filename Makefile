@@ -89,13 +89,14 @@ test: install  ## all tests, one pytest run per folder (tasks have files of the 
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 # Folders have files of the same names, so each has a mypy run of its own, as it has a pytest run.
-TYPED = $(patsubst %/,%,$(dir $(wildcard */train.py extras/*/evaluate.py examples/*/train.py))) \
-    data/demo_sets benchmarks benchmarks/experiments benchmarks/tools tests tests/stress
+TYPED = $(patsubst %/,%,$(dir $(wildcard */train.py extras/*/evaluate.py examples/*/train.py))) data
 lint: install  ## ruff, its format, and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy -p common
 	@for folder in $(TYPED); do echo "== $$folder"; .venv/bin/mypy $$folder || exit 1; done
+	MYPYPATH=benchmarks .venv/bin/mypy --explicit-package-bases benchmarks
+	MYPYPATH=benchmarks/tools .venv/bin/mypy tests
 
 bench: install  ## each figure of the README, one script after the other (on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
