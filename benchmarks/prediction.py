@@ -59,6 +59,8 @@ from common.spans import pair_scores
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
+from tools.baseline2020 import Baseline2020
+
 # mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
 import pair  # type: ignore[import-not-found]
 import pointer  # type: ignore[import-not-found]
@@ -276,39 +278,6 @@ def shift_biases(model: LossModel, features: list[Features], relations: float, l
     shift("spans", -FAR)
     for name in ("starts", "ends"):
         shift(name, -np.sort(scores, axis=None)[-wanted])
-
-
-class Baseline2020:
-    """Predicts the relations of one sentence as the baseline of 2020 does (kexue.fm/archives/7321)."""
-
-    has_ties = False
-
-    def __init__(self, model: LossModel, subjects: np.ndarray):
-        """Split the model in two. `subjects` are numbers of subjects; one is drawn for each sentence."""
-        import tf_keras as keras
-
-        self.subject_model = keras.Model(model.input["token_ids"], model.output["subjects"])
-        self.object_model = keras.Model(model.input, model.output["objects"])
-        self.subjects, self.rng = subjects, np.random.default_rng(0)
-
-    def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
-        (feature,) = features
-        threshold = pointer.Extractor.default_threshold
-        inputs = model_inputs(features)
-        logits = self.subject_model.predict(inputs["token_ids"], verbose=0)
-        probabilities = pointer.sigmoid(logits) ** pointer.SUBJECT_POWER
-        pointer.pointer_spans(
-            probabilities[0], threshold
-        )  # only for its time: the spans would be noise, so they are drawn
-        n = self.rng.choice(self.subjects)
-        spans = np.sort(self.rng.integers(len(feature.token_ids), size=(n, 2)), axis=1).astype(np.int32)
-        relations = [np.zeros((0, 5), np.int32)]
-        if n:
-            repeated = {"token_ids": np.repeat(inputs["token_ids"], n, axis=0), "subject": spans}
-            logits = self.object_model.predict(repeated, verbose=0)
-            probabilities = pointer.sigmoid(logits) ** pointer.OBJECT_POWER
-            relations += [pointer.object_relations(s, p, threshold) for s, p in zip(spans, probabilities, strict=True)]
-        yield np.concatenate(relations)
 
 
 def output_file(folder: str, side: str, number: int) -> Path:
