@@ -1,4 +1,4 @@
-"""Encoder folders that are refused, and weights that are none."""
+"""Tests that damaged encoder folders and damaged files of weights are refused."""
 
 import json
 
@@ -51,7 +51,7 @@ def fake_hdf5(folder):
 
 
 def safetensors(dtype, numbers):
-    """A file of one tensor "bert.a"."""
+    """Return a .safetensors file with one tensor "bert.a" of two numbers."""
     header = json.dumps({"bert.a": {"dtype": dtype, "shape": [2], "data_offsets": [0, len(numbers)]}}).encode()
     return len(header).to_bytes(8, "little") + header + numbers
 
@@ -59,8 +59,8 @@ def safetensors(dtype, numbers):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (safetensors("F32", np.float32([1, np.nan]).tobytes()), "bert.a has values that are not finite"),
-        (safetensors("F16", np.float16([1, np.inf]).tobytes()), "bert.a has values that are not finite"),
+        (safetensors("F32", np.array([1, np.nan], np.float32).tobytes()), "bert.a has values that are not finite"),
+        (safetensors("F16", np.array([1, np.inf], np.float16).tobytes()), "bert.a has values that are not finite"),
         (safetensors("F8_E4M3", b"\0\0"), "truncated, or not a .safetensors file"),
         (safetensors("F64", b"\0" * 8), "truncated, or not a .safetensors file"),
         (safetensors("F32", b"\0" * 8)[:-1], "truncated, or not a .safetensors file"),
@@ -133,6 +133,7 @@ def test_weights_of_other_sizes_are_refused_when_loaded(folder, damage, message)
 def test_truncated_tensorflow_checkpoint(tmp_path):
     original_with_checkpoint("bert", tmp_path)
     weights = resolve_encoder(str(tmp_path)).weights
+    assert weights is not None
     for part in ("data-00000-of-00001", "index"):
         file = tmp_path / f"bert_model.ckpt.{part}"
         content = file.read_bytes()

@@ -1,4 +1,7 @@
-"""`TF_CONFIG`, and training on two devices against one. Two processes: relation_extraction/tests/test_train.py."""
+"""Tests of `TF_CONFIG`, and of training on two devices against training on one.
+
+relation_extraction/tests/test_train.py trains with two processes.
+"""
 
 import atexit
 import json
@@ -46,6 +49,7 @@ def task(kind, index):
 def test_cluster(settings, names, this, chief, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(settings))
     cluster = read_cluster()
+    assert cluster is not None
     assert (list(cluster.addresses), cluster.this, cluster.is_chief) == (names, this, chief)
 
 
@@ -91,7 +95,7 @@ def test_a_worker_beside_the_chief_has_a_copy_of_the_run_folder(folder, monkeypa
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     removed_at_exit = []
     monkeypatch.setattr(atexit, "register", lambda _, path, **more: removed_at_exit.append(path))
-    for index, is_chief in ((0, True), (1, False), (1, False)):  # the second time after a kill
+    for index, is_chief in ((0, True), (1, False), (1, False)):  # this worker starts again, as after a kill
         monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": task("worker", index)}))
         place = place_to_work(Path(folder))
         assert (place == Path(folder)) == is_chief
@@ -145,11 +149,11 @@ def test_the_rows_of_all_replicas_are_the_batch_in_order(rows, replicas):
 
 
 LENGTHS = [9, 4, 6, 7, 5, 8, 6, 5, 9, 4]
-ORDER = [[0, 1, 2, 3, 4], [5, 6, 7, 8], [9]]  # the last with fewer rows than devices
+ORDER = [[0, 1, 2, 3, 4], [5, 6, 7, 8], [9]]  # the last batch has fewer rows than there are devices
 
 
 def collate(items, rng):
-    """Inputs and targets of all kinds of heads."""
+    """Return inputs and targets for all kinds of heads."""
     token_ids = pad([rng.integers(1, 20, LENGTHS[item]).astype(np.int32) for item in items])
     rows, length = token_ids.shape
     positives = np.where(np.arange(4)[:, None] < rng.integers(0, 4, (rows, 1, 1)), rng.integers(0, 3, (rows, 4, 3)), -1)
@@ -164,13 +168,13 @@ def collate(items, rng):
 def all_losses(targets, outputs):
     return [
         pair_heads_loss(targets["pairs"], outputs["pairs"]),
-        token_crossentropy(targets["tokens"], outputs["tokens"]),  # means over tokens, of which replicas differ
+        token_crossentropy(targets["tokens"], outputs["tokens"]),  # means over tokens; replicas have different numbers
         crf_loss(targets["tags"], outputs["emissions"], outputs["transitions"], outputs["mask"]),
     ]
 
 
 def train_all_heads(strategy):
-    """Weights and loss after three steps."""
+    """Train a model with all kinds of heads for three steps; return its weights and its loss."""
     with strategy.scope():
         keras.utils.set_random_seed(1)
         token_ids = keras.Input([None], dtype="int32", name="token_ids")
@@ -205,5 +209,5 @@ def test_every_device_has_its_own_dropout(two_devices):
         model.compile(keras.optimizers.SGD(1.0), lambda _, outputs: tf.reduce_sum(outputs, -1))
     batches = Batches([0, 0], [[0, 1]], lambda items, _: (np.ones((2, 64), np.float32), np.zeros(2)), seed=(0,))
     model.fit(batches)
-    change = 1 - np.diag(model.get_weights()[0])  # 2 where a unit was kept, half from each device
+    change = 1 - np.diag(model.get_weights()[0])  # each device adds 1 for a unit that it has kept
     assert set(change.round(3)) == {0, 1, 2}

@@ -1,4 +1,4 @@
-"""The training step of `LossModel`."""
+"""Tests of the training step of `LossModel`."""
 
 from functools import cache
 
@@ -33,7 +33,7 @@ def batch(rows):
 
 @cache  # tracing a step takes seconds
 def trained(rows, times=1, policy="float32", dropout=0.0, recompute=0, **settings):
-    """The losses of four steps on a batch, its rows repeated, and the weights after them."""
+    """Take four steps on a batch whose rows are repeated; return the losses and the weights after the last."""
     keras.mixed_precision.set_global_policy(policy)
     try:
         token_ids, hidden, mask = hidden_states(build_encoder(SIZES, 0, dropout, recompute=recompute))
@@ -59,11 +59,11 @@ def test_a_batch_in_parts_is_the_same_step(rows, parts, settings):
     tolerance = 1e-2 if "policy" in settings else 1e-5
     np.testing.assert_allclose(again, losses, rtol=tolerance)
     for a, b in zip(weights, same, strict=True):
-        np.testing.assert_allclose(a, b, atol=100 * tolerance * 1e-3)  # of four steps of 1e-3
+        np.testing.assert_allclose(a, b, atol=100 * tolerance * 1e-3)  # the weights have made four steps of 1e-3
 
 
 def test_each_part_has_its_own_dropout():
-    """Of one row four times: with the same masks in all parts the loss would be that of the row alone."""
+    """The batch is one row, four times. With the same masks in all parts its loss would be that of the row alone."""
     (alone, *_), _ = trained(1, dropout=0.5)
     (in_parts, *_), _ = trained(1, dropout=0.5, times=4, accumulate=4)
     assert abs(in_parts - alone) > 1e-4 * alone

@@ -99,7 +99,7 @@ def test_says_what_evaluate_says(demo, tmp_path, call, capsys):
     ("folder", "gold", "message"),
     [
         ("gold", {"text": TEXT}, "gold: the folder cannot be made (File exists)"),
-        ("new", {}, 'gold, line 1: "text" is missing or not a string, which a report shows'),
+        ("new", {}, 'gold, line 1: "text" is missing or not a string, but a report needs it'),
     ],
 )
 def test_what_cannot_be_shown(tmp_path, call, refused, without_tensorflow, folder, gold, message):
