@@ -109,16 +109,17 @@ def tables(runs: list[Run]) -> dict[Path, str]:
 
 
 def overview(runs: list[Run], words: dict[str, tuple[str, ...]]) -> str:
-    """Make the table of a main README, with the fresh and the bundled encoder side by side."""
+    """Make the table of a main README. It has what was trained with the fresh and with the bundled encoder."""
     rows = [words["titles"]]
     last = None
-    for (task, head, epochs), pair in groupby(
+    for (task, head, epochs), group in groupby(
         runs, lambda run: (run["task"], run["set"]["head"], run["set"]["epochs"])
     ):
-        cells = {run["config"]: in_short(run["scores"]) for run in pair}
-        about = ("", "") if task == last else words[task]
-        rows.append((*about, epochs, head, cells.get("small.json", ""), f"**{cells['bundled.json']}**"))
-        last = task
+        cells = {run["config"]: in_short(run["scores"]) for run in group}
+        if len(cells) == 2:
+            about = ("", "") if task == last else words[task]
+            rows.append((*about, epochs, head, cells["small.json"], f"**{cells['bundled.json']}**"))
+            last = task
     return markdown(rows)
 
 
