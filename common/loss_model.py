@@ -69,7 +69,7 @@ class LossModel(keras.Model):
         """Return the loss of a batch, or of its piece number `piece`, and the gradients. Replicas return shares."""
         step = tf.cast(self.optimizer.iterations, tf.int64) * self.accumulate + tf.cast(piece, tf.int64)
         scaler = self.optimizer if isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer) else None
-        # Blocks that are recomputed draw their dropout again while the gradients are taken.
+        # The gradients are taken in here as well, as blocks that are recomputed draw their dropout again for them.
         with dropout_seed(self.seed, step_of_replica(step)):
             with tf.GradientTape() as tape:
                 outputs = self(inputs, training=True)

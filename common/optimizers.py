@@ -127,7 +127,10 @@ class AdamW(keras.optimizers.AdamW):
         return self._momentums[index], self._velocities[index]
 
     def finalize_variable_values(self, var_list: list[tf.Variable]) -> None:
-        """Do nothing. `fit` calls this at its end, and may be one epoch of many. See `averaged_weights` instead."""
+        """Do nothing. Keras would put the averages in place here, at the end of `fit`, which may be one epoch of many.
+
+        `averaged_weights` does that instead.
+        """
 
 
 class AdaX(AdamW):

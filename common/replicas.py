@@ -20,7 +20,8 @@ def step_of_replica(step: tf.Tensor) -> tf.Tensor:
 class MeanOfReplicated(keras.metrics.Mean):
     """The mean of a value that is the same on all replicas.
 
-    Keras' own mean adds up what the replicas have whenever it is read or saved, and every worker has to do so at once.
+    Keras' own mean adds up what the replicas have whenever it is read or saved, and waits for the other workers to do
+    the same.
     """
 
     def add_weight(self, name: str, **kwargs) -> tf.Variable:

@@ -115,8 +115,8 @@ def table_of_parts(
     """Make a table by scoring each part of the data on its own.
 
     Args:
-        name: of the table.
-        title: of the table.
+        name: the table's name, which the file of its chart gets.
+        title: shown above the table and its chart.
         columns: the names of the scores.
         parts: the records of each part, by its name.
         score: scores the records of a part.

@@ -77,7 +77,7 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """A page that shows the dev file and the predictions for it."""
+        """The page and the charts of the dev file and of the predictions for it."""
         return self.path / "report"
 
     @property
@@ -99,8 +99,8 @@ def find_run(args: argparse.Namespace, task: Path, config: TrainingConfig, sourc
         source: what the `encoder` of the config stands for.
 
     Raises:
-        UserError: the folder cannot be written, is of another format, or holds a run with another config (names the
-            keys) or with other files (names them).
+        UserError: the folder cannot be written, is of another format, or holds a run with another config or with other
+            files. The message names the keys or the files.
     """
     path = place_to_work(Path(args.output or f"runs/{task.name}/{Path(args.config).stem}"))
     folder = RunFolder(path)

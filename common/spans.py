@@ -93,7 +93,7 @@ def token_windows(
 ) -> Iterator[Window]:
     """Cut the tokens of a text into windows, one every `stride` tokens.
 
-    A window has at most `max_length` tokens with its prefix, the ids of `prefix` or else [CLS], and with [SEP].
+    A window starts with `prefix`, by default [CLS], and ends with [SEP]. With both it has at most `max_length` tokens.
     """
     prefix = [tokenizer.cls_id] if prefix is None else prefix
     for first, end in windows(len(encoding.ids), max_length - len(prefix) - 1, stride):
@@ -108,7 +108,7 @@ def token_windows(
 def token_span(span: Span, starts: list[int], ends: list[int], counts: Counter[str] | None = None) -> Span | None:
     """Find the first and last token that overlap the characters of a span. None if no token does.
 
-    `starts` and `ends` are the characters [start, end) of the tokens. `counts` counts spans that token boundaries cut.
+    `starts` and `ends` are the characters [start, end) of the tokens. `counts` counts spans not on token boundaries.
     """
     counts = Counter() if counts is None else counts
     first, last = bisect_right(ends, span[0]), bisect_left(starts, span[1]) - 1

@@ -164,7 +164,7 @@ class Training(keras.callbacks.Callback):
             save_weights(self.model, self.folder.weights)
 
     def end_epoch(self, scores: dict[str, float]) -> None:
-        """Record an epoch with its dev scores. A training that is resumed then starts with the next one."""
+        """Record an epoch with its dev scores. If the training is resumed, it starts with the next one."""
         progress = self.progress
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.history.append(
@@ -214,7 +214,7 @@ def remove_unfinished(folder: RunFolder) -> None:
 
 
 def flush_checkpoint(prefix: str) -> None:
-    """Flush a checkpoint to the disk before it is named as the last one, after which the one before is deleted."""
+    """Flush a new checkpoint to the disk. Then it is named as the last one, and the one before it is deleted."""
     for path in Path(prefix).parent.glob(f"{Path(prefix).name}.*"):
         flush(path)
 

@@ -141,7 +141,7 @@ class TrainingTests:
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_a_killed_run_goes_on_as_if_nothing_had_happened(self, trained, call, tmp_path, capfd):
         arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
-        # A run writes 40 checkpoints: one every 5 of 15 steps, and one after each epoch.
+        # A run writes 30 checkpoints: two within each epoch of 15 steps, and one after it.
         kill_training(self.task / "train.py", arguments, tmp_path / "run", checkpoints=20)
         call(self.train, *arguments)
         assert "resuming in epoch" in capfd.readouterr().out

@@ -31,11 +31,11 @@ from common.testing.wrong_files import (
     not_zips,
 )
 
-SIZES = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary": "vocab.txt"}
-CONFIG = {"train_file": "train.json", "dev_file": "dev.json", "encoder": SIZES}
+SIZES: dict[str, Any] = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary": "vocab.txt"}
+CONFIG: dict[str, Any] = {"train_file": "train.json", "dev_file": "dev.json", "encoder": SIZES}
 CONFIG_OF_LINES = CONFIG | {"schema_file": "schema.json"}  # of tasks whose files are JSON lines with a schema
 Case = tuple[dict[str, Any], str]  # changed files, and a part of the message
-PredictionCase = tuple[dict[str, Any], dict[str, str], str]  # also with changed options of predict.py in between
+PredictionCase = tuple[dict[str, Any], dict[str, str], str]  # changed files and options of predict.py, and the part
 
 
 def write_input(folder: Path, train: str, dev: str, schema: str | None = None) -> Path:
@@ -318,9 +318,8 @@ class WrongInputTests:
 
     def file_refused(self, reader: Reader, content: bytes, message: str, finished: Path, refused: Callable):
         write(finished, {reader.file: content})
-        error = refused(
-            reader.main, *reader.arguments, lines=2
-        )  # check_submission.py also warns of a file that is no zip
+        # Two lines, as check_submission.py also warns of a file that is no zip.
+        error = refused(reader.main, *reader.arguments, lines=2)
         assert error.startswith(f"{reader.file}{message}")
 
     @pytest.mark.parametrize("reader", list(READERS.values())[2:], ids=list(READERS)[2:])
@@ -354,7 +353,7 @@ class WrongInputTests:
 
 
 class WrongLinesTests(WrongInputTests):
-    """Tests of what a task refuses whose files are JSON lines with a schema."""
+    """Tests of what tasks refuse whose files are JSON lines with a schema."""
 
     config = CONFIG_OF_LINES
 
