@@ -15,7 +15,7 @@ from common.cli import UserError
 from common.files import read_jsonl, read_lines
 from common.tokenizer import Tokenizer
 
-KEPT_OUT = 20  # without a dev file, one family of so many is kept out of training for dev
+KEPT_OUT = 20  # without a dev file, one family in so many is kept out of training for dev
 
 
 class Row(NamedTuple):
@@ -141,7 +141,7 @@ def to_features(groups: Sequence[Group], tokens: dict[str, np.ndarray], rng: np.
     Args:
         groups: the groups of similar questions.
         tokens: the tokens of each question, as `tokenize` returns them. Questions without a token are left out.
-        rng: draws who is paired with whom.
+        rng: decides which questions are paired.
     """
     features: list[Features] = []
     for group in groups:
@@ -185,12 +185,15 @@ def pair_batch(features: list[Features], _rng: np.random.Generator | None, token
     The inputs, for [CLS] first [SEP] second [SEP], are
 
     - `token_ids` and `segment_ids`, int32 [pairs, 2, length],
-    - `positions`, int32 [pairs, 2, t]: where the next token is predicted, from the first [SEP] on.
+    - `positions`, int32 [pairs, 2, t]: where the next token is predicted, from the first [SEP] to the last token of
+      the second question.
 
     The targets are
 
-    - `tokens`, int32 [pairs, 2, t]: the token that comes next at each position. 0 fills up shorter questions.
+    - `tokens`, int32 [pairs, 2, t]: the token that comes next at each position,
     - `families`, int32 [pairs].
+
+    Shorter questions are filled up with 0.
     """
 
     def padded(arrays: list[np.ndarray]) -> np.ndarray:

@@ -124,9 +124,9 @@ def continuations(totals: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarra
 
 
 def allowed(scores: np.ndarray, tokenizer: Tokenizer, position: int) -> np.ndarray:
-    """Return a copy of the scores in which special tokens have minus infinity, so that none is chosen.
+    """Return a copy of the scores in which tokens that must not come next have minus infinity.
 
-    [SEP], which ends a question, has it only at the beginning.
+    These are the special tokens. [SEP], which ends a question, is one of them only at the beginning.
 
     Args:
         scores: float [rows, entries], of the next token.

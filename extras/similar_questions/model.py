@@ -56,7 +56,7 @@ def _vectors(hidden: tf.Tensor) -> tf.Tensor:
 
 
 def loss(targets: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]) -> list[Weighted | tf.Tensor]:
-    """Return the two losses whose means are added up: of each token, with weights, and of each pair."""
+    """Return two losses, whose means are added up: that of each token, with weights, and that of each pair."""
     return [
         token_crossentropy(targets["tokens"], outputs["scores"]),
         similarity_losses(targets["families"], outputs["vectors"]),
@@ -78,7 +78,7 @@ def similarity_losses(families: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
     related = tf.repeat(families, 2)
     left_out = (related[:, None] == related) & (own != other[:, None])
     scores = tf.where(left_out, MASKED, SCALE * tf.matmul(questions, questions, transpose_b=True))
-    # TensorFlow's cross-entropy would fail for a piece of a batch without pairs, because it has no classes.
+    # A piece of a batch may have no pairs. TensorFlow's cross-entropy would fail there, since there are no classes.
     losses = tf.reduce_logsumexp(scores, -1) - tf.gather(scores, other, batch_dims=1)
     return tf.reduce_mean(tf.reshape(losses, [pairs, 2]), -1)
 

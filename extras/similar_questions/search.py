@@ -28,8 +28,8 @@ from config import Config
 from embed import Embed, load_embed
 
 CHUNK = 8192  # questions in memory at a time
-LEARNT_FROM = 64  # an approximate index learns each of its lists from so many questions
-LISTS_VISITED = 32  # so many lists of an approximate index are searched for each question
+LEARNT_FROM = 64  # questions from which an approximate index learns, for each of its lists
+LISTS_VISITED = 32  # lists of an approximate index that are searched for each question
 
 
 def main() -> None:
@@ -102,7 +102,7 @@ def empty_index(size: int, total: int, approximate: bool, every: Callable[[int],
     learns the centres of these lists from some of the vectors.
 
     Args:
-        size: the numbers of a vector.
+        size: how many numbers a vector has.
         total: how many vectors there will be.
         approximate: whether to create an approximate index or an exact one.
         every: called with n, it returns every n-th vector, float32 [vectors, size].
@@ -195,8 +195,8 @@ def find(
     Args:
         asked: the questions.
         index: the vectors to search.
-        places: of the question of each vector the line in the input and the first byte in `questions`, [vectors, 2].
-        questions: the index's questions.txt.
+        places: int64 [vectors, 2], of each vector's question: the line in the input, and the first byte in the file.
+        questions: this file, questions.txt of the index.
         embed: turns questions into vectors.
         k: how many similar questions to find for each.
     """
