@@ -18,8 +18,8 @@ Losses: TypeAlias = tf.Tensor | Weighted | list[tf.Tensor | Weighted]
 class Loss(Protocol):
     """Compares a batch's targets with the model's outputs. Both are nested as the batches and the model nest them.
 
-    It returns a loss for each row, float32 [batch], of which the mean is taken. Or it returns losses with weights, of
-    which the weighted mean is taken, or a list of either, whose means are added up.
+    It returns a loss for each row, float32 [batch], and the model takes their mean. It may also return losses with
+    weights, for a weighted mean, or a list of either, whose means are added up.
     """
 
     def __call__(self, targets: Any, outputs: Any, /) -> Losses: ...

@@ -22,7 +22,7 @@ TINY = 1e-37  # the smallest normal float32, rounded up, so that its log is fini
 
 
 class Weighted(NamedTuple):
-    """Losses of which `common.loss_model.mean_loss` takes the weighted mean."""
+    """Losses with weights. `common.loss_model.mean_loss` takes their weighted mean."""
 
     losses: tf.Tensor
     weights: tf.Tensor  # of the same shape
@@ -49,7 +49,7 @@ def sparse_multilabel_crossentropy(positives: tf.Tensor, scores: tf.Tensor) -> t
     `positives` are int [batch, p], padded with -1. Duplicates count once.
 
     The usual sparse formula subtracts the positives from the log-sum-exp of all scores. In confident models the two
-    cancel (a positive score of 20 gives 4.99 in place of 2.42). Here the positives are taken out before the sum.
+    cancel (a positive score of 20 gives 4.99 instead of 2.42). Here the positives are taken out before the sum.
     """
     scores = tf.cast(scores, tf.float32)
     positives = tf.sort(tf.cast(positives, tf.int32), axis=-1)
