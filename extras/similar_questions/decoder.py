@@ -41,7 +41,7 @@ class Decoder:
         self.step = tf.function(self._step, [tf.TensorSpec([None], tf.int32), state])
 
     def _start(self, token_ids: tf.Tensor) -> tuple[tf.Tensor, State]:
-        """Read the first questions, int32 [rows, L] with [CLS] and [SEP]; return scores [rows, entries] and state."""
+        """Read the first questions, int32 [rows, L] with [CLS] and [SEP]. Returns scores [rows, entries] and state."""
         rows, length = tf.shape(token_ids)[0], tf.shape(token_ids)[1]
         valid = token_ids != 0
         positions = tf.broadcast_to(tf.range(length), [rows, length])
@@ -50,7 +50,7 @@ class Decoder:
         return self._scores(tf.gather(hidden, last[:, None], batch_dims=1)), State(keys, values, positions, valid)
 
     def _step(self, tokens: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
-        """Read the next token of each row, int32 [rows]; return scores [rows, entries] and state."""
+        """Read the next token of each row, int32 [rows]. Returns scores [rows, entries] and state."""
         position = tf.reduce_sum(tf.cast(state.valid, tf.int32), 1, keepdims=True)
         positions = tf.concat([state.positions, position], 1)
         valid = tf.pad(state.valid, [[0, 0], [0, 1]], constant_values=True)

@@ -1,4 +1,4 @@
-"""Scores: how well vectors find similar questions and tell them from others; how new and varied generated ones are."""
+"""Scores how well vectors find similar questions and tell them from others, and how new generated questions are."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,8 +21,8 @@ def retrieval(vectors: Vectors, similar: dict[int, set[int]]) -> dict[str, float
     questions are ranked by their cosine. If cosines are equal, the similar question comes last.
 
     Returns:
-        `questions`: how many have similar ones; `mrr`: the mean of 1 / the place of the first similar question;
-        `recall@k`: the share of the questions with a similar one in the first k places.
+        `questions`, how many have similar ones, `mrr`, the mean of 1 / the place of the first similar question, and
+        `recall@k`, the share of the questions with a similar one in the first k places.
     """
     asked = sorted(similar)
     found: list[int] = []
@@ -110,8 +110,8 @@ def score_groups(groups: Sequence[Group], questions: list[str], vectors: Vectors
 def novelty(generated: Iterable[tuple[str, Sequence[str]]], known: set[str]) -> dict[str, float]:
     """Score how new and varied the texts are that were generated for each question.
 
-    Returns the number of `questions` and of `generated` texts; `novel`, the share of the texts that are not among the
-    `known` questions; and `distinct_2` and `distinct_3`, how many of the pairs and triples of characters are different,
+    Returns the number of `questions` and of `generated` texts. `novel` is the share of the texts that are not among the
+    `known` questions. `distinct_2` and `distinct_3` say how many of the pairs and triples of characters are different,
     as a share of all (distinct-n, arXiv 1510.03055).
     """
     asked = 0

@@ -2,9 +2,9 @@
 
     python extras/unsupervised_parsing/evaluate.py --gold FILE --predictions FILE [--baselines] [--train TEXT]
 
-Gold words are a sentence per line with spaces between words; predictions are what segment.py writes. Gold trees are a
-treebank, whose name ends in .conllu; predictions are what parse.py --spans given --json writes. The scores are one JSON
-object on standard output.
+For words, gold has a sentence per line with spaces between words, and predictions are what segment.py writes.
+For trees, gold is a treebank, whose name ends in .conllu, and predictions are what parse.py --spans given --json
+writes. The scores are one JSON object on standard output.
 """
 
 import argparse

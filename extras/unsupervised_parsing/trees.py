@@ -8,7 +8,7 @@ import numpy as np
 
 Bracket = tuple[int, int]  # the spans [start, end), at least two
 Index = int | np.ndarray
-Tree = tuple[list[Bracket], list[int]]  # brackets, outer ones first; heads, which count from 1, and 0 is the root
+Tree = tuple[list[Bracket], list[int]]  # brackets, outer ones first, and heads, which count from 1 (0 is the root)
 
 
 def tree_of(matrix: np.ndarray, parts: list[int]) -> Tree:

@@ -38,7 +38,7 @@ def make_config():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, make_config, call):
-    """Train and return the run folder; the config, tiny.json, and its groups are next to it."""
+    """Train and return the run folder, which is next to its config, tiny.json, and its groups."""
     from train import main
 
     folder = tmp_path_factory.mktemp("trained")

@@ -24,7 +24,7 @@ PAIRS = "何\t何何\t1\n"
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write everything that a training needs, without a mistake; also a run with empty weights, and its index."""
+    """Write everything that a training needs, without a mistake, and also a run with empty weights and its index."""
     folder = tmp_path / "input"
     folder.mkdir()
     write(folder, {
