@@ -2,7 +2,7 @@
 # .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.12 python3.11 python3.13
 
-.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining demo-similar demo-parsing encoder test lint bench bench-torch lock clean
+.PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining demo-similar demo-parsing encoder test test-slow test-all lint scores bench bench-torch lock clean
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -82,20 +82,36 @@ define RUN_DEMO
 	    report $(DEMO_RUN)/report/report.html predictions $(DEMO_RUN)/dev.json submission $(DEMO_RUN)/submission.zip
 endef
 
-test: install  ## all tests, one pytest run per folder (tasks have files of the same names)
-	@failed=; for folder in $(wildcard tests */tests extras/*/tests examples/*/tests); do \
-	    echo "== $$folder"; .venv/bin/python -m pytest -q $$folder || failed="$$failed $$folder"; \
-	done; \
-	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+# Folders have files of the same names, so each has a pytest run of its own. Two of them run at a time: a test has one thread.
+TESTED = $(wildcard tests */tests extras/*/tests examples/*/tests)
+test: install  ## the quick tests
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 $(TESTED:%=pytest-in-%)
 
-# Folders have files of the same names, so each has a mypy run of its own, as it has a pytest run.
+test-slow: install  ## the slow ones: kills, several workers, whole demo trainings
+	@$(MAKE) --no-print-directory --keep-going $(TESTED:%=pytest-in-%) SELECTED=slow
+
+test-all: test test-slow  ## all tests
+
+SELECTED = not slow
+pytest-in-%:
+	@mkdir -p runs/tests
+	@echo "$* ..."; log="runs/tests/$(subst /,-,$*).txt"; \
+	    .venv/bin/python -m pytest -q -m '$(SELECTED)' $* >"$$log" 2>&1; code=$$?; \
+	    echo "== $*"; cat "$$log"; test $$code = 0 -o $$code = 5    # 5: none is selected
+
+# As with pytest, each folder has a mypy run of its own.
 TYPED = $(patsubst %/,%,$(dir $(wildcard */train.py extras/*/evaluate.py examples/*/train.py))) \
-    data/demo_sets benchmarks benchmarks/experiments benchmarks/tools tests tests/stress
+    data docs
 lint: install  ## ruff, its format, and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy -p common
 	@for folder in $(TYPED); do echo "== $$folder"; .venv/bin/mypy $$folder || exit 1; done
+	MYPYPATH=benchmarks .venv/bin/mypy --explicit-package-bases benchmarks
+	MYPYPATH=benchmarks/tools:docs .venv/bin/mypy tests
+
+scores: install  ## train what the READMEs' tables of scores show, on the official data (hours), and write the tables anew
+	.venv/bin/python docs/scores.py --train
 
 bench: install  ## each figure of the README, one script after the other (on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
@@ -109,5 +125,5 @@ lock:  ## write requirements.txt anew from pyproject.toml, keeping its pins (nee
 	    --custom-compile-command 'make lock' --output-file requirements.txt
 
 clean:  ## remove .venv and caches; runs/ stays
-	rm -rf .venv *.egg-info .hypothesis .pytest_cache .ruff_cache
+	rm -rf .venv *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,15 +1,16 @@
-"""The CRF of `common/crf.py` against bert4keras' ConditionalRandomField: loss with gradients, and decoding.
+"""Compares the CRF of `common/crf.py` with bert4keras' ConditionalRandomField: loss with gradients, and decoding.
 
 python benchmarks/crf.py
 
-As many labels as the event extraction baseline of 2020 has on DuEE 1.0: BIO over 217 (type, role), so 435. Emissions
-are random. Decoding is compared with Viterbi over the broadcast [batch, n, n] in NumPy on emissions as of a trained
-model, which prefers one label of each token by 8; the paths are the same. On random emissions, where all labels stay
-possible, ours alone is timed.
+There are as many labels as the event extraction baseline of 2020 has on DuEE 1.0: BIO over 217 pairs of type and role,
+so 435. Emissions are random. Decoding is compared with a Viterbi in NumPy that takes the maximum over the broadcast
+[batch, n, n]. Its emissions are like those of a trained model, which prefers one label of each token by 8, and both
+find the same paths. On random emissions, where all labels stay possible, only ours is timed.
 """
 
 import argparse
 import statistics
+from collections.abc import Callable
 
 import numpy as np
 from tools.harness import in_turns, make_parser, median_ratio, report
@@ -34,14 +35,14 @@ def main() -> None:
     layer.build((None, None, args.labels))
 
     @tf.function
-    def ours():
+    def ours() -> tuple[tf.Tensor, ...]:
         return gradients(lambda x: crf_loss(tags, x, layer.trans, mask))
 
     @tf.function
-    def bert4keras():
+    def bert4keras() -> tuple[tf.Tensor, ...]:
         return gradients(lambda x: layer.sparse_loss(tags, x))
 
-    def gradients(loss):
+    def gradients(loss: Callable[[tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, ...]:
         x = tf.constant(emissions)
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -76,7 +77,10 @@ def say(args: argparse.Namespace, seconds: dict[str, list[float]], difference: f
 
 
 def broadcast_viterbi(emissions: np.ndarray, transitions: np.ndarray) -> np.ndarray:
-    """Best paths int [batch, length], by the maximum over [batch, n, n] at every step."""
+    """Return the best paths, int [batch, length], by the maximum over [batch, n, n] at every step.
+
+    `emissions` are [batch, length, n], `transitions` [n, n].
+    """
     scores, pointers = emissions[:, 0], []
     for t in range(1, emissions.shape[1]):
         through = scores[:, :, None] + transitions
@@ -92,7 +96,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, rounds=3)
     parser.add_argument("--batch", type=int, default=16, metavar="N", help="sentences")
     parser.add_argument("--length", type=int, default=128, metavar="N", help="tokens of a sentence")
-    parser.add_argument("--labels", type=int, default=435, metavar="N")
+    parser.add_argument("--labels", type=int, default=435, metavar="N", help="labels")
     return parser.parse_args()
 
 

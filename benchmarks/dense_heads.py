@@ -1,11 +1,11 @@
-"""A training step of relation extraction, base-size encoder and real batches: the factored pair heads against the
-same model with the dense GlobalPointer of bert4keras.
+"""Compares a training step of relation extraction with factored heads and with bert4keras' dense GlobalPointer.
 
 python benchmarks/dense_heads.py
 
-Both have the encoder of `base.json` (with fresh weights), three heads for the same labels, AdamW and clipping, and
-train on the same batches of DuIE, in turns. The dense side is how bert4keras' own example of relation extraction is
-built: a GlobalPointer of 64 entries a label and its sparse multi-label cross-entropy, in float32, as it has to be.
+Both models have the encoder of `base.json` with fresh weights, three heads for the same labels, AdamW and clipping.
+They train in turns on the same real batches of DuIE. The dense one is built like bert4keras' own example of relation
+extraction: a GlobalPointer with 64 entries per label and its sparse multi-label cross-entropy, in float32, which they
+need.
 """
 
 import argparse
@@ -34,29 +34,30 @@ import tf_keras as keras
 from bert4keras.backend import sparse_multilabel_categorical_crossentropy
 from bert4keras.layers import GlobalPointer
 
-import pair
-from dataset import to_example, to_features
-from records import Labels, read_schema
+# mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
+import pair  # type: ignore[import-not-found]
+from dataset import Features, to_example, to_features  # type: ignore[import-not-found]
+from records import Labels, read_schema  # type: ignore[import-not-found]
 
 
 def main() -> None:
     args = parse_arguments()
     data = duie_or_demo()
     labels = Labels(read_schema(data.schema))
-    source = resolve_encoder(EncoderSizes(hidden_size=768, layers=1, heads=12))  # for its tokenizer
+    source = resolve_encoder(EncoderSizes(hidden_size=768, layers=1, heads=12))  # only its tokenizer is used
     examples = [to_example(record, Counter()) for _, record in read_jsonl(data.train)]
     features = list(to_features(examples, source.tokenizer, labels, 256, 128, Counter()))
     order = bucketed_batches([len(feature.token_ids) for feature in features], 16, 0, epoch=0)
     precision = set_precision("auto")
     architecture = ARCHITECTURE | {"num_hidden_layers": args.layers}
     encoders = [build_encoder(architecture, 0) for _ in range(2)]
-    set_precision("float32")  # of the heads: bert4keras makes layers of them at each call
+    set_precision("float32")  # for the heads: bert4keras makes layers for them at each call
     models = {"factored": pair.build(encoders[0], labels, 0), "dense": dense_model(encoders[1], labels)}
     for model, loss in zip(models.values(), (pair.loss, dense_loss), strict=True):
         model.compile(make_optimizer(OptimizerConfig(), 2e-5, 10_000), loss)
     collate = {"factored": partial(pair.batch, labels=labels), "dense": partial(dense_batch, labels=labels)}
 
-    def steps(side: str, _round: int) -> None:  # of the same batches: the first shapes of any side are slow
+    def steps(side: str, _round: int) -> None:  # each round takes the same batches, as new shapes are slow
         models[side].fit(Batches(features, order[: args.steps], collate[side], (0, 0)))
 
     seconds = in_turns({side: partial(steps, side) for side in models}, args.rounds)
@@ -72,6 +73,7 @@ def main() -> None:
 
 
 def dense_model(encoder: keras.Model, labels: Labels) -> LossModel:
+    """Return a model with the heads of `pair.build`, which return all scores, [batch, labels, length, length]."""
     token_ids, hidden, mask = hidden_states(encoder)
     hidden = tf.cast(hidden, tf.float32)
     heads = {"spans": (2, True), "starts": (len(labels), False), "ends": (len(labels), False)}
@@ -81,7 +83,8 @@ def dense_model(encoder: keras.Model, labels: Labels) -> LossModel:
     return LossModel({"token_ids": token_ids}, outputs)
 
 
-def dense_loss(positives: dict, outputs: dict) -> tf.Tensor:
+def dense_loss(positives: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Return the mean loss of the heads for each row, [batch]."""
     losses = []
     for name, scores in outputs.items():
         flat = tf.reshape(scores, [tf.shape(scores)[0], scores.shape[1], -1])
@@ -90,14 +93,18 @@ def dense_loss(positives: dict, outputs: dict) -> tf.Tensor:
     return tf.add_n(losses) / len(losses)
 
 
-def dense_batch(features: list, rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """As `pair.batch`, the positives as bert4keras' loss takes them: int32 [batch, labels, p] of i * length + j,
-    padded with 0.
+def dense_batch(
+    features: list[Features], rng: np.random.Generator, labels: Labels
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the inputs and targets of a batch, as `pair.batch` does.
+
+    The positives of a head are as bert4keras' loss takes them, int32 [batch, labels, p]: i * length + j, padded with 0.
     """
     inputs, positives = pair.batch(features, rng, labels)
     length, flat = inputs["token_ids"].shape[1], {}
     for name, triples in positives.items():
-        cells = [[[] for _ in range(2 if name == "spans" else len(labels))] for _ in triples]
+        n_labels = 2 if name == "spans" else len(labels)
+        cells: list[list[list[int]]] = [[[] for _ in range(n_labels)] for _ in triples]
         for row, triple in enumerate(triples):
             for label, i, j in triple[triple[:, 0] >= 0]:
                 cells[row][label].append(i * length + j)
@@ -108,8 +115,8 @@ def dense_batch(features: list, rng: np.random.Generator, labels: Labels) -> tup
 
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, rounds=3)
-    parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
-    parser.add_argument("--steps", type=int, default=10, metavar="N", help="of a side in one round")
+    parser.add_argument("--layers", type=int, default=12, metavar="N", help="layers of the encoder")
+    parser.add_argument("--steps", type=int, default=10, metavar="N", help="steps of each side in a round")
     return parser.parse_args()
 
 

@@ -1,12 +1,13 @@
-"""A training step of a fresh base-size BERT against PyTorch + transformers under bfloat16 autocast, and where ours
-spends its time.
+"""Compares a training step of a fresh base-size BERT with one of PyTorch + transformers under bfloat16 autocast.
 
 python benchmarks/encoder_step.py [--torch-python PATH]
 
-Both do the same: forward pass with dropout, a loss on the hidden states that costs nothing, backward pass, gradients
-clipped by their norm, AdamW (PyTorch's fused one). Ours computes in the precision that `"precision": "auto"` takes
-here. The shares are those of another run of ours whose operations run one after the other, as TensorFlow's profiler
-times them. The bound is what the encoder's matrix products alone would take at the peak of matrix_peak.py.
+Both do the same: a forward pass with dropout, a loss on the hidden states that costs nothing, a backward pass,
+gradients clipped by their norm, and AdamW (the fused one of PyTorch). Ours computes in the precision that
+`"precision": "auto"` takes here.
+
+The shares say where our step spends its time. TensorFlow's profiler measures them in another run, whose operations run
+one after the other. The bound is the time of the encoder's matrix products alone at the peak of matrix_peak.py.
 """
 
 import argparse
@@ -14,13 +15,16 @@ import os
 import statistics
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matrix_peak import matrix_peak
 from tools.harness import (
     TORCH_PYTHON,
+    Case,
     ask,
     encoder_model,
     in_turns,
@@ -35,7 +39,7 @@ from tools.harness import (
 from common.cli import run_command
 
 TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_step.py"
-ARCHITECTURE = {
+ARCHITECTURE: dict[str, Any] = {
     "model": "bert", "vocab_size": 21128, "hidden_size": 768, "embedding_size": 768, "num_hidden_layers": 12,
     "num_attention_heads": 12, "intermediate_size": 3072, "hidden_act": "gelu_erf", "max_position": 512,
     "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
@@ -57,7 +61,8 @@ def main() -> None:
     args = parse_arguments()
     architecture = ARCHITECTURE | {"num_hidden_layers": args.layers}
     ours = make_step(architecture, args.rows, args.length)
-    cases, version = {"ours": lambda _: ours()}, None
+    cases: dict[str, Case] = {"ours": lambda _: ours()}
+    version = None
     with torch_process(args.torch_python, TORCH_WORKER) as torch:
         if torch:
             version = torch(architecture=architecture, rows=args.rows, length=args.length)
@@ -87,28 +92,35 @@ def main() -> None:
     )
 
 
-def make_step(architecture: dict, rows: int, length: int):
-    """A function that does a step and returns its loss."""
+def make_step(architecture: dict[str, Any], rows: int, length: int) -> Callable[[], float]:
+    """Return a function that takes a step on a batch of `rows` times `length` tokens and returns its loss."""
     model = encoder_model(architecture)
     token_ids = np.random.default_rng(0).integers(1, 8000, (rows, length)).astype(np.int32)
     return lambda: float(model.train_on_batch([token_ids, np.zeros_like(token_ids)], np.zeros(rows)))
 
 
-def profile(connection: Connection, architecture: dict, rows: int, length: int) -> None:
-    """The worker: answers with the share of each kind of operation in the time of a step."""
+def profile(connection: Connection, architecture: dict[str, Any], rows: int, length: int) -> None:
+    """Answer each message with the share of each kind of operation in the time of a step, in a worker.
+
+    Args:
+        connection: to the process that asks
+        architecture: sizes of the encoder
+        rows: sequences of a step
+        length: tokens of a sequence
+    """
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     step = make_step(architecture, rows, length)
     for _ in messages(connection):
-        for _ in range(3):  # to warm up
+        for _ in range(3):  # warms up
             step()
         with tempfile.TemporaryDirectory() as folder:
             with tf.profiler.experimental.Profile(folder):
                 for _ in range(3):
                     step()
             space = xplane_pb2.XSpace.FromString(next(Path(folder).rglob("*.xplane.pb")).read_bytes())
-        taken = Counter()
+        taken: Counter[str] = Counter()
         for plane in space.planes:
             for line in plane.lines:
                 for event in line.events:
@@ -125,8 +137,10 @@ def kind_of(operation: str) -> str:
 
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__)
-    parser.add_argument("--torch-python", type=Path, default=TORCH_PYTHON, metavar="PATH")
-    parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
+    parser.add_argument(
+        "--torch-python", type=Path, default=TORCH_PYTHON, metavar="PATH", help="Python that has PyTorch"
+    )
+    parser.add_argument("--layers", type=int, default=12, metavar="N", help="layers of the encoder")
     parser.add_argument("--rows", type=int, default=8, metavar="N", help="sequences of a step")
     parser.add_argument("--length", type=int, default=128, metavar="N", help="tokens of a sequence")
     return parser.parse_args()

@@ -1,27 +1,32 @@
-"""Time and memory of the multi-label loss over all pairs of tokens, forward and backward, by labels.
+"""Measures time and memory of the multi-label loss over all pairs of tokens, forward and backward, by labels.
 
 python benchmarks/factored_loss.py
 
 factored    common.losses.factored_multilabel_crossentropy, from the factors
 dense       scores of all pairs [batch, labels, length, length], then common.losses.multilabel_crossentropy
-bert4keras  the same scores, then bert4keras' sparse_multilabel_categorical_crossentropy, as its examples
-            with EfficientGlobalPointer do
+bert4keras  the same scores, then bert4keras' sparse_multilabel_categorical_crossentropy, as in its examples
+            with EfficientGlobalPointer
 
-Each case is a process of its own. Memory is the rise of its peak (ru_maxrss) over the peak after the same
+Each case runs in a process of its own. Its memory is the rise of the peak (ru_maxrss) over the peak after the same
 graph has run on a tiny batch, so TensorFlow itself and the tracing are not in it.
 """
 
 import argparse
 import statistics
+from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tools.harness import ask, in_turns, make_parser, median_ratio, messages, peak_memory, report, workers
+from tools.harness import ask, asking, in_turns, make_parser, median_ratio, messages, peak_memory, report, workers
 
 from common.cli import run_command
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 FORMS = ("factored", "dense", "bert4keras")
-POSITIVES = 4  # of a sentence; DuIE has 2
+POSITIVES = 4  # in a sentence; DuIE has 2
 
 
 def main() -> None:
@@ -32,9 +37,8 @@ def main() -> None:
             values = {form: connection.recv() for form, connection in connections.items()}  # ready
             if not np.allclose(list(values.values()), values["factored"], rtol=1e-4):
                 raise AssertionError(f"the forms differ: {values}")
-            steps = {form: lambda _, to=connection: ask(to, "step") for form, connection in connections.items()}
-            seconds = in_turns(steps, args.rounds)
-            row = {"labels": labels}
+            seconds = in_turns({form: asking(to, "step") for form, to in connections.items()}, args.rounds)
+            row: dict[str, Any] = {"labels": labels}
             row |= {f"{form} ms": 1000 * statistics.median(seconds[form]) for form in FORMS}
             row |= {f"{form} times": median_ratio(seconds[form], seconds["factored"]) for form in FORMS[1:]}
             rows.append(row | {f"{form} MB": ask(connection, "peak") for form, connection in connections.items()})
@@ -42,7 +46,15 @@ def main() -> None:
 
 
 def serve(connection: Connection, form: str, batch: int, labels: int, length: int) -> None:
-    """The worker: sends the loss, then answers "step" and "peak" until the other side closes."""
+    """Send the loss once, then answer "step" with the loss and "peak" with the memory in MB, in a worker.
+
+    Args:
+        connection: to the process that asks
+        form: one of FORMS
+        batch: sentences
+        labels: number of labels
+        length: tokens of a sentence
+    """
     step = make_step(form)
     step(*make_inputs(1, labels, 8))
     inputs = make_inputs(batch, labels, length)
@@ -56,8 +68,9 @@ def serve(connection: Connection, form: str, batch: int, labels: int, length: in
 
 
 def make_inputs(batch: int, labels: int, length: int) -> list[np.ndarray]:
-    """Positives [batch, p, 3] of (label, i, j), distinct, none in cell (0, 0), which bert4keras' loss reads
-    as padding; and the factors.
+    """Return positives [batch, p, 3] of (label, i, j), and the three factors.
+
+    The positives are distinct. None is in the cell (0, 0), which bert4keras' loss reads as padding.
     """
     rng = np.random.default_rng(0)
     cells = np.stack([rng.choice(labels * (length - 1) ** 2, POSITIVES, replace=False) for _ in range(batch)])
@@ -67,15 +80,18 @@ def make_inputs(batch: int, labels: int, length: int) -> list[np.ndarray]:
     return [positives, *(rng.normal(size=shape).astype(np.float32) for shape in shapes)]
 
 
-def make_step(form: str):
-    """positives, factors -> mean loss and its gradients by the factors, in one graph for all shapes."""
+def make_step(form: str) -> "Callable[..., tuple[tf.Tensor, tuple[tf.Tensor, ...]]]":
+    """Return a function of positives and factors that gives the mean loss and its gradients for the factors.
+
+    It is one graph for all shapes.
+    """
     import tensorflow as tf
 
     loss = {"factored": factored, "dense": dense, "bert4keras": bert4keras}[form]
     factor = tf.TensorSpec([None, None, None], tf.float32)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.int32), factor, factor, factor])
-    def step(positives, *factors):
+    def step(positives: tf.Tensor, *factors: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         with tf.GradientTape() as tape:
             tape.watch(factors)
             value = tf.reduce_mean(loss(positives, *factors))
@@ -84,13 +100,13 @@ def make_step(form: str):
     return step
 
 
-def factored(positives, *factors):
+def factored(positives: "tf.Tensor", *factors: "tf.Tensor") -> "tf.Tensor":
     from common.losses import factored_multilabel_crossentropy
 
     return factored_multilabel_crossentropy(positives, *factors)
 
 
-def dense(positives, *factors):
+def dense(positives: "tf.Tensor", *factors: "tf.Tensor") -> "tf.Tensor":
     import tensorflow as tf
 
     from common.losses import multilabel_crossentropy
@@ -102,7 +118,7 @@ def dense(positives, *factors):
     return multilabel_crossentropy(targets, scores)
 
 
-def bert4keras(positives, *factors):
+def bert4keras(positives: "tf.Tensor", *factors: "tf.Tensor") -> "tf.Tensor":
     import tensorflow as tf
     from bert4keras.backend import sparse_multilabel_categorical_crossentropy
 
@@ -112,16 +128,16 @@ def bert4keras(positives, *factors):
     return sparse_multilabel_categorical_crossentropy(targets, scores, mask_zero=True)
 
 
-def all_scores(scores, row_bias, column_bias):
-    """The scores of all pairs, [batch, labels, length * length]."""
+def all_scores(scores: "tf.Tensor", row_bias: "tf.Tensor", column_bias: "tf.Tensor") -> "tf.Tensor":
+    """Return the scores of all pairs, [batch, labels, length * length]."""
     import tensorflow as tf
 
     pairs = scores[:, None] + row_bias[..., None] + column_bias[:, :, None]
     return tf.reshape(pairs, [tf.shape(pairs)[0], tf.shape(pairs)[1], -1])
 
 
-def labels_and_cells(positives, length):
-    """(label, i, j) -> label, i * length + j."""
+def labels_and_cells(positives: "tf.Tensor", length: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
+    """Return the labels of positives (label, i, j), and their cells i * length + j."""
     return positives[..., 0], positives[..., 1] * length + positives[..., 2]
 
 
@@ -129,7 +145,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, rounds=3)
     parser.add_argument("--batch", type=int, default=16, metavar="N", help="sentences")
     parser.add_argument("--length", type=int, default=128, metavar="N", help="tokens of a sentence")
-    parser.add_argument("--labels", type=int, nargs="+", default=[56, 112, 224, 448], metavar="N")
+    parser.add_argument("--labels", type=int, nargs="+", default=[56, 112, 224, 448], metavar="N", help="labels")
     return parser.parse_args()
 
 

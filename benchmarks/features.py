@@ -1,9 +1,9 @@
-"""Examples per second from the official lines to features, and where the time goes.
+"""Measures examples per second from the official lines to features, and where the time goes.
 
 python benchmarks/features.py
 
-The first round reads everything for the first time in its process (the caches of characters and words are
-cold); of the others the median. DuIE 2.0 train where it is, else that of the demo set.
+In the first round everything is new to the process, so the caches of characters and words are cold. The other rounds
+are given by their median. The data is DuIE 2.0 train if it is there, else that of the demo set.
 """
 
 import statistics
@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tools.harness import ROOT, duie_or_demo, make_parser, report
 
@@ -20,8 +21,9 @@ from common.tokenizer import Encoding, Tokenizer
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
-from dataset import to_example, to_features
-from records import Labels, read_records, read_schema
+# mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
+from dataset import to_example, to_features  # type: ignore[import-not-found]
+from records import Labels, read_records, read_schema  # type: ignore[import-not-found]
 
 FIRST, LATER = "first us/example", "later us/example"
 
@@ -36,7 +38,7 @@ def main() -> None:
         examples, seconds = one_reading(data.train, tokenizer, labels)
         rounds.append(seconds)
     first, *others = rounds
-    rows = []
+    rows: list[dict[str, Any]] = []
     for stage in first:
         later = statistics.median(seconds[stage] for seconds in others)
         rows.append({"stage": stage, FIRST: 1e6 * first[stage] / examples, LATER: 1e6 * later / examples})
@@ -53,8 +55,9 @@ def main() -> None:
 
 
 def one_reading(path: Path, tokenizer: "TimedTokenizer", labels: Labels) -> tuple[int, dict[str, float]]:
-    """Number of examples, and seconds by stage. `to_features` calls the tokenizer, whose time is a stage
-    of its own.
+    """Read a file once, and return the number of examples and the seconds of each stage.
+
+    `to_features` calls the tokenizer, whose time is a stage of its own.
     """
     start = time.perf_counter()
     records = list(read_records(path, schema=labels.schema))
@@ -72,7 +75,7 @@ def one_reading(path: Path, tokenizer: "TimedTokenizer", labels: Labels) -> tupl
 
 
 class TimedTokenizer(Tokenizer):
-    """A tokenizer that knows how long it took."""
+    """A tokenizer that measures its time."""
 
     seconds = 0.0
 

@@ -1,13 +1,14 @@
-"""The largest speed of a matrix product that this machine shows: what the other figures are a share of.
+"""Measures the fastest matrix product of this machine. The shares in other benchmarks are shares of its speed.
 
 python benchmarks/matrix_peak.py
 
-Square products of a few sizes in TensorFlow and in OpenVINO, in float32 and, where the CPU multiplies it in
-hardware, in bfloat16.
+The matrices are square, of a few sizes. They are multiplied in TensorFlow and in OpenVINO, in float32 and, if the CPU
+multiplies bfloat16 in hardware, in bfloat16.
 """
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from tools.harness import make_parser, report
@@ -24,7 +25,7 @@ def main() -> None:
 
 
 def matrix_peak(rounds: int = 5) -> dict[str, float]:
-    """FLOP/s by data type, the largest over engines and sizes."""
+    """Return the highest FLOP/s of any engine and size, by data type."""
     peaks: dict[str, float] = {}
     for row in measure(rounds):
         peak = 1e9 * max(row["tensorflow GFLOP/s"], row["openvino GFLOP/s"])
@@ -32,12 +33,12 @@ def matrix_peak(rounds: int = 5) -> dict[str, float]:
     return peaks
 
 
-def measure(rounds: int) -> list[dict]:
-    """The fastest of the rounds for each type and size."""
+def measure(rounds: int) -> list[dict[str, Any]]:
+    """Return a row for each data type and size, with the speed of the fastest round."""
     rows = []
     for dtype in ["float32", "bfloat16"] if cpu_has_bfloat16() else ["float32"]:
         for size in SIZES:
-            row = {"dtype": dtype, "size": size}
+            row: dict[str, Any] = {"dtype": dtype, "size": size}
             for name, make in (("tensorflow", tensorflow_product), ("openvino", openvino_product)):
                 row[f"{name} GFLOP/s"] = 2e-9 * size**3 / fastest(make(size, dtype), rounds)
             rows.append(row)
@@ -45,7 +46,7 @@ def measure(rounds: int) -> list[dict]:
 
 
 def fastest(product: Callable[[], object], rounds: int) -> float:
-    """Seconds."""
+    """Return the seconds of the fastest round."""
     product()  # warms up
     seconds = []
     for _ in range(rounds):
@@ -63,7 +64,7 @@ def tensorflow_product(size: int, dtype: str) -> Callable[[], object]:
 
 
 def openvino_product(size: int, dtype: str) -> Callable[[], object]:
-    """The right factor is a constant, like the kernels of an encoder."""
+    """Return a product in OpenVINO. Its right factor is a constant, like the kernels of an encoder."""
     import openvino
     from openvino import opset15 as opset
 

@@ -1,37 +1,44 @@
-"""Sentences per second of perturbed masking, the copies of many sentences in batches against one sentence at a time.
+"""Measures sentences per second of perturbed masking, with many sentences in a batch and one at a time.
 
 python benchmarks/perturbed_masking.py
 
-segment, parse          what segment.py and parse.py do: copies of all sentences by length, in OpenVINO where
-                        bfloat16 is fast, else in TensorFlow
+segment, parse          what segment.py and parse.py do: the copies of all sentences are batched by length, and run in
+                        OpenVINO if bfloat16 is fast, else in TensorFlow
 ..., one sentence       the way of the published scripts: one Keras `predict` for the copies of each sentence, in
-                        batches of 64, all hidden states leave the engine
+                        batches of 64, and all hidden states leave the engine
 
-All with the bundled encoder. Segmentation takes the texts of DuIE's test1 and masks neighbours; parsing takes the
-shortest quarter of them, words by jieba, and masks all pairs. Every round takes other sentences, both sides the same.
-Ratios are the median of the rounds.
+All of them have the bundled encoder. Segmentation takes the texts of DuIE's test1 and masks neighbours. Parsing takes
+the shortest quarter of them, cut into words by jieba, and masks all pairs. Every round takes other sentences, the same
+for both sides. Ratios are medians over the rounds.
 """
 
 import argparse
 import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tools.harness import ROOT, duie_or_demo, in_turns, make_parser, median_ratio, report
+from tools.harness import ROOT, Case, duie_or_demo, in_turns, make_parser, median_ratio, report
 
 from common.cli import run_command
 from common.encoder import build_encoder, load_pretrained, resolve_encoder
 from common.files import read_jsonl
 from common.inference import select_engine
-from common.tokenizer import load_jieba
+from common.tokenizer import Tokenizer, load_jieba
+
+if TYPE_CHECKING:
+    import tf_keras as keras
 
 sys.path.insert(0, str(ROOT / "extras" / "unsupervised_parsing"))
 
-from joining import score_neighbours
-from model import build_model, states
-from parse import parse
-from perturb import all_pairs, masked, neighbours
-from sentences import MAX_LENGTH, cut_long, to_sentence, tokens
+# mypy cannot find the modules of extras, as several folders have modules of the same names.
+from joining import score_neighbours  # type: ignore[import-not-found]
+from model import build_model, states  # type: ignore[import-not-found]
+from parse import parse  # type: ignore[import-not-found]
+from perturb import all_pairs, masked, neighbours  # type: ignore[import-not-found]
+from sentences import MAX_LENGTH, Sentence, cut_long, to_sentence, tokens  # type: ignore[import-not-found]
 
 
 def main() -> None:
@@ -44,15 +51,17 @@ def main() -> None:
     lines = {"segment": (texts, tokens), "parse": (texts[: len(texts) // 4], load_jieba().lcut)}
     batched = {"segment": score_neighbours, "parse": parse}
     pairs = {"segment": neighbours, "parse": all_pairs}
-    fed, cases = {}, {}
+    fed: dict[str, list[list[Sentence]]] = {}
+    cases: dict[str, Case] = {}
     for name, (found, cut) in lines.items():
         sentences = [to_sentence(text.split(), cut) for text in found]
         step = max(1, len(sentences) // args.sentences)
         rounds = [sentences[i * step // (args.rounds + 1) :: step] for i in range(args.rounds + 1)]
         plain = OneSentence(states(encoder), source.tokenizer, pairs[name])
         fed[name] = fed[f"{name}, one sentence"] = rounds
-        cases[name] = lambda i, do=batched[name], rounds=rounds: list(do(rounds[i], source.tokenizer, engine))
-        cases[f"{name}, one sentence"] = lambda i, do=plain, rounds=rounds: list(map(do, rounds[i]))
+        ours = partial(batched[name], tokenizer=source.tokenizer, engine=engine)
+        cases[name] = partial(one_round, ours, rounds)
+        cases[f"{name}, one sentence"] = partial(one_round, partial(map, plain), rounds)
     seconds = in_turns(cases, args.rounds)
     rows = [
         {
@@ -67,13 +76,19 @@ def main() -> None:
     report("perturbed_masking", vars(args), rows, mean_spans=spans)
 
 
-class OneSentence:
-    """A sentence -> its relatedness, by one `predict` for each of its pieces."""
+def one_round(
+    run: Callable[[list[Sentence]], Iterable[object]], rounds: list[list[Sentence]], number: int
+) -> list[object]:
+    return list(run(rounds[number]))
 
-    def __init__(self, encoder, tokenizer, pairs_of):
+
+class OneSentence:
+    """Returns the relatedness in each piece of a sentence, float32 [pairs, 2], by one `predict` for each piece."""
+
+    def __init__(self, encoder: "keras.Model", tokenizer: Tokenizer, pairs_of: Callable[[int], np.ndarray]):
         self.encoder, self.tokenizer, self.pairs_of = encoder, tokenizer, pairs_of
 
-    def __call__(self, sentence) -> list[np.ndarray]:
+    def __call__(self, sentence: Sentence) -> list[np.ndarray]:
         found = []
         for _, piece in cut_long(sentence, self.tokenizer, overlap=self.pairs_of is neighbours):
             n = len(piece.bounds) - 1
@@ -90,7 +105,7 @@ class OneSentence:
 
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, rounds=3)
-    parser.add_argument("--sentences", type=int, default=40, metavar="N", help="of one round, about")
+    parser.add_argument("--sentences", type=int, default=40, metavar="N", help="sentences of a round, roughly")
     return parser.parse_args()
 
 

@@ -1,24 +1,24 @@
-"""Sentences per second of prediction with a fresh base-size encoder, ours against others, on DuIE 2.0 test1.
+"""Measures sentences per second of prediction with a fresh base-size encoder, ours and others', on DuIE 2.0 test1.
 
 python benchmarks/prediction.py [--torch-python PATH]
 
 ours             what predict.py does: reading, features, encoder and pair head by --engine auto, decoding,
                  writing; without the start of the process and the loading of the model
 ours tensorflow  the same with --engine tensorflow
-one predict      the same model and decoding, one Keras `predict` call for each sentence
-2020             the 2020 baseline's way: pointer head, for each sentence one `predict` call for the subjects
-                 and one for the objects of all its subjects, whose model has the encoder once more; as many
-                 subjects as the sentences of train have, whatever the fresh head finds
+one predict      the same model and decoding, but one Keras `predict` call for each sentence
+2020             the way of the 2020 baseline: a pointer head, and for each sentence one `predict` call for the
+                 subjects and one for the objects of all its subjects, whose model contains the encoder again; there
+                 are as many subjects as in the sentences of train, whatever the fresh head finds
 torch            the encoder and the same pair factors in PyTorch + transformers, in the same batches, without
-                 reading, decoding and writing; needs `make bench-torch` or an interpreter that has both
+                 reading, decoding and writing; it needs `make bench-torch` or an interpreter that has both
 
-A fresh head predicts noise, so three spans are planted in the scores of every sentence's spans, and the biases
-of the other heads are shifted until as many relations hold between them as in the sentences of train.
+A fresh head predicts noise. Therefore three spans are planted in every sentence's scores of spans, and the biases of
+the other heads are shifted until as many relations hold between them as in the sentences of train.
 
-Every round takes other sentences: batches from all over the file as predict.py cuts it, so lengths and padding
-are those of the file; what goes one by one takes every n-th of them in order of length. Sentences/s are over
-all rounds, ratios the median of the rounds. The share of the peak counts the encoder's matrix products on real
-tokens, once for each sentence, against the largest product of matrix_peak.py.
+Every round takes other sentences: batches from all over the file, cut as predict.py does, so that lengths and padding
+are those of the file. The sides that go one by one take every n-th of them in order of length. Sentences/s are over all
+rounds, and ratios are medians over the rounds. The share of the peak counts the encoder's matrix products on real
+tokens, once for each sentence, and compares them with the fastest product of matrix_peak.py.
 """
 
 import argparse
@@ -38,6 +38,7 @@ from matrix_peak import matrix_peak
 from tools.harness import (
     ROOT,
     TORCH_PYTHON,
+    Case,
     Data,
     duie_or_demo,
     in_turns,
@@ -58,33 +59,37 @@ from common.spans import pair_scores
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
-import pair
-import pointer
-from config import Config
-from dataset import Example, Features, to_example, to_features
-from extraction import predict
-from records import Labels, read_records, read_schema
+from tools.baseline2020 import Baseline2020
+
+# mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
+import pair  # type: ignore[import-not-found]
+import pointer  # type: ignore[import-not-found]
+from config import Config  # type: ignore[import-not-found]
+from dataset import Example, Features, to_example, to_features  # type: ignore[import-not-found]
+from extraction import predict  # type: ignore[import-not-found]
+from records import Labels, read_records, read_schema  # type: ignore[import-not-found]
 
 TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_factors.py"
 PUBLISHED_VOCABULARY = ROOT.parent / "shared/encoders/chinese_vocab_21128.txt"
 SPANS = 3  # planted in each sentence; those of DuIE have 1.3 subjects and 1.7 objects
 FAR = 1e4  # above or below any score
-GOLD_RECORDS = 2000  # of train, to count subjects and relations in
-CALIBRATION = 32  # sentences to shift the biases on
+GOLD_RECORDS = 2000  # records of train in which subjects and relations are counted
+CALIBRATION = 32  # sentences by which the biases are shifted
 BATCH_SIZE = 64  # as in predict.py
-OURS, ONE_BY_ONE = "ours", ("one predict", "2020")  # rows of the table
+OURS, ONE_BY_ONE = "ours", ("one predict", "2020")  # names of sides
+Extractor = Callable[[list[Features]], Iterator[np.ndarray]]  # the relations in each of the features
 
 
 class Gold(NamedTuple):
-    """What the sentences of train hold."""
+    """What is in the sentences of train."""
 
-    subjects: np.ndarray  # int [sentences]: spans of subjects in each
-    relations: float  # in a sentence, mean
+    subjects: np.ndarray  # int [sentences]: number of spans that are subjects
+    relations: float  # mean number in a sentence
 
 
 @dataclass(frozen=True)
 class Task:
-    """What prediction needs beside a model, and what it is fed."""
+    """What prediction needs apart from a model."""
 
     config: Config
     labels: Labels
@@ -94,8 +99,8 @@ class Task:
         window = self.config.max_length, self.config.stride
         return list(to_features(examples, self.source.tokenizer, self.labels, *window, Counter()))
 
-    def predict(self, extractor: Callable, input_file: Path, output_file: Path, batch_size: int) -> None:
-        """From file to file, as predict.py does."""
+    def predict(self, extractor: Extractor, input_file: Path, output_file: Path, batch_size: int) -> None:
+        """Predict from file to file, as predict.py does."""
         records = read_records(input_file, labelled=False)
         found = predict(records, extractor, self.source.tokenizer, self.labels, self.config, batch_size)
         write_jsonl(output_file, found)
@@ -110,7 +115,7 @@ def main() -> None:
     features = task.featurise([Example(record["text"], ()) for record in records])
     extractors = build_extractors(task, gold, features)
 
-    # sentences of each round, the warm-up first, as indices of records
+    # the sentences of each round as indices of records; the first are those of the warm-up
     samples = draw_samples(features, args.sentences, args.rounds)
     single = [every_nth(sample, args.single_sentences) for sample in samples]
     batches = [token_batches(features, sample) for sample in samples]
@@ -161,8 +166,16 @@ def count_gold(task: Task, train: Path) -> Gold:
 
 
 def draw_samples(features: list[Features], sentences: int, rounds: int) -> list[list[int]]:
-    """Of each round about `sentences` sentences, in order of length: every n-th batch of the file, others
-    in each round. Before them five sentences from the shortest to the longest, to warm up.
+    """Draw the sentences of each round, in order of length.
+
+    Args:
+        features: all sentences
+        sentences: how many a round should have, roughly
+        rounds: number of rounds
+
+    Returns:
+        Indices of sentences. The first list is for the warm-up and has five sentences from the shortest to the longest.
+        Each further list is a round and has every n-th batch of the file; every round has other ones.
     """
     lengths = [len(feature.token_ids) for feature in features]
     batches = length_sorted_batches(lengths, BATCH_SIZE, MAX_TOKENS)
@@ -177,20 +190,30 @@ def draw_samples(features: list[Features], sentences: int, rounds: int) -> list[
 
 
 def every_nth(sample: list[int], sentences: int) -> list[int]:
-    """About so many of the sample, the middle one of every n."""
+    """Return about so many sentences of the sample, the middle one of every n."""
     n = max(1, len(sample) // sentences)
     return sample[n // 2 :: n]
 
 
 def token_batches(features: list[Features], sample: list[int]) -> list[list[list[int]]]:
-    """The token ids of the sentences in the batches that predict.py makes of them."""
+    """Return the token ids of the sentences, in the batches that predict.py would make."""
     wanted = set(sample)
     ids = [feature.token_ids.tolist() for feature in features if feature.example in wanted]
     batches = length_sorted_batches([*map(len, ids)], BATCH_SIZE, MAX_TOKENS)
     return [[ids[i] for i in batch] for batch in batches]
 
 
-def build_extractors(task: Task, gold: Gold, features: list[Features]) -> dict[str, Callable]:
+def build_extractors(task: Task, gold: Gold, features: list[Features]) -> dict[str, Extractor]:
+    """Build the model of each side but PyTorch's.
+
+    Args:
+        task: what prediction needs
+        gold: how many subjects and relations the sentences should have
+        features: all sentences
+
+    Returns:
+        The extractors by the names of the sides.
+    """
     encoder = build_encoder(task.source.architecture, seed=0)
     pair_model, pointer_model = (head.build(encoder, task.labels, seed=0) for head in (pair, pointer))
     shift_biases(pair_model, features[:: -(-len(features) // CALIBRATION)], gold.relations, task.labels)
@@ -207,16 +230,16 @@ def build_extractors(task: Task, gold: Gold, features: list[Features]) -> dict[s
 
 
 def planted_spans(token_ids: np.ndarray) -> np.ndarray:
-    """First and last token of `SPANS` spans spread over each sentence, int [batch, SPANS, 2]."""
+    """Return first and last token of `SPANS` spans spread over each sentence, int [batch, SPANS, 2]."""
     lengths = (token_ids != 0).sum(1, keepdims=True)
     first = lengths * np.arange(1, SPANS + 1) // (SPANS + 2)
     return np.stack([first, np.minimum(first + 3, lengths - 2)], axis=-1)
 
 
 def planted(engine: Engine) -> Engine:
-    """The same engine, but its scores of spans say that the planted ones are there, as subjects and as objects."""
+    """Return the same engine, but with scores of spans by which the planted ones are subjects and objects."""
 
-    def run_and_plant(inputs: dict[str, np.ndarray]) -> dict[str, tuple]:
+    def run_and_plant(inputs: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, ...]]:
         outputs = engine(inputs)
         first, last = np.moveaxis(planted_spans(inputs["token_ids"]), -1, 0)
         outputs["spans"][0][np.arange(len(first))[:, None], first, last] += 2 * FAR
@@ -226,8 +249,15 @@ def planted(engine: Engine) -> Engine:
 
 
 def shift_biases(model: LossModel, features: list[Features], relations: float, labels: Labels) -> None:
-    """Takes all scores of spans far below 0, and shifts those of starts and ends so that so many relations of a
-    sentence hold between its planted spans, on average.
+    """Shift the biases of a pair model until it finds a given number of relations between the planted spans.
+
+    All scores of spans become far lower than 0, so that only the planted spans are found.
+
+    Args:
+        model: from `pair.build`; its biases are changed
+        features: sentences to count relations in
+        relations: mean number of relations that a sentence should have
+        labels: of the model
     """
 
     def shift(layer: str, by: float) -> None:
@@ -240,7 +270,7 @@ def shift_biases(model: LossModel, features: list[Features], relations: float, l
     scores = []
     for row, spans in enumerate(planted_spans(inputs["token_ids"])):
         starts, ends = (
-            pair_scores([factor[row] for factor in outputs[name]], spans[i, end], spans[j, end])
+            pair_scores(tuple(factor[row] for factor in outputs[name]), spans[i, end], spans[j, end])
             for end, name in enumerate(("starts", "ends"))
         )
         scores.append(np.minimum(starts, ends)[: len(labels.relations)])  # a relation needs both
@@ -250,45 +280,20 @@ def shift_biases(model: LossModel, features: list[Features], relations: float, l
         shift(name, -np.sort(scores, axis=None)[-wanted])
 
 
-class Baseline2020:
-    """Features of one sentence -> relations, as the baseline of 2020 predicts them (kexue.fm/archives/7321).
-
-    subjects: numbers of subjects of sentences, of which one is drawn for each sentence.
-    """
-
-    has_ties = False
-
-    def __init__(self, model: LossModel, subjects: np.ndarray):
-        import tf_keras as keras
-
-        self.subject_model = keras.Model(model.input["token_ids"], model.output["subjects"])
-        self.object_model = keras.Model(model.input, model.output["objects"])
-        self.subjects, self.rng = subjects, np.random.default_rng(0)
-
-    def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
-        (feature,) = features
-        threshold = pointer.Extractor.default_threshold
-        inputs = model_inputs(features)
-        logits = self.subject_model.predict(inputs["token_ids"], verbose=0)
-        probabilities = pointer.sigmoid(logits) ** pointer.SUBJECT_POWER
-        pointer.pointer_spans(probabilities[0], threshold)  # noise: the spans are drawn
-        n = self.rng.choice(self.subjects)
-        spans = np.sort(self.rng.integers(len(feature.token_ids), size=(n, 2)), axis=1).astype(np.int32)
-        relations = [np.zeros((0, 5), np.int32)]
-        if n:
-            repeated = {"token_ids": np.repeat(inputs["token_ids"], n, axis=0), "subject": spans}
-            logits = self.object_model.predict(repeated, verbose=0)
-            probabilities = pointer.sigmoid(logits) ** pointer.OBJECT_POWER
-            relations += [pointer.object_relations(s, p, threshold) for s, p in zip(spans, probabilities, strict=True)]
-        yield np.concatenate(relations)
-
-
 def output_file(folder: str, side: str, number: int) -> Path:
     return Path(folder, f"{side} {number} predicted")
 
 
-def file_case(task: Task, side: str, extractor: Callable, rounds: list[list[dict]], folder: str) -> Callable:
-    """Predicts the records of a round from file to file."""
+def file_case(task: Task, side: str, extractor: Extractor, rounds: list[list[dict[str, Any]]], folder: str) -> Case:
+    """Return a case that predicts the records of a round from file to file.
+
+    Args:
+        task: what prediction needs
+        side: name of the case
+        extractor: what predicts
+        rounds: records of each round, the warm-up first
+        folder: of the files
+    """
     batch_size = 1 if side in ONE_BY_ONE else BATCH_SIZE
     for number, records in enumerate(rounds):
         write_jsonl(Path(folder, f"{side} {number}"), records)
@@ -303,25 +308,37 @@ def file_case(task: Task, side: str, extractor: Callable, rounds: list[list[dict
 @contextmanager
 def torch_cases(
     python: Path, task: Task, batches: list[list[list[list[int]]]]
-) -> Iterator[tuple[dict[str, Callable], str | None]]:
-    """A process of another interpreter that runs the batches of a round when told, and its versions; nothing
-    where there is no such interpreter.
+) -> Iterator[tuple[dict[str, Case], str | None]]:
+    """Start a process of another interpreter, which has PyTorch and runs the batches of a round.
+
+    Args:
+        python: the interpreter
+        task: what prediction needs
+        batches: token ids of each round's batches, the warm-up first
+
+    Yields:
+        The cases, one for each data type, and the versions of PyTorch and transformers. If there is no such
+        interpreter, there is no case, and None in place of the versions.
     """
     with torch_process(python, TORCH_WORKER) as ask:
         if ask is None:
             yield {}, None
             return
         version = ask(architecture=task.source.architecture, labels=len(task.labels), batches=batches)
-        cases = {
-            f"torch {dtype}": lambda number, dtype=dtype: ask(dtype=dtype, number=number)
-            for dtype in ("float32", "bfloat16")
-        }
-        yield cases, version
+        yield (
+            {
+                "torch float32": lambda number: ask(dtype="float32", number=number),
+                "torch bfloat16": lambda number: ask(dtype="bfloat16", number=number),
+            },
+            version,
+        )
 
 
 def flops(features: list[Features], architecture: dict[str, Any]) -> np.ndarray:
-    """FLOPs of the encoder's matrix products for each sentence, on its own tokens: the kernels of attention
-    and feed-forward network, then the scores of attention and the values they mix.
+    """Return the FLOPs of the encoder's matrix products for each sentence, without padding.
+
+    They are those of the kernels of attention and feed-forward network, of the scores of attention, and of the values
+    that the scores mix.
     """
     size, inner = architecture["hidden_size"], architecture["intermediate_size"]
     counted = np.zeros(features[-1].example + 1)
@@ -331,7 +348,17 @@ def flops(features: list[Features], architecture: dict[str, Any]) -> np.ndarray:
     return counted * architecture["num_hidden_layers"]
 
 
-def table(seconds: dict, fed: dict, flops_of: np.ndarray, peak: float) -> list[dict[str, Any]]:
+def table(
+    seconds: dict[str, list[float]], fed: dict[str, list[list[int]]], flops_of: np.ndarray, peak: float
+) -> list[dict[str, Any]]:
+    """Return the rows of the table.
+
+    Args:
+        seconds: side -> seconds of each round
+        fed: side -> sentences of each round as indices, the warm-up first
+        flops_of: FLOPs of each sentence
+        peak: FLOP/s of the fastest matrix product
+    """
     each = {
         side: [s / len(sample) for s, sample in zip(taken, fed[side][1:], strict=True)]
         for side, taken in seconds.items()
@@ -353,10 +380,14 @@ def table(seconds: dict, fed: dict, flops_of: np.ndarray, peak: float) -> list[d
 
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, rounds=3)
-    parser.add_argument("--torch-python", type=Path, default=TORCH_PYTHON, metavar="PATH")
-    parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
-    parser.add_argument("--sentences", type=int, default=200, metavar="N", help="of one round, about")
-    parser.add_argument("--single-sentences", type=int, default=30, metavar="N", help="of these one by one")
+    parser.add_argument(
+        "--torch-python", type=Path, default=TORCH_PYTHON, metavar="PATH", help="Python that has PyTorch"
+    )
+    parser.add_argument("--layers", type=int, default=12, metavar="N", help="layers of the encoder")
+    parser.add_argument("--sentences", type=int, default=200, metavar="N", help="sentences of a round, roughly")
+    parser.add_argument(
+        "--single-sentences", type=int, default=30, metavar="N", help="those of them that go one by one, roughly"
+    )
     return parser.parse_args()
 
 

@@ -1,17 +1,19 @@
-"""Tokens per second of pretraining with `small.json`, and its share of the machine's largest matrix product.
+"""Measures tokens per second of pretraining with `small.json`, as a share of the fastest matrix product as well.
 
 python benchmarks/pretraining_step.py [--text TEXT]
 
-The batches and the step are those of extras/pretraining/train.py; TEXT is `shared/corpus` beside the repository where
-it is, of which the first --passages are read. Counted are the products of the encoder and of the head, times three for
-the gradients; padding counts as time, not as tokens.
+The batches and the step are those of extras/pretraining/train.py. TEXT is `shared/corpus` beside the repository if it
+is there, and about --passages passages from all over it are read. The operations that count are the products of the
+encoder and of the head, times three for the gradients. Padding counts as time, but not as tokens.
 """
 
 import argparse
 import itertools
 import statistics
 import sys
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matrix_peak import matrix_peak
@@ -26,19 +28,20 @@ from common.optimizers import make_optimizer
 
 sys.path.insert(0, str(ROOT / "extras/pretraining"))
 
-from config import Config
-from dataset import Text, Windows, masked_batch, passes, to_corpus
-from model import build_model
+# mypy cannot find the modules of extras, as several folders have modules of the same names.
+from config import Config  # type: ignore[import-not-found]
+from dataset import Text, Windows, masked_batch, passes, to_corpus  # type: ignore[import-not-found]
+from model import build_model  # type: ignore[import-not-found]
 
 
 class Passages:
-    """Every n-th passage of a text, so that they come from all files."""
+    """Every n-th passage of a text, about `count` in all, so that they come from all files."""
 
     def __init__(self, text: Text, count: int):
         self.text, self.step = text, max(1, text.digest[0] // count)
         self.digest = (-(-text.digest[0] // self.step), "")
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[int, str]]:
         return itertools.islice(self.text, 0, None, self.step)
 
 
@@ -80,8 +83,8 @@ def main() -> None:
     report("pretraining_step", vars(args), rows, precision=precision, peak_GFLOPs=peak, share_of_peak=share)
 
 
-def operations(lengths: np.ndarray, architecture: dict) -> float:
-    """Of a step on windows of these lengths, padding left out."""
+def operations(lengths: np.ndarray, architecture: dict[str, Any]) -> float:
+    """Return the floating-point operations of a step on windows of these lengths, without padding."""
     size, vocabulary = architecture["hidden_size"], architecture["vocab_size"]
     block = 8 * size**2 + 4 * size * architecture["intermediate_size"]  # for each token
     attention = 4 * size  # for each pair of tokens
@@ -93,8 +96,8 @@ def operations(lengths: np.ndarray, architecture: dict) -> float:
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("--text", default=corpus_or_demo(), help="one passage per line")
-    parser.add_argument("--passages", type=int, default=20_000, metavar="N", help="of the text, about")
-    parser.add_argument("--steps", type=int, default=40, metavar="N", help="of a round")
+    parser.add_argument("--passages", type=int, default=20_000, metavar="N", help="passages to read, roughly")
+    parser.add_argument("--steps", type=int, default=40, metavar="N", help="steps of a round")
     return parser.parse_args()
 
 

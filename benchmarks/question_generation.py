@@ -1,15 +1,15 @@
-"""Similar questions sampled with the keys and values of all tokens before kept, against a pass over them all for each.
+"""Compares the sampling of similar questions with kept keys and values to a pass over the whole prefix for each token.
 
 python benchmarks/question_generation.py
 
-A fresh 4 x 256 encoder, which comes to no end before --tokens; the questions are of --length tokens. Both ways draw the
-same tokens, which is seen to.
+The encoder is a fresh one of 4 x 256, which ends no question before --tokens. The given questions have --length tokens.
+Both ways should draw the same tokens, and the share of equal samples is printed.
 """
 
 import argparse
 import sys
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from tools.harness import ROOT, in_turns, make_parser, median_ratio, report
@@ -18,13 +18,14 @@ from common.cli import run_command
 from common.config import EncoderSizes
 from common.encoder import build_encoder, mlm_head, resolve_encoder
 
-import tensorflow as tf  # isort: skip  # after common, which sets what it reads
+import tensorflow as tf  # isort: skip  # after common, which sets its environment
 import tf_keras as keras  # isort: skip
 
 sys.path.insert(0, str(ROOT / "extras/similar_questions"))
 
-from decoder import Decoder
-from generation import sample
+# mypy cannot find the modules of extras, as several folders have modules of the same names.
+from decoder import Decoder  # type: ignore[import-not-found]
+from generation import sample  # type: ignore[import-not-found]
 
 
 def main() -> None:
@@ -33,9 +34,9 @@ def main() -> None:
     encoder = build_encoder(source.architecture, seed=0, with_mlm=True, unilm=True)
     rng = np.random.default_rng(0)
     questions = rng.integers(5, source.tokenizer.vocab_size, (args.questions, args.length)).astype(np.int32)
-    drawn = {}
+    drawn: dict[str, list[list[np.ndarray]]] = {}
 
-    def draw(name: str, decoder: Any, number: int) -> None:
+    def draw(name: str, decoder: "Decoder | Uncached", number: int) -> None:
         seeds = [(number, i) for i in range(args.questions)]
         drawn[name] = sample(decoder, source.tokenizer, [*questions], args.samples, 0.95, args.tokens, seeds)
 
@@ -61,7 +62,10 @@ def main() -> None:
 
 
 class Uncached:
-    """What `Decoder` gives, by the encoder on the whole sequence; the vocabulary's scores at the last token alone."""
+    """Returns what `Decoder` does, by running the encoder on the whole sequence for each token.
+
+    The scores of the vocabulary are computed only at the last token.
+    """
 
     def __init__(self, encoder: keras.Model):
         hidden, head = keras.Model(encoder.inputs, encoder.outputs[0]), mlm_head(encoder)
@@ -79,8 +83,10 @@ class Uncached:
 
 
 class Prefixes(NamedTuple):
+    """The sequences so far."""
+
     token_ids: np.ndarray  # int32 [rows, T]
-    segment_ids: np.ndarray
+    segment_ids: np.ndarray  # int32 [rows, T]
 
     def rows(self, indices: np.ndarray) -> "Prefixes":
         return Prefixes(self.token_ids[indices], self.segment_ids[indices])
@@ -88,10 +94,10 @@ class Prefixes(NamedTuple):
 
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, rounds=3)
-    parser.add_argument("--questions", type=int, default=16, metavar="N", help="of a batch")
-    parser.add_argument("--samples", type=int, default=30, metavar="N", help="of each question")
+    parser.add_argument("--questions", type=int, default=16, metavar="N", help="questions of a batch")
+    parser.add_argument("--samples", type=int, default=30, metavar="N", help="samples of each question")
     parser.add_argument("--length", type=int, default=20, metavar="N", help="tokens of a question")
-    parser.add_argument("--tokens", type=int, default=40, metavar="N", help="of a sample at most")
+    parser.add_argument("--tokens", type=int, default=40, metavar="N", help="most tokens of a sample")
     return parser.parse_args()
 
 

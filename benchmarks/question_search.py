@@ -1,10 +1,10 @@
-"""Search over a million questions: time and memory, exact and approximate.
+"""Measures time and memory of a search over a million questions, exact and approximate.
 
 python benchmarks/question_search.py [--text TEXT]
 
-TEXT is a file, a folder (its *.txt) or a pattern, `shared/corpus` beside the repository where it is; its different
-clauses are the questions, their vectors the [CLS] of --encoder. Each index is built and searched in a process of its
-own. recall: share of the ten nearest that the approximate index finds, too.
+TEXT is a file, a folder (its *.txt) or a pattern, by default `shared/corpus` beside the repository if it is there. Its
+different clauses are the questions, and their vectors are the [CLS] of --encoder. Each index is built and searched in a
+process of its own. recall is the share of the ten nearest that the approximate index finds as well.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tools.harness import ROOT, ask, corpus_or_demo, messages, peak_memory, report, workers
@@ -38,7 +39,9 @@ def main() -> None:
     np.save(folder / "vectors.npy", vectors)
     asked = vectors[:: len(vectors) // args.asked][: args.asked]
     cases = {name: (folder, name == "approximate") for name in ("exact", "approximate")}
-    facts, found, rows = {}, {}, []
+    facts: dict[str, dict[str, float]] = {}
+    found: dict[str, list[list[int]]] = {}
+    rows = []
     with workers(build, cases) as on:
         for name, connection in on.items():
             facts[name] = ask(connection, "build")
@@ -53,13 +56,16 @@ def main() -> None:
 
 
 def clauses(text: str) -> Iterator[str]:
+    """Yield the clauses of the files, those of 6 to 60 characters."""
     for file in find_files(text):
         for _, line in read_lines(file):
             yield from (part for part in re.findall(r"[^，。！？；]+[。！？；]?", line.strip()) if 6 <= len(part) <= 60)
 
 
 def embedded(texts: list[str], encoder: str) -> tuple[np.ndarray, float]:
-    from evaluate import encoder_embed
+    """Return the vectors of texts, float32 [texts, size], and the seconds that they took."""
+    # mypy cannot find the modules of extras, as several folders have modules of the same names.
+    from evaluate import encoder_embed  # type: ignore[import-not-found]
 
     embed = encoder_embed(encoder, Counter())
     embed(texts[:100])
@@ -69,10 +75,10 @@ def embedded(texts: list[str], encoder: str) -> tuple[np.ndarray, float]:
 
 
 def build(connection: Connection, folder: Path, approximate: bool) -> None:
-    """In a worker: anything -> what an index of the vectors takes."""
+    """Answer a message with the time to build an index of the vectors, and its size on disk, in a worker."""
     import faiss
 
-    from search import CHUNK, empty_index
+    from search import CHUNK, empty_index  # type: ignore[import-not-found]
 
     vectors = np.load(folder / "vectors.npy", mmap_mode="r")
     for _ in messages(connection):
@@ -87,13 +93,16 @@ def build(connection: Connection, folder: Path, approximate: bool) -> None:
 
 
 def search(connection: Connection, folder: Path, approximate: bool) -> None:
-    """In a worker: vectors of questions -> (the nearest of each, milliseconds a question, MB of the index)."""
+    """Search for vectors of questions, in a worker.
+
+    The answer is the nearest of each, the milliseconds per question, and the MB of the index.
+    """
     import faiss
 
     from search import LISTS_VISITED
 
     before = peak_memory()
-    index = faiss.read_index(str(index_file(folder, approximate)))
+    index: Any = faiss.read_index(str(index_file(folder, approximate)))  # its type lacks nprobe
     if approximate:
         index.nprobe = LISTS_VISITED
     for asked in messages(connection):
@@ -111,8 +120,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", default=corpus_or_demo(), help="one passage per line")
     parser.add_argument("--encoder", default=str(ROOT / "data/encoders/small"), help="folder or name on the hub")
-    parser.add_argument("--questions", type=int, default=1_000_000, metavar="N", help="in the index")
-    parser.add_argument("--asked", type=int, default=200, metavar="N", help="questions looked for")
+    parser.add_argument("--questions", type=int, default=1_000_000, metavar="N", help="questions in the index")
+    parser.add_argument("--asked", type=int, default=200, metavar="N", help="questions to search for")
     return parser.parse_args()
 
 

@@ -1,12 +1,12 @@
-"""Questions per second of reading comprehension with a fresh base-size encoder, on DuReader-robust's dev file.
+"""Measures questions per second of reading comprehension with a fresh base-size encoder, on DuReader-robust's dev file.
 
 python benchmarks/reading_prediction.py
 
 ours          what predict.py does: windows, features, encoder and pair head by --engine auto, decoding
-one question  the 2020 baseline's way on the same windows: two softmaxes, one Keras `predict` call for each
-              question, all spans scored by a Python loop
+one question  the way of the 2020 baseline on the same windows: two softmaxes, one Keras `predict` call for each
+              question, and all spans scored by a Python loop
 
-Every round takes other questions, the second way every n-th of them in order of length. Ratios are the median of
+Every round takes other questions. The second way takes every n-th of them in order of length. Ratios are medians over
 the rounds.
 """
 
@@ -21,15 +21,18 @@ from common.cli import run_command
 from common.config import EncoderSizes
 from common.encoder import build_encoder, resolve_encoder
 from common.inference import start_engines
+from common.loss_model import LossModel
+from common.tokenizer import Tokenizer
 
 sys.path.insert(0, str(ROOT / "reading_comprehension"))
 
-import pair
-import softmax
-from config import Config
-from dataset import model_inputs, to_features
-from extraction import predict
-from records import Question, read_questions
+# mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
+import pair  # type: ignore[import-not-found]
+import softmax  # type: ignore[import-not-found]
+from config import Config  # type: ignore[import-not-found]
+from dataset import model_inputs, to_features  # type: ignore[import-not-found]
+from extraction import predict  # type: ignore[import-not-found]
+from records import Question, read_questions  # type: ignore[import-not-found]
 
 
 def main() -> None:
@@ -70,9 +73,9 @@ def main() -> None:
 
 
 class OneByOne:
-    """Question -> answer, as the baseline of 2020 finds it (kexue.fm/archives/7321)."""
+    """Answers a question as the baseline of 2020 does (kexue.fm/archives/7321)."""
 
-    def __init__(self, model, tokenizer, config: Config):
+    def __init__(self, model: LossModel, tokenizer: Tokenizer, config: Config):
         import tf_keras as keras
 
         self.model = keras.Model(model.input, model.output["logits"])
@@ -96,9 +99,11 @@ class OneByOne:
 
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, rounds=3)
-    parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
-    parser.add_argument("--questions", type=int, default=50, metavar="N", help="of one round, about")
-    parser.add_argument("--single-questions", type=int, default=15, metavar="N", help="of these one by one")
+    parser.add_argument("--layers", type=int, default=12, metavar="N", help="layers of the encoder")
+    parser.add_argument("--questions", type=int, default=50, metavar="N", help="questions of a round, roughly")
+    parser.add_argument(
+        "--single-questions", type=int, default=15, metavar="N", help="those of them that go one by one, roughly"
+    )
     return parser.parse_args()
 
 

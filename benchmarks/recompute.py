@@ -1,23 +1,26 @@
-"""Memory and time of a training step of a fresh base-size encoder with and without recompute, by batch size, and the
-largest batch under a limit of memory.
+"""Measures memory and time of a training step with and without recompute, and the largest batch under a limit.
 
 python benchmarks/recompute.py
 
-Each of the two is a process of its own, with dropout and AdamW. Memory is the peak of the process (ru_maxrss)
-after a step of that batch, batches in ascending order. Growth for a further sample is the slope between the
-smallest and the largest batch. What recompute may cost is one more forward pass: its share in a step without is
-beside. The largest batch is looked for from where that line crosses the limit, each size in a fresh process.
-Writes runs/benchmarks/recompute.png.
+The encoder is fresh and of base size, with dropout and AdamW. Training with and without recompute runs in a process
+each. Memory is the peak of the process (ru_maxrss) after a step with a batch of that size; sizes come in ascending
+order. The growth for a further sample is the slope between the smallest and the largest batch. Recompute may cost one
+more forward pass, so the table also has the share of a forward pass in a step without recompute. The search for the
+largest batch starts where the line of that slope crosses the limit, and tries each size in a fresh process.
+
+The figure is written to runs/benchmarks/recompute.png.
 """
 
 import argparse
 import statistics
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 from tools.harness import (
     ROOT,
     ask,
+    asking,
     encoder_model,
     in_turns,
     make_parser,
@@ -35,7 +38,9 @@ MODES = {"off": 0, "on": 1}
 
 def main() -> None:
     args = parse_arguments()
-    settings = {mode: (recompute, args.layers, args.length, args.precision) for mode, recompute in MODES.items()}
+    settings: dict[str, tuple[Any, ...]] = {
+        mode: (recompute, args.layers, args.length, args.precision) for mode, recompute in MODES.items()
+    }
     batches = sorted(args.batches)
     with workers(serve, settings) as both:
         rows = [measure(both, batch, args.rounds) for batch in batches]
@@ -57,11 +62,20 @@ def main() -> None:
     )
 
 
-def measure(both: dict[str, Connection], batch: int, rounds: int) -> dict:
-    """A row of the table."""
-    steps = {mode: lambda _, to=to: ask(to, ("step", batch)) for mode, to in both.items()}
-    seconds = in_turns(steps | {"forward": lambda _: ask(both["off"], ("forward", batch))}, rounds)
-    row = {"batch": batch}
+def measure(both: dict[str, Connection], batch: int, rounds: int) -> dict[str, Any]:
+    """Measure a size of batch.
+
+    Args:
+        both: mode -> the worker that trains in it
+        batch: samples of a step
+        rounds: steps that are measured
+
+    Returns:
+        A row of the table.
+    """
+    cases = {mode: asking(to, ("step", batch)) for mode, to in both.items()}
+    seconds = in_turns(cases | {"forward": asking(both["off"], ("forward", batch))}, rounds)
+    row: dict[str, Any] = {"batch": batch}
     for mode, to in both.items():
         row |= {f"{mode} s/step": statistics.median(seconds[mode]), f"{mode} MB": ask(to, ("peak", 0)) / 1e6}
     return row | {
@@ -70,8 +84,17 @@ def measure(both: dict[str, Connection], batch: int, rounds: int) -> dict:
     }
 
 
-def largest_batch(settings: tuple, batch: int, limit: float) -> int:
-    """The largest batch found whose step stays below `limit` MB."""
+def largest_batch(settings: tuple[Any, ...], batch: int, limit: float) -> int:
+    """Find the largest batch whose step stays below a limit.
+
+    Args:
+        settings: arguments of `serve` after the connection
+        batch: size to start from
+        limit: MB
+
+    Returns:
+        A size of batch. Sizes are tried in steps of a sixteenth of `batch`.
+    """
     change = max(batch // 16, 1)
     if needs(settings, batch) > limit:
         while needs(settings, batch := batch - change) > limit:
@@ -82,8 +105,8 @@ def largest_batch(settings: tuple, batch: int, limit: float) -> int:
     return batch
 
 
-def needs(settings: tuple, batch: int) -> float:
-    """MB at the peak of two steps."""
+def needs(settings: tuple[Any, ...], batch: int) -> float:
+    """Return the MB that a process has at the peak of two steps."""
     with workers(serve, {"one": settings}) as one:
         for _ in range(2):
             ask(one["one"], ("step", batch))
@@ -91,7 +114,15 @@ def needs(settings: tuple, batch: int) -> float:
 
 
 def serve(connection: Connection, recompute: int, layers: int, length: int, precision: str) -> None:
-    """The worker: answers ("step", batch size) and ("forward", batch size) with a loss, ("peak", 0) with bytes."""
+    """Answer ("step", batch size) and ("forward", batch size) with a loss, ("peak", 0) with bytes, in a worker.
+
+    Args:
+        connection: to the process that asks
+        recompute: as in a config
+        layers: of the encoder
+        length: tokens of a sample
+        precision: as in a config
+    """
     import tensorflow as tf
 
     from common.bert import dropout_seed
@@ -101,7 +132,7 @@ def serve(connection: Connection, recompute: int, layers: int, length: int, prec
     rng = np.random.default_rng(0)
 
     @tf.function(reduce_retracing=True)
-    def forward(inputs):
+    def forward(inputs: list[tf.Tensor]) -> tf.Tensor:
         with dropout_seed(0, 0):
             return mean_loss(model.loss_function(None, model(inputs, training=True)))
 
@@ -116,14 +147,21 @@ def serve(connection: Connection, recompute: int, layers: int, length: int, prec
             connection.send(float(model.train_on_batch(inputs, np.zeros(batch))))
 
 
-def architecture(layers: int) -> dict:
+def architecture(layers: int) -> dict[str, Any]:
     from common.config import EncoderSizes
     from common.encoder import resolve_encoder
 
     return resolve_encoder(EncoderSizes(hidden_size=768, layers=layers, heads=12)).architecture
 
 
-def plot(rows: list[dict], largest: dict[str, int], limit: float) -> None:
+def plot(rows: list[dict[str, Any]], largest: dict[str, int], limit: float) -> None:
+    """Draw the memory by batch size, and the largest batches under the limit.
+
+    Args:
+        rows: rows of the table
+        largest: mode -> largest batch
+        limit: MB
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -143,11 +181,11 @@ def plot(rows: list[dict], largest: dict[str, int], limit: float) -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__, rounds=3)
-    parser.add_argument("--layers", type=int, default=12, metavar="N", help="of the encoder")
+    parser.add_argument("--layers", type=int, default=12, metavar="N", help="layers of the encoder")
     parser.add_argument("--length", type=int, default=256, metavar="N", help="tokens of a sample")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 8], metavar="N", help="samples of a step")
     parser.add_argument("--precision", default="auto", metavar="NAME", help="as in a config (default: auto)")
-    parser.add_argument("--limit", type=float, default=4000, metavar="MB", help="of memory; 0: none")
+    parser.add_argument("--limit", type=float, default=4000, metavar="MB", help="limit of memory; 0: none")
     return parser.parse_args()
 
 

@@ -1,18 +1,20 @@
-"""Seconds per training step of a task's `small.json` with either head, and the share of padding in its batches.
+"""Measures seconds per training step of a task's `small.json` with either head, and the share of padding.
 
 python benchmarks/training_step.py [--task relation_extraction|event_extraction|reading_comprehension]
 
-Both heads train on the same batches of one epoch, a few steps in turns. The share of padding is that of a
-whole epoch. The official train file where it is (CMRC 2018 in place of DuReader-robust's), else that of the demo set.
+Both heads train on the same batches of one epoch, and take a few steps in turns. The share of padding is that of a
+whole epoch. The data is the official train file if it is there (CMRC 2018 in place of DuReader-robust's), else that of
+the demo set.
 """
 
 import argparse
 import statistics
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
-from tools.harness import OFFICIAL, ROOT, SCHEMAS, in_turns, make_parser, official_or_demo, report
+from tools.harness import OFFICIAL, ROOT, SCHEMAS, Case, in_turns, make_parser, official_or_demo, report
 
 from common.batching import Batches, bucketed_batches
 from common.cli import run_command
@@ -25,8 +27,9 @@ from common.optimizers import make_optimizer
 def main() -> None:
     args = parse_arguments()
     sys.path.insert(0, str(ROOT / args.task))
-    from config import Config
-    from model import HEADS
+    # mypy cannot find the modules of the task's folder, as several folders have modules of the same names.
+    from config import Config  # type: ignore[import-not-found]
+    from model import HEADS  # type: ignore[import-not-found]
 
     config = load_config(Config, "small.json", ROOT / args.task, [*data_of(args.task), *args.set])
     source = resolve_encoder(config.encoder)
@@ -35,7 +38,7 @@ def main() -> None:
     order = bucketed_batches(lengths, config.batch_size, config.seed, epoch=0)
     precision = set_precision(config.precision)
 
-    def fit(name: str):
+    def fit(name: str) -> Case:
         head = HEADS[name]
         encoder = build_encoder(source.architecture, config.seed, config.dropout)
         model = head.build(encoder, *labels, config.seed)
@@ -48,7 +51,7 @@ def main() -> None:
         return steps
 
     seconds = in_turns({name: fit(name) for name in HEADS}, args.rounds)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, totals in seconds.items():
         step = statistics.median(totals) / args.steps
         rows.append(
@@ -74,7 +77,7 @@ def main() -> None:
 
 
 def data_of(task: str) -> list[str]:
-    """Settings of the files to train on."""
+    """Return the keys of the config that name the files to train on, as KEY=VALUE."""
     train_file = official_or_demo(task, "train.json")
     files = [f"train_file={train_file}", f"dev_file={train_file}"]
     if task in SCHEMAS:
@@ -87,12 +90,21 @@ def share_of_padding(batches: list[np.ndarray], lengths: list[int]) -> float:
     return 1 - sum(lengths) / padded
 
 
-def prepare(task: str, config, source: EncoderSource) -> tuple[list, list]:
-    """The features of the train file, and the labels that the task's batches and model need, none or one object."""
-    counts = Counter()
+def prepare(task: str, config: Any, source: EncoderSource) -> tuple[list[Any], list[Any]]:
+    """Read the train file of a task.
+
+    Args:
+        task: folder of the task
+        config: the task's own kind of config
+        source: of the encoder
+
+    Returns:
+        The features, and what the task's heads take as labels: one object, or none.
+    """
+    counts: Counter[str] = Counter()
     if task == "reading_comprehension":
-        from dataset import to_features
-        from records import read_questions
+        from dataset import to_features  # type: ignore[import-not-found]
+        from records import read_questions  # type: ignore[import-not-found]
 
         return list(to_features(read_questions(config.train_file), source.tokenizer, config, counts)), []
     from dataset import to_example, to_features
@@ -108,7 +120,7 @@ def prepare(task: str, config, source: EncoderSource) -> tuple[list, list]:
 def parse_arguments() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("--task", choices=OFFICIAL, default="relation_extraction", help="default: relation_extraction")
-    parser.add_argument("--steps", type=int, default=20, metavar="N", help="steps of a head in one round")
+    parser.add_argument("--steps", type=int, default=20, metavar="N", help="steps of each head in a round")
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override the config"
     )

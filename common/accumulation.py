@@ -1,34 +1,49 @@
-"""`"accumulate": n`: the step of a batch with the memory of an n-th of it."""
+"""Gradient accumulation (`"accumulate": n`) trains on large batches with less memory.
 
-from typing import Any
+It splits a batch into n pieces and adds up their gradients, weighted by rows: the same step as with the whole batch.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
-import tf_keras as keras
 
 from common.cli import UserError
 
+if TYPE_CHECKING:
+    from common.loss_model import LossModel
+
 
 def check_devices(strategy: tf.distribute.Strategy) -> None:
-    """Raises UserError for several devices: within a loop they cannot exchange anything."""
+    """Raise UserError if several devices share each batch: they cannot exchange anything inside a loop."""
     if strategy.num_replicas_in_sync > 1:
-        raise UserError("accumulate: does not go with several workers or GPUs, which share each batch")
+        raise UserError("accumulate: cannot be combined with several workers or GPUs, which share each batch")
 
 
-def loss_and_gradients_in_pieces(model: keras.Model, inputs: Any, targets: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Computes the loss of a batch and its gradients piece after piece of its rows, and adds them up.
+def loss_and_gradients_in_pieces(model: "LossModel", inputs: Any, targets: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Compute the loss of a batch and its gradients, one piece after another.
 
-    A piece counts by its rows, also where the loss is a mean over tokens.
+    Each piece is weighted by its number of rows, even if the loss is a mean over tokens.
+
+    Args:
+        model: the model in training. Its `accumulate` is the number of pieces.
+        inputs: arrays or tensors [batch, ...], nested as the model nests them.
+        targets: arrays or tensors [batch, ...], nested as the loss expects them.
+
+    Returns:
+        The loss, a float32 scalar, and the gradient of each trainable variable.
     """
     rows = tf.shape(tf.nest.flatten(inputs)[0])[0]
     variables = model.trainable_variables
 
-    def add_piece(piece, loss, gradients):
+    def add_piece(
+        piece: tf.Tensor, loss: tf.Tensor, gradients: list[tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         first, end = rows * piece // model.accumulate, rows * (piece + 1) // model.accumulate
         x, y = tf.nest.map_structure(lambda array: array[first:end], (inputs, targets))
         share = tf.cast(end - first, tf.float32) / tf.cast(rows, tf.float32)
-        of_piece, more = model.loss_and_gradients(x, y, piece)
+        piece_loss, more = model.loss_and_gradients(x, y, piece)
         more = [tf.zeros_like(variable) if g is None else g for g, variable in zip(more, variables, strict=True)]
-        return piece + 1, loss + share * of_piece, [a + share * b for a, b in zip(gradients, more, strict=True)]
+        return piece + 1, loss + share * piece_loss, [a + share * b for a, b in zip(gradients, more, strict=True)]
 
     start = (0, 0.0, [tf.zeros_like(variable) for variable in variables])
     _, loss, gradients = tf.while_loop(

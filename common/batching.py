@@ -1,28 +1,42 @@
-"""Batches of similar length, in an order that is a pure function of (seed, epoch)."""
+"""Batches of items of similar length, in an order that depends only on (seed, epoch)."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
+Integers = Sequence[int] | np.ndarray
 
-# So many batches are sorted by length together: more means less padding, fewer means more mixing.
+# This many batches are sorted by length together. More of them mean less padding, fewer mean more mixing.
 BATCHES_PER_POOL = 64
 
 
-def bucketed_batches(lengths, batch_size, seed, epoch, max_tokens=None):
-    """Shuffles, sorts pools of `BATCHES_PER_POOL` batches by length, cuts and shuffles the batches.
+class Collate(Protocol):
+    """Makes the (inputs, targets) of a batch from its items, and draws from `rng` what is random in them."""
 
-    lengths: int [n], tokens per item. batch_size: items per batch at most. max_tokens: padded tokens per batch
-    at most; a single longer item is a batch of its own.
-    Returns a list of int arrays of indices: every item once, the same for the same (seed, epoch).
+    def __call__(self, items: list, rng: np.random.Generator, /) -> tuple[Any, Any]: ...
+
+
+def bucketed_batches(
+    lengths: Integers, batch_size: int, seed: int, epoch: int, max_tokens: int | None = None
+) -> list[np.ndarray]:
+    """Return the batches of an epoch, in random order: int arrays of the indices of items of similar length.
+
+    Pools of `BATCHES_PER_POOL` batches are sorted by length and cut. Every item is in exactly one batch.
+
+    Args:
+        lengths: number of tokens of each item, int [n].
+        batch_size: the most items in a batch.
+        seed: the run's seed. The result is always the same for the same seed and epoch.
+        epoch: number of the epoch.
+        max_tokens: the most tokens in a batch, padding included. A longer item is a batch of its own.
     """
     lengths = np.asarray(lengths)
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(len(lengths))
     pool = batch_size * BATCHES_PER_POOL
-    batches = []
+    batches: list[np.ndarray] = []
     for start in range(0, len(order), pool):
         items = order[start : start + pool]
         items = items[np.argsort(lengths[items], kind="stable")]
@@ -30,14 +44,14 @@ def bucketed_batches(lengths, batch_size, seed, epoch, max_tokens=None):
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def length_sorted_batches(lengths, batch_size, max_tokens=None):
-    """Batches for inference: longest first, so that the largest comes (and fails for lack of memory) first."""
+def length_sorted_batches(lengths: Integers, batch_size: int, max_tokens: int | None = None) -> list[np.ndarray]:
+    """Return batches for inference. The longest comes first, so that too little memory shows at once."""
     lengths = np.asarray(lengths)
     return cut(np.argsort(-lengths, kind="stable"), lengths, batch_size, max_tokens)
 
 
-def cut(items, lengths, batch_size, max_tokens=None):
-    """Cuts items (indices sorted by length) into batches under both budgets; see `bucketed_batches`."""
+def cut(items: np.ndarray, lengths: np.ndarray, batch_size: int, max_tokens: int | None = None) -> list[np.ndarray]:
+    """Cut items (indices sorted by length) into batches, with the limits of `bucketed_batches`."""
     batches, start, longest = [], 0, 0
     for end, item in enumerate(items):
         longest = max(longest, lengths[item])
@@ -51,23 +65,18 @@ def cut(items, lengths, batch_size, max_tokens=None):
 
 
 class Batches:
-    """The batches of one epoch, from number `skip` on: a pure function of the seed.
+    """The batches of one epoch. They follow from the arguments alone, so a resumed epoch has the same ones.
 
     Args:
         items: what is trained on.
-        order: for each batch the indices of its items.
-        collate: makes (inputs, targets) of a batch's items; draws from the generator that it is given.
-        seed: integers, for instance of the run and of the epoch.
-        skip: batches that are done already.
+        order: the indices of the items of each batch.
+        collate: makes (inputs, targets) of the items of a batch.
+        seed: integers, for instance those of the run and of the epoch.
+        skip: number of batches that are done already. They are left out.
     """
 
     def __init__(
-        self,
-        items: Sequence,
-        order: Sequence[Sequence[int]],
-        collate: Callable[[list, np.random.Generator], tuple[Any, Any]],
-        seed: tuple[int, ...],
-        skip: int = 0,
+        self, items: Sequence, order: Sequence[Integers], collate: Collate, seed: tuple[int, ...], skip: int = 0
     ):
         self.items, self.order, self.collate, self.seed, self.skip = items, order, collate, seed, skip
 
@@ -83,14 +92,14 @@ class Batches:
 
 
 def hold_out(items: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T]]:
-    """Shuffles the items and splits a share of them off: (the rest, the share)."""
+    """Shuffle the items and split off a share of them; return (the rest, the share)."""
     order = np.random.default_rng(seed).permutation(len(items))
     kept = int(share * len(items))
     return [items[i] for i in order[kept:]], [items[i] for i in order[:kept]]
 
 
-def pad(arrays, value=0):
-    """Stacks arrays that differ in their first axis: [batch, longest, ...], filled up with `value`."""
+def pad(arrays: Sequence[np.ndarray], value: int = 0) -> np.ndarray:
+    """Stack arrays [length, ...] of different lengths into one [batch, longest, ...], filled up with `value`."""
     longest = max(len(array) for array in arrays)
     padded = np.full((len(arrays), longest, *arrays[0].shape[1:]), value, arrays[0].dtype)
     for row, array in zip(padded, arrays, strict=True):
@@ -98,6 +107,6 @@ def pad(arrays, value=0):
     return padded
 
 
-def model_inputs(features):
-    """The inputs of a batch of features with `token_ids`, int32 [n] each: {"token_ids": int32 [batch, longest]}."""
+def model_inputs(features: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Return the model's inputs for a batch: {"token_ids": int32 [batch, longest]}, padded with 0."""
     return {"token_ids": pad([feature.token_ids for feature in features])}

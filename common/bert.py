@@ -1,34 +1,36 @@
-"""What bert4keras needs to run rightly on current TensorFlow.
+"""bert4keras' models, changed so that they run correctly on current TensorFlow.
 
-Nothing is patched in place: `Transformer.apply`, through which bert4keras makes every layer, is where
-`Compat` puts the layers of this module instead of the originals.
+Nothing is patched in place. bert4keras makes every layer through `Transformer.apply`. `Compat` overrides this method
+and puts the layers of this module in the place of the originals.
 
-1. Stateless dropout. Keras' dropout draws from hidden state: a resumed run differs from an uninterrupted
-   one, and recomputing a block draws another mask, which makes gradients silently wrong. `StatelessDropout`
-   is a pure function of (seed, optimizer step, layer).
+1. Stateless dropout. Keras' dropout draws from hidden state: a resumed run would differ from an uninterrupted one, and
+   a recomputed block would draw another mask, which silently makes gradients wrong. `StatelessDropout` is a pure
+   function of (seed, optimizer step, layer).
 2. Dropout of the attention probabilities. bert4keras makes a new Dropout layer inside each call of its
-   MultiHeadAttention, out of reach of 1. `MultiHeadAttention` here does its own.
-3. Initial weights. bert4keras gives one unseeded initializer to all layers, and in current Keras that
-   returns the same values for the same shape: all kernels of one shape are equal. `TruncatedNormal` here
-   returns new values with each call, a pure function of its seed.
-4. Scores of the masked-language-model head. bert4keras multiplies by float32 embeddings whatever the
-   policy: an error in float16, a slow sparse product in bfloat16. `Embedding` here casts them.
-5. Layer normalisation. bert4keras fixes epsilon at 1e-12 (BERT) or 1e-7 (others); checkpoints state their
-   own. `layer_normalization` takes half the passes over the tokens.
-6. Inputs. bert4keras' are float32; token ids are int32.
-7. Speed of the feed-forward layers and of attention's. On [batch, length, size] TensorFlow fuses neither bias nor
-   GELU into the matrix product: `FeedForward` and `MultiHeadAttention` here work on [batch * length, size].
-8. Rotary positions. bert4keras' form slices every other entry, which is slow, and does not convert to OpenVINO.
+   MultiHeadAttention, where `apply` cannot replace it. `MultiHeadAttention` here does its own dropout.
+3. Initial weights. bert4keras gives the same unseeded initializer to all layers. In current Keras it returns the same
+   values for the same shape, so all kernels of one shape would be equal. `TruncatedNormal` here returns new values
+   with each call, as a pure function of its seed.
+4. Scores of the masked-language-model head. bert4keras multiplies by float32 embeddings whatever the precision policy
+   is. That fails in float16 and is a slow sparse product in bfloat16. `Embedding` here casts them.
+5. Layer normalisation. bert4keras fixes epsilon at 1e-12 (BERT) or 1e-7 (others), but checkpoints state their own.
+   `LayerNormalization` here uses the given one, and takes half as many passes over the tokens.
+6. Inputs. They are float32 in bert4keras; token ids are int32 here.
+7. Speed of the dense layers. On [batch, length, size] TensorFlow fuses neither bias nor GELU into the matrix product.
+   `FeedForward` and `MultiHeadAttention` here work on [batch * length, size].
+8. Rotary positions. bert4keras slices every other entry, which is slow and does not convert to OpenVINO. `rotate`
+   multiplies by a matrix instead.
 
-That both environment variables are set before TensorFlow is imported is seen to by `common/__init__.py`,
-and that "gelu" means the form the checkpoint was trained with (bert4keras: whichever was set last) by
-`common.encoder`; the forms themselves are those of `common.activations`.
+Two more things are done elsewhere. `common/__init__.py` sets bert4keras' environment variables before TensorFlow is
+imported. `common.encoder` makes "gelu" mean the form that the checkpoint was trained with, while in bert4keras it means
+the form that was set last. The forms are in `common.activations`.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -37,15 +39,16 @@ from bert4keras import layers, models
 
 from common.activations import GELU
 
-# of its own in every thread: a distribution strategy traces each replica in one, and switches between them
+# Every thread has its own key: a distribution strategy traces each replica in a thread, and switches between them.
 _dropout_key: ContextVar[tuple[int, int | tf.Tensor | tf.Variable] | None] = ContextVar("dropout key", default=None)
 
 
 @contextmanager
 def dropout_seed(seed: int, step: int | tf.Tensor | tf.Variable) -> Iterator[None]:
-    """Give (seed, step) to all dropout called inside the block, also to that called to recompute a block.
+    """Set the (seed, step) of all dropout that is called inside the `with` block.
 
-    Enter it inside a traced `tf.function`; entered outside, a `step` that is no variable becomes a constant.
+    Gradients have to be taken inside as well, because recomputed layers call their dropout again then. Enter the
+    context inside a traced `tf.function`: if it is entered outside, a `step` that is not a variable becomes a constant.
     """
     token = _dropout_key.set((seed, step))
     try:
@@ -55,15 +58,22 @@ def dropout_seed(seed: int, step: int | tf.Tensor | tf.Variable) -> Iterator[Non
 
 
 def stateless_dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:
-    """Zero a share `rate` of `x`, scale the rest by 1 / (1 - rate): a pure function of (seed, step, name).
+    """Apply dropout that is a pure function of (seed, step, name), with (seed, step) from `dropout_seed`.
 
-    Raises RuntimeError outside `dropout_seed`: unseeded dropout would make runs irreproducible.
+    Args:
+        x: float [...].
+        rate: the share of entries that become 0. The others are scaled by 1 / (1 - rate).
+        name: identifies the place in the model, as every place needs a mask of its own.
+
+    Raises:
+        RuntimeError: outside `dropout_seed`, where dropout could not be reproduced.
     """
-    if _dropout_key.get() is None:
+    seed_and_step = _dropout_key.get()
+    if seed_and_step is None:
         raise RuntimeError(f"dropout {name!r} called in training outside of `with dropout_seed(seed, step)`")
-    seed, step = _dropout_key.get()
+    seed, step = seed_and_step
     key = np.int64((seed & 0x7FFFFFFF) << 32 | zlib.crc32(name.encode()))
-    # Half a number of 32 bits decides on each entry: TensorFlow's own dropout spends one on each, and more passes.
+    # 16 random bits decide on each entry. TensorFlow's own dropout takes 32 for each, and more passes.
     zeroed = min(round(rate * 2**16), 2**16 - 1)
     size = tf.size(x)
     bits = tf.random.stateless_uniform(
@@ -74,70 +84,88 @@ def stateless_dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:
 
 
 class StatelessDropout(keras.layers.Layer):
-    """Dropout that is a pure function of (seed, step) of `dropout_seed` and of the layer's name.
+    """Dropout that is a pure function of the (seed, step) of `dropout_seed` and of the layer's name.
 
-    The name has to be given: an automatic one depends on what else was built in the process.
+    The name has to be given, because an automatic one depends on what else was built in the process.
     """
 
-    def __init__(self, rate: float, name: str, **kwargs):
+    def __init__(self, rate: float, name: str, **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.rate = rate
         self.supports_masking = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return stateless_dropout(inputs, self.rate, self.name) if training and self.rate else inputs
 
 
 class MultiHeadAttention(layers.MultiHeadAttention):
-    """bert4keras' attention (softmax; plain, rotary or NEZHA's relative positions) with stateless dropout, its dense
-    layers on the tokens of all sequences as one matrix.
+    """bert4keras' softmax attention with stateless dropout. Positions are plain, rotary or relative as in NEZHA.
+
+    The dense layers work on the tokens of all sequences as one matrix.
     """
 
-    def call(self, inputs, mask=None, training=None, block=0, a_bias=None, p_bias=None):
-        """Return the mixed values [B, L, size].
+    def call(
+        self,
+        inputs: list[tf.Tensor],
+        mask: Sequence[tf.Tensor | None] | None = None,
+        training: bool | None = None,
+        block: int = 0,
+        a_bias: bool | None = None,
+        p_bias: Literal["rotary", "typical_relative"] | None = None,
+    ) -> tf.Tensor:
+        """Return the attention's output [batch, length, size].
 
-        `inputs`: what queries, keys and values are made of [B, L, size]; with `a_bias` a boolean mask [B, L, L] or
-        [L, L], who may look at whom; with `p_bias` the positions. `mask[2]` [B, L] is false at padding. `block` tells
-        the uses of a shared layer apart (ALBERT).
+        Args:
+            inputs: the sources of queries, keys and values, [batch, length, size] each. With `a_bias` a boolean mask
+                [batch, length, length] or [length, length] follows, from a token (row) to those it may attend to
+                (columns). With `p_bias` the positions come last.
+            mask: its third entry, bool [batch, length], is false at padding.
+            training: whether to apply dropout.
+            block: number of the transformer block. ALBERT uses one layer in all of them, with new dropout in each.
+            a_bias: whether `inputs` has a mask.
+            p_bias: the kind of positions in `inputs`, if it has any.
         """
         batch, length = tf.shape(inputs[0])[0], tf.shape(inputs[0])[1]
-        rest = inputs[3:]
 
-        def projected(dense, x, size):
-            """[B, L, n] -> [B, heads, L, size]."""
+        def projected(dense: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, size: int) -> tf.Tensor:
             return tf.transpose(tf.reshape(dense(_tokens(x)), [batch, length, self.heads, size]), [0, 2, 1, 3])
 
-        query = projected(self.q_dense, inputs[0], self.key_size)
+        query = projected(self.q_dense, inputs[0], self.key_size)  # [batch, heads, length, size]
         key = projected(self.k_dense, inputs[1], self.key_size)
         value = projected(self.v_dense, inputs[2], self.head_size)
         allowed = None if mask is None or mask[2] is None else mask[2][:, None, None, :]
         if a_bias:
-            visible = rest.pop(0)[..., None, :, :]
+            visible = inputs[3][..., None, :, :]
             allowed = visible if allowed is None else allowed & visible
         if p_bias == "rotary":
-            sine, cosine = rest[0][:, None, :, ::2], rest[0][:, None, :, 1::2]
+            sine, cosine = inputs[-1][:, None, :, ::2], inputs[-1][:, None, :, 1::2]
             query, key = rotate(query, sine, cosine), rotate(key, sine, cosine)
         query *= self.key_size**-0.5
         scores = tf.matmul(query, key, transpose_b=True)
         if p_bias == "typical_relative":
-            scores += tf.einsum("bhjd,jkd->bhjk", query, rest[0])
-        if allowed is not None:  # a sum is cheaper than bert4keras' broadcast `where`
+            scores += tf.einsum("bhjd,jkd->bhjk", query, inputs[-1])
+        if allowed is not None:  # adding is cheaper than the broadcast `where` of bert4keras
             scores += tf.where(allowed, tf.zeros((), scores.dtype), scores.dtype.min / 2)
         attention = tf.nn.softmax(scores)
         if training and self.attention_dropout:
             attention = stateless_dropout(attention, self.attention_dropout, f"{self.name}/{block}")
         output = tf.matmul(attention, value)
         if p_bias == "typical_relative":
-            output += tf.einsum("bhjk,jkd->bhjd", attention, rest[0])
+            output += tf.einsum("bhjk,jkd->bhjd", attention, inputs[-1])
         mixed = tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [-1, self.heads * self.head_size])
         return tf.reshape(self.o_dense(mixed), [batch, length, self.out_dim])
 
 
-def rotate(x, sine, cosine):
-    """Turn the entries 2k and 2k + 1 of x [..., size] by angles; their sines and cosines [..., size / 2] broadcast.
+def rotate(x: tf.Tensor, sine: tf.Tensor, cosine: tf.Tensor) -> tf.Tensor:
+    """Rotate each pair of entries 2k and 2k + 1 by its angle.
 
-    The swapped entries come from a product with a matrix of 0 and +-1, exact in every precision: slicing every other
-    entry took a third of the time of an encoder's layer on a CPU.
+    The swapped entries come from a product with a matrix of 0 and +-1, which is exact in every precision. Slicing every
+    other entry instead took a third of the time of an encoder's layer on a CPU.
+
+    Args:
+        x: [..., size].
+        sine: sines of the angles [..., size / 2]; they broadcast.
+        cosine: cosines of the angles, of the same shape.
     """
     size = x.shape[-1]
     swap = np.zeros((size, size))
@@ -147,8 +175,8 @@ def rotate(x, sine, cosine):
     return x * tf.repeat(cosine, 2, axis=-1) + swapped * tf.repeat(sine, 2, axis=-1)
 
 
-def rotary_angles(length, size):
-    """float32 [length, size / 2]: position / 10000^(2k / size) radians (RoPE, arXiv 2104.09864)."""
+def rotary_angles(length: int | tf.Tensor, size: int) -> tf.Tensor:
+    """Return position / 10000^(2k / size) in radians, float32 [length, size / 2] (RoPE, arXiv 2104.09864)."""
     frequency = tf.pow(10000.0, -tf.range(0.0, size, 2) / size)
     return tf.range(tf.cast(length, tf.float32))[:, None] * frequency
 
@@ -156,37 +184,43 @@ def rotary_angles(length, size):
 class FeedForward(layers.FeedForward):
     """bert4keras' feed-forward layers, on the tokens of all sequences as one matrix."""
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return tf.reshape(super().call(_tokens(inputs)), tf.shape(inputs))
 
 
 def _tokens(x: tf.Tensor) -> tf.Tensor:
-    """[B, L, size] -> [B * L, size]."""
+    """Reshape [batch, length, size] to [batch * length, size]."""
     return tf.reshape(x, [-1, x.shape[-1]])
 
 
 class LayerNormalization(layers.LayerNormalization):
-    """bert4keras' layer normalisation, in float32 and in few passes over the tokens."""
+    """bert4keras' layer normalisation, in float32 and with few passes over the tokens."""
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return layer_normalization(inputs, self.gamma, self.beta, self.epsilon)
 
 
 def layer_normalization(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis (arXiv 1607.06450), in the dtype of x.
+    """Return (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis (arXiv 1607.06450).
 
-    x: [..., n], gamma and beta: [n]. The gradient is written out, from x and two numbers a row, in place of what
-    stands between: derived operation by operation it is twice as many passes.
+    The gradient is written out and needs only x and two numbers for each row. Derived operation by operation it would
+    take twice as many passes.
+
+    Args:
+        x: [..., n]. The result has its dtype; float32 is used in between.
+        gamma: scale [n].
+        beta: offset [n].
+        epsilon: added to the variance.
     """
 
     @tf.custom_gradient
-    def normalized(x, gamma, beta):
+    def normalized(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         x32, scale = tf.cast(x, tf.float32), tf.cast(gamma, tf.float32)
         mean = tf.reduce_mean(x32, -1, keepdims=True)
         centred = x32 - mean
         inverse = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), -1, keepdims=True) + epsilon)
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             upstream = tf.cast(upstream, tf.float32)
             normal = (tf.cast(x, tf.float32) - mean) * inverse
             rows = list(range(x.shape.rank - 1))
@@ -203,55 +237,63 @@ def layer_normalization(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon
 
 
 class Embedding(layers.Embedding):
-    """bert4keras' embedding, also used backwards (`mode="dense"`): [B, L, size] -> scores [B, L, entries]."""
+    """bert4keras' embedding, which casts its table when it scores all entries of the vocabulary.
 
-    def call(self, inputs, mode="embedding"):
+    In mode "embedding" ids [batch, length] become vectors [batch, length, size]. In mode "dense" vectors become scores
+    [batch, length, entries].
+    """
+
+    def call(self, inputs: tf.Tensor, mode: Literal["embedding", "dense"] = "embedding") -> tf.Tensor:
         if mode == "embedding":
             return super().call(inputs)
         return tf.tensordot(inputs, tf.cast(self.embeddings, inputs.dtype), [[2], [1]])
 
 
 class TruncatedNormal(keras.initializers.Initializer):
-    """Truncated normal values, new ones with each call; the n-th call's are a pure function of (seed, n)."""
+    """An initializer that returns new truncated normal values with each call. Call n depends only on (seed, n)."""
 
     def __init__(self, seed: int, stddev: float = 0.02):
         self.seed, self.stddev, self.calls = seed, stddev, 0
 
-    def __call__(self, shape, dtype=tf.float32, **kwargs):
+    def __call__(self, shape: Sequence[int], dtype: tf.DType = tf.float32, **kwargs: Any) -> tf.Tensor:
         self.calls += 1
         return tf.random.stateless_truncated_normal(
             shape, (self.seed, self.calls), stddev=self.stddev, dtype=dtype, alg="philox"
         )
 
 
-class Compat:
-    """Put before a bert4keras `Transformer` class: builds it from the layers above.
+class Compat(models.Transformer):
+    """A mixin that builds a bert4keras `Transformer` from the layers of this module. It comes before bert4keras' class.
 
-    With `with_mlm` the model returns [hidden states, MLM scores], where bert4keras returns the scores alone.
+    If the model has a masked-language-model head (`with_mlm`), it returns [hidden states, scores]; bert4keras returns
+    only the scores.
     """
 
-    def __init__(self, seed: int = 0, layer_norm_eps: float = 1e-12, **kwargs):
+    def __init__(self, seed: int = 0, layer_norm_eps: float = 1e-12, **kwargs: Any):
         self._initializer = TruncatedNormal(seed)
         self.layer_norm_eps = layer_norm_eps
         self.block = 0
-        self.boundaries = []  # the input of the first block and the output of each
+        self.boundaries: list[tf.Tensor] = []  # the input of the first block, then the output of each block
         super().__init__(**kwargs)
 
     @property
-    def initializer(self):
+    def initializer(self) -> TruncatedNormal:
         return self._initializer
 
-    def apply_main_layers(self, inputs, index):
+    def apply_main_layers(self, inputs: tf.Tensor, index: int) -> tf.Tensor:
         self.block = index
         outputs = super().apply_main_layers(inputs, index)
         self.boundaries += [outputs] if self.boundaries else [inputs, outputs]
         return outputs
 
-    def apply_final_layers(self, inputs):
+    def apply_final_layers(self, inputs: tf.Tensor) -> tf.Tensor | list[tf.Tensor]:
         outputs = super().apply_final_layers(inputs)
         return [inputs, outputs] if self.with_mlm else outputs
 
-    def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+    def apply(
+        self, inputs: Any = None, layer: Any = None, arguments: dict[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
+        """Make a layer, or take the one of this name, and call it; see `Transformer.apply`."""
         if layer is models.Input:
             kwargs["dtype"] = "int32"
         elif layer is models.Embedding:
@@ -261,7 +303,7 @@ class Compat:
         elif layer is models.FeedForward:
             layer = FeedForward
         elif layer is models.MultiHeadAttention:
-            layer, arguments = MultiHeadAttention, {**arguments, "block": self.block}
+            layer, arguments = MultiHeadAttention, {**(arguments or {}), "block": self.block}
         elif layer is models.Dropout and self.dropout_rate:
             layer = StatelessDropout
             if self.prefixed(kwargs["name"]) in self.layers:  # ALBERT uses one layer in all its blocks
@@ -272,11 +314,11 @@ class Compat:
 
 
 class Bert(Compat, models.BERT):
-    """BERT, and those that differ in their training only."""
+    """BERT, and models that differ from it only in their training."""
 
 
 class Albert(Compat, models.ALBERT):
-    """BERT with one block used over and over."""
+    """BERT with one block that is used again and again."""
 
 
 class Nezha(Compat, models.NEZHA):
@@ -288,7 +330,8 @@ class RoFormer(Compat, models.RoFormer):
 
 
 def with_unilm_mask(transformer: type) -> type:
-    """The class with bert4keras' UniLM mask: the second input, the segments, says who may look at whom. (bert4keras'
-    own mixture of the two also changes what the masked-language-model head returns.)
+    """Return the class with bert4keras' UniLM mask: segment ids, the second input, say which tokens a token attends to.
+
+    bert4keras' own function that adds the mask also changes what the masked-language-model head returns.
     """
     return type(transformer.__name__, (models.UniLM_Mask, transformer), {})

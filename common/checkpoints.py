@@ -1,15 +1,15 @@
-"""Published encoder weights: which files are read and written, and one way to name what is in them.
+"""Reads and writes published encoder weights: safetensors, Keras' HDF5 and TensorFlow checkpoints, but never pickle.
 
-Safetensors, Keras' HDF5 and TensorFlow checkpoints, never pickle. All names become those of Google's BERT and
-ALBERT checkpoints, which bert4keras maps its layers to.
+Here every tensor has the name that it has in Google's BERT and ALBERT checkpoints. bert4keras maps its layers to these
+names.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import h5py
-import ml_dtypes  # noqa: F401  it is what makes NumPy know bfloat16
+import ml_dtypes  # noqa: F401  importing it makes bfloat16 known to NumPy
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -23,15 +23,15 @@ CONFIG = re.compile(rf"config\.json|({'|'.join(KINDS)})_config\w*\.json")
 SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
 CHECKPOINT = re.compile(r".+\.data-\d{5}-of-(\d{5})")
 
-# Applied in this order to a name whose parts are joined by dots.
+# They turn a name whose parts are joined by dots into Google's name. Each is applied, in this order.
 RENAMINGS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
-        # Where the model sits: "bert.tf_bert_model.bert.encoder.", "electra.encoder.", plain "encoder."
+        # The place of the model: "bert.tf_bert_model.bert.encoder.", "electra.encoder.", plain "encoder."
         (rf"^(.*\b({'|'.join(KINDS)})\.)?(?=(embeddings\w*|encoder|pooler)\.)", "bert."),
         (r"^bert\.embeddings_project\.", "bert.encoder.embedding_hidden_mapping_in."),
         (r"\.layer\.(\d+)\.", r".layer_\1."),
-        # ALBERT's one block
+        # The one block of ALBERT
         (r"\.albert_layer_groups\.0\.albert_layers\.0\.", ".transformer.group_0.inner_group_0."),
         (r"\.inner_group_0\.attention\.(query|key|value)\.", r".inner_group_0.attention_1.self.\1."),
         (r"\.inner_group_0\.attention\.dense\.", ".inner_group_0.attention_1.output.dense."),
@@ -40,21 +40,21 @@ RENAMINGS = [
         (r"\.ffn_output\.", ".ffn_1.intermediate.output.dense."),
         (r"\.full_layer_layer_norm\.", ".LayerNorm_1."),
         (r"\.pooler\.(?=weight|kernel|bias)", ".pooler.dense."),
-        # The masked-language-model head of BERT and RoFormer, of ALBERT, of ELECTRA
+        # The masked-language-model heads of BERT and RoFormer, ALBERT, and ELECTRA
         (r"^.*cls\.predictions\.", "cls.predictions."),
         (r"^(?!cls\.)(.*\b)?(generator_)?predictions\.(?=dense|LayerNorm|\w*bias)", "cls.predictions."),
         (r"^.*generator_lm_head\.bias", "cls.predictions.bias"),
         (r"^cls\.predictions\.(?=dense|LayerNorm)", "cls.predictions.transform."),
         (r"^cls\.predictions\.bias$", "cls.predictions.output_bias"),
-        # What a tensor is called
+        # The last part of the name
         (r"(\.LayerNorm\w*)\.weight$", r"\1.gamma"),
         (r"(\.LayerNorm\w*)\.bias$", r"\1.beta"),
         (r"^(bert\.embeddings\.\w+)\.(?:weight|embeddings)$", r"\1"),
         (r"\.weight$", ".kernel"),
     ]
 ]
-# The way back: what `transformers` calls the tensors of a "...ForMaskedLM". Applied in this order to the model type, a
-# space and the name in Google's checkpoints, its parts joined by dots.
+# They turn Google's name into that of a "...ForMaskedLM" in `transformers`. Each is applied, in this order, to the
+# model type, a space and Google's name with its parts joined by dots.
 PUBLISHED = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
@@ -77,7 +77,7 @@ PUBLISHED = [
         (r"(\.\w+_embeddings)$", r"\1.weight"),
     ]
 ]
-# Copies of the token embeddings, tables that are computed, and the state of an optimizer.
+# Not read: copies of the token embeddings, tables that can be computed, and the state of an optimizer.
 IGNORED = re.compile(
     r"predictions\.decoder\.(weight|kernel|bias)$|generator_lm_head\.(weight|kernel)$"
     r"|\.(position_ids|embed_positions(\.\w+)?|positions_encoding|adam_[mv]|lamb_[mv])$"
@@ -86,9 +86,14 @@ IGNORED = re.compile(
 
 
 def encoder_files(names: Iterable[str], where: str) -> tuple[str, list[str]]:
-    """The config and the weight files among a folder's or repository's `names`.
+    """Return the names of the config and of the weight files.
 
-    Raises UserError, beginning with `where`, when one of them or vocab.txt is missing.
+    Args:
+        names: the names of all files in a folder or repository.
+        where: the folder or repository, for messages.
+
+    Raises:
+        UserError: if the config, the weights or vocab.txt is missing.
     """
     names = set(names)
     configs = [name for name in names if CONFIG.fullmatch(name)]
@@ -125,27 +130,31 @@ def _weight_files(names: set[str], where: str) -> list[str]:
 
 
 def _complete(parts: list[str], pattern: re.Pattern, where: str) -> list[str]:
-    total = int(pattern.fullmatch(parts[0])[1]) if parts else 1
+    first = pattern.fullmatch(parts[0]) if parts else None
+    total = int(first[1]) if first else 1
     if len(parts) != total:
         raise UserError(f"{where}: found {len(parts)} of {total} parts of the weights")
     return parts
 
 
-def check_weights(files: list[Path]) -> None:
-    """Raise UserError for a truncated or foreign file, but leave TensorFlow's to `read_weights`."""
+def check_weights(files: Sequence[Path]) -> None:
+    """Raise UserError if a file is truncated or of another format. TensorFlow checkpoints are not checked here."""
     for path in files:
         if path.suffix in (".safetensors", ".h5"):
             next(_tensors(path), None)
 
 
-def read_weights(files: list[Path]) -> dict[str, np.ndarray]:
-    """{name in Google's checkpoints: float32 array}; raises UserError naming the file that cannot be read."""
+def read_weights(files: Sequence[Path]) -> dict[str, np.ndarray]:
+    """Return {name in Google's checkpoints: float32 array}.
+
+    Raises UserError for a file that cannot be read, and for values that are not finite.
+    """
     weights = {}
     for path in files:
         for name, value in _tensors(path):
             canonical = canonical_name(name)
             if name.endswith(".weight") and canonical.endswith("/kernel"):
-                value = value.T  # PyTorch's Linear is [out, in]
+                value = value.T  # PyTorch stores the weight of a Linear layer as [out, in]
             weights[canonical] = np.asarray(value, np.float32)
             if not np.isfinite(weights[canonical]).all():
                 raise UserError(f"{path}: {name} has values that are not finite")
@@ -153,7 +162,7 @@ def read_weights(files: list[Path]) -> dict[str, np.ndarray]:
 
 
 def canonical_name(name: str) -> str:
-    """The name in Google's checkpoints of a tensor that PyTorch, Keras or TensorFlow calls `name`.
+    """Translate the name of a tensor in a PyTorch, Keras or TensorFlow file into that of Google's checkpoints.
 
     >>> canonical_name("electra.encoder.layer.0.output.LayerNorm.weight")
     'bert/encoder/layer_0/output/LayerNorm/gamma'
@@ -165,7 +174,9 @@ def canonical_name(name: str) -> str:
 
 
 def published_name(name: str, model: str) -> str:
-    """The inverse of `canonical_name` for the "...ForMaskedLM" of a model type.
+    """Translate a name of Google's checkpoints into that of a model type's "...ForMaskedLM" in `transformers`.
+
+    It is the inverse of `canonical_name`.
 
     >>> published_name("bert/encoder/layer_0/output/LayerNorm/gamma", "electra")
     'electra.encoder.layer.0.output.LayerNorm.weight'
@@ -179,8 +190,14 @@ def published_name(name: str, model: str) -> str:
 
 
 def write_safetensors(weights: dict[str, np.ndarray], model: str, path: Path) -> None:
-    """Write {name in Google's checkpoints: array} as `transformers` does for a model type; the inverse of
-    `read_weights`. The file is there whole or not at all.
+    """Write weights as `transformers` does; the inverse of `read_weights`.
+
+    If writing fails, there is no file or the old one.
+
+    Args:
+        weights: {name in Google's checkpoints: array}.
+        model: the model type, a key of `common.kinds.KINDS`.
+        path: of the file.
     """
     tensors = {}
     for name, value in weights.items():
@@ -192,7 +209,7 @@ def write_safetensors(weights: dict[str, np.ndarray], model: str, path: Path) ->
 
 
 def write_checkpoint(weights: dict[str, np.ndarray], prefix: Path) -> None:
-    """Write {name in Google's checkpoints: array} as a TensorFlow checkpoint, PREFIX.index and PREFIX.data-..."""
+    """Write {name in Google's checkpoints: array} as a TensorFlow checkpoint: PREFIX.index and PREFIX.data-*."""
     import tensorflow as tf
 
     tf.raw_ops.SaveV2(
@@ -216,9 +233,9 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     try:
         if path.suffix in readers:  # the data files of a TensorFlow checkpoint are read through its index
             yield from readers[path.suffix](path)
-    # AttributeError: numbers that NumPy has not, as float8
+    # AttributeError: a dtype that NumPy does not have, such as float8
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError) as error:
-        raise UserError(f"{path}: truncated, or no {path.suffix} file: {error}") from error
+        raise UserError(f"{path}: truncated, or not a {path.suffix} file: {error}") from error
 
 
 def _safetensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -229,9 +246,9 @@ def _safetensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def _hdf5(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     with h5py.File(path) as file:
-        names = []
+        names: list[str] = []
 
-        def note(name, item):
+        def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
             if isinstance(item, h5py.Dataset):
                 names.append(name)
 

@@ -1,19 +1,18 @@
-"""Typed configurations: JSON (with a parent) and `--set key=value` become a frozen dataclass.
+"""Typed configs: a JSON file, its parents and `--set key=value` become a frozen dataclass.
 
-A task declares its keys with `@strict_config` and reads them with `load_config`. A mistake is one line that names
+A task declares its keys with `@strict_config` and reads them with `load_config`. A mistake gives one line that names
 the file and the key.
 """
 
 import contextlib
 import dataclasses
 import difflib
-import functools
 import glob
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast, dataclass_transform, get_args, get_type_hints
 
 import pydantic
 import pydantic_core
@@ -23,19 +22,24 @@ from common.cli import UserError
 from common.files import read_json
 
 T = TypeVar("T")
-FORMAT = 2  # of a run folder; it stands in the run's config
+FORMAT = 2  # the format of run folders, stated in the config of each
 DATA_FOLDER = Path(__file__).resolve().parent.parent / "data"
 
-# Strict: no strings for numbers, no booleans for integers; an integer may stand for a float.
+# Strict means that a string is not accepted for a number, nor a boolean for an integer. For a float an integer will do.
 STRICT = pydantic.ConfigDict(strict=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-strict_config = functools.partial(pydantic.dataclasses.dataclass, frozen=True, kw_only=True, config=STRICT)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, Field))
+def strict_config(cls: type[T]) -> type[T]:
+    """Make a class a frozen dataclass whose values pydantic checks."""
+    return cast("type[T]", pydantic.dataclasses.dataclass(cls, frozen=True, kw_only=True, config=STRICT))
 
 
 class _Located(NamedTuple):
     """Marks a string whose meaning depends on the folder of the file that states it."""
 
-    resolve: Callable[[str, Path], str]
-    is_data: bool
+    resolve: Callable[[str, Path], str]  # (value, that folder) -> absolute path
+    is_data: bool  # whether it names data files, whose content identifies a run
 
 
 def _file_path(value: str, folder: Path) -> str:
@@ -45,7 +49,7 @@ def _file_path(value: str, folder: Path) -> str:
 
 
 def _encoder_path(value: str, folder: Path) -> str:
-    """A folder's absolute path; what is no path (the name of an encoder on the hub) stays as it is."""
+    """Return the absolute path of a folder, or the name of an encoder on the hub as it is."""
     for place in (folder, Path.cwd()):
         path = _file_path(value, place)
         if value.startswith(("data:", ".", "/", "~")) or os.path.exists(path):
@@ -60,11 +64,12 @@ def _check_file(path: str, info: pydantic.ValidationInfo) -> str:
 
 
 def find_files(pattern: str) -> list[Path]:
-    """Find the file of that name, the folder's *.txt, or the files that the pattern matches, in the order of their
-    names. Raises UserError if there is none.
+    """Find the files that a name stands for: that file, the *.txt of that folder, or what the pattern matches.
+
+    They are sorted by name. Raises UserError if there are none.
     """
     path = Path(pattern)
-    if os.path.isfile(path):  # `Path.is_file` raises where a name is too long
+    if os.path.isfile(path):  # `Path.is_file` raises an error if the name is too long
         return [path]
     found = path.glob("*.txt") if os.path.isdir(path) else map(Path, glob.glob(pattern))
     files = sorted(file for file in found if file.is_file())
@@ -85,28 +90,28 @@ def _check_files(pattern: str, info: pydantic.ValidationInfo) -> str:
 InputFile = Annotated[str, _Located(_file_path, is_data=True), pydantic.AfterValidator(_check_file)]
 InputFiles = Annotated[str, _Located(_file_path, is_data=True), pydantic.AfterValidator(_check_files)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow counts in 32 bits
+PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]  # TensorFlow counts with 32 bits
 
 
 @strict_config
 class OptimizerConfig:
-    """How the weights move; the learning rate itself is a key of its own beside `optimizer`."""
+    """The optimizer, except for the learning rate, which is a key of the config itself."""
 
     name: Literal["adamw", "adax"] = "adamw"
     weight_decay: pydantic.NonNegativeFloat = 0.01
-    warmup: Fraction = 0.1  # of all steps
+    warmup: Fraction = 0.1  # share of all steps
     schedule: Literal["constant", "linear", "cosine"] = "linear"  # after the warm-up
-    clip_norm: PositiveFloat | None = 1.0  # of the gradient over all weights; null: off
+    clip_norm: PositiveFloat | None = 1.0  # largest norm of the gradient over all weights; null: off
     clip: Literal["hard", "soft"] = "hard"
     average: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the moving average; null: off
-    head_rate: PositiveFloat = 1.0  # factor of the learning rate of all that is not the encoder's
-    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the learning rate from a block to the one below it
+    head_rate: PositiveFloat = 1.0  # factor of the learning rate of all weights outside the encoder
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # factor of the learning rate from a block to the one below
     rates: dict[str, PositiveFloat] = dataclasses.field(default_factory=dict)  # part of a weight's name -> factor
 
 
 @strict_config
 class EncoderSizes:
-    """A fresh encoder."""
+    """The sizes of a fresh encoder."""
 
     hidden_size: PositiveInt
     layers: PositiveInt
@@ -114,7 +119,7 @@ class EncoderSizes:
     intermediate_size: PositiveInt | None = None  # null: 4 * hidden_size
     vocabulary: InputFile = str(DATA_FOLDER / "vocab.txt")
     word_level: bool = False
-    same_token_attention: bool = False  # see common/encoder.py
+    same_token_attention: bool = False  # see `_attend_to_same_token` in common/encoder.py
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "EncoderSizes":
@@ -123,8 +128,8 @@ class EncoderSizes:
         return self
 
 
-# A folder, `data:` folder or name on the hub; or the sizes of a fresh one. The tags are for pydantic alone:
-# messages leave out what is in angle brackets.
+# A folder, a `data:` folder, a name on the hub, or the sizes of a fresh encoder. Only pydantic needs the tags; messages
+# leave out what is in angle brackets.
 EncoderSpec = Annotated[
     Annotated[str, _Located(_encoder_path, is_data=False), pydantic.Tag("<name>")]
     | Annotated[EncoderSizes, pydantic.Tag("<sizes>")],
@@ -138,21 +143,21 @@ EncoderSpec = Annotated[
 
 @strict_config
 class TrainingConfig:
-    """The keys that every training has; a folder's own are added in its config.py."""
+    """The keys that every training has. A task adds its own in its config.py."""
 
     train_file: InputFile
     dev_file: InputFile
     encoder: EncoderSpec
-    max_length: Annotated[int, Field(ge=3, lt=2**31)] = 256  # tokens with [CLS] and [SEP]
+    max_length: Annotated[int, Field(ge=3, lt=2**31)] = 256  # in tokens, with [CLS] and [SEP]
     epochs: PositiveInt = 10
     batch_size: PositiveInt = 16
     learning_rate: PositiveFloat = 2e-5
     dropout: Fraction = 0.1
-    gelu: Literal["erf", "tanh", "sigmoid"] | None = None  # form of GELU; null: the encoder's own, erf in a fresh one
+    gelu: Literal["erf", "tanh", "sigmoid"] | None = None  # null: the encoder's own form, erf if fresh
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-    recompute: Annotated[int, Field(ge=0, lt=2**31)] = 0  # blocks that are run again, together, in the backward pass
-    accumulate: PositiveInt = 1  # parts of a batch, one after the other: the same step with less memory
-    xla: bool = False  # compile the training step for each shape of a batch, for GPUs
+    recompute: Annotated[int, Field(ge=0, lt=2**31)] = 0  # this many blocks at a time run again in the backward pass
+    accumulate: PositiveInt = 1  # a batch is computed in this many pieces: the same step with less memory
+    xla: bool = False  # compile the training step for each shape of a batch (for GPUs)
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     checkpoint_steps: PositiveInt = 500
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
@@ -160,20 +165,20 @@ class TrainingConfig:
     @pydantic.model_validator(mode="after")
     def _check_accumulate(self) -> "TrainingConfig":
         if self.xla and self.accumulate > 1:
-            raise ValueError("xla and accumulate do not go together: XLA cannot cut a batch into parts")
+            raise ValueError("xla and accumulate cannot be combined: XLA cannot cut a batch into pieces")
         return self
 
 
 @strict_config
 class WindowedConfig(TrainingConfig):
-    """Where a text of more than `max_length` tokens is cut into windows."""
+    """The keys of a task that cuts texts of more than `max_length` tokens into windows."""
 
-    stride: PositiveInt = 128  # tokens from one window to the next
+    stride: PositiveInt = 128  # tokens from the start of one window to the next
 
     @pydantic.model_validator(mode="after")
     def _check_stride(self) -> "WindowedConfig":
         if self.stride > self.max_length - 2:
-            raise ValueError(f"stride {self.stride} is more than max_length - 2, tokens between windows would be lost")
+            raise ValueError(f"stride {self.stride} is more than max_length - 2: tokens between windows would be lost")
         return self
 
 
@@ -184,15 +189,21 @@ def load_config(
     overrides: Iterable[str] = (),
     check_files: bool = True,
 ) -> T:
-    """Read the configuration `name` into `cls`, a class declared with `@strict_config`.
+    """Read a config into `cls`.
 
-    `name` is a file, or one in `folder`/configs, with or without .json. Its "parent", a file next to it,
-    holds defaults, merged key by key; "about" is a remark. `overrides` are "key.key=value", the value JSON
-    or else a plain string. Paths are relative to the file that states them (overrides: to the working
-    directory); `data:` leads to the project's data folder. `check_files=False` accepts data files that are
-    gone, as for a finished run.
+    The "parent" of a config is a file whose values are the defaults, key by key. "about" is a remark. Paths are
+    relative to the file that states them, and in `overrides` to the working directory. A leading `data:` stands for
+    the data folder of the project.
 
-    Raises UserError, one line naming the file and the dotted key.
+    Args:
+        cls: a class declared with `@strict_config`.
+        name: a file, or the name of one in `folder`/configs, with or without .json.
+        folder: the folder of the task.
+        overrides: "key.key=value" each. A value that is not JSON is a plain string.
+        check_files: whether the data files have to exist. Those of a finished run need not.
+
+    Raises:
+        UserError: one line with the file and the dotted key.
     """
     path = _find(Path(name), Path(folder))
     sources = [*_read_chain(cls, path, ()), *(_parse_override(cls, text) for text in overrides)]
@@ -201,14 +212,14 @@ def load_config(
         _check_json(where, values)
         merged = _merge(merged, values)
     context = {"check_files": check_files}
-    try:  # as JSON, the one mode in which pydantic is strict and yet builds dataclasses from objects
+    try:  # as JSON, because only then is pydantic strict and still builds dataclasses from objects
         return pydantic.TypeAdapter(cls).validate_json(json.dumps(merged), context=context)
     except pydantic.ValidationError as error:
         raise UserError(_explain(cls, error, sources, path)) from None
 
 
 def one_of(names: Iterable[str]) -> Any:
-    """Marks a string that has to be one of these names, as in `head: Annotated[str, one_of(HEADS)]`."""
+    """Return a mark for a string that has to be one of these names: `head: Annotated[str, one_of(HEADS)]`."""
     known = tuple(names)
 
     def check(value: str) -> str:
@@ -220,7 +231,7 @@ def one_of(names: Iterable[str]) -> Any:
 
 
 def data_files(config: Any) -> dict[str, list[Path]]:
-    """Lists the data files that a configuration names, by key."""
+    """List the data files that a config names, by key."""
     hints = get_type_hints(type(config), include_extras=True)
     keys = [
         key for key, hint in hints.items() if any(isinstance(part, _Located) and part.is_data for part in _parts(hint))
@@ -229,7 +240,7 @@ def data_files(config: Any) -> dict[str, list[Path]]:
 
 
 def config_differences(first: Any, second: Any) -> list[str]:
-    """Lists the dotted keys whose values differ between two configurations. The place of a file does not count."""
+    """List the dotted keys whose values differ between two configs. Where a file lies does not count."""
 
     def without_places(config: Any) -> Any:
         return _placed(type(config), dataclasses.asdict(config), lambda located, path: "")
@@ -255,7 +266,7 @@ def _find(name: Path, folder: Path) -> Path:
 
 
 def _read_chain(cls: type, path: Path, children: tuple[Path, ...]) -> list[tuple[str, dict[str, Any]]]:
-    """(file name, values with paths resolved) of the config and its parents, the furthest parent first."""
+    """Read the config and its parents: (file name, values with absolute paths), the furthest parent first."""
     values = read_json(path)
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected an object, got {_shown(values)}")
@@ -263,8 +274,8 @@ def _read_chain(cls: type, path: Path, children: tuple[Path, ...]) -> list[tuple
         if not isinstance(values.get(key, ""), str):
             raise UserError(f"{path}: {key}: should be a string, not {_shown(values[key])}")
     values.pop("about", None)
-    if (found := values.pop("format", FORMAT)) != FORMAT:  # a run's own config may be named, too
-        raise UserError(f"{path}: the config of a run folder of format {_shown(found)}, expected {FORMAT}")
+    if (found := values.pop("format", FORMAT)) != FORMAT:  # the config may be that of a run
+        raise UserError(f"{path}: belongs to a run folder of format {_shown(found)}, expected {FORMAT}")
     folder = path.absolute().parent
     seen = (*children, path.resolve())
     ancestors = []
@@ -282,15 +293,16 @@ def _parse_override(cls: type, text: str) -> tuple[str, dict[str, Any]]:
     key, equals, value = text.partition("=")
     if not equals or "" in key.split("."):
         raise UserError(f"--set {text}: expected key=value")
+    values: Any = value
     with contextlib.suppress(ValueError, RecursionError):  # what is not JSON is a plain string
-        value = json.loads(value)
+        values = json.loads(value)
     for part in reversed(key.split(".")):
-        value = {part: value}
-    return "--set", _resolved(cls, value, Path.cwd())
+        values = {part: values}
+    return "--set", _resolved(cls, values, Path.cwd())
 
 
 def _check_json(where: str, values: dict[str, Any]) -> None:
-    """Raises UserError for what Python's JSON takes and pydantic's does not: half a surrogate pair, deep brackets."""
+    """Raise UserError for what only Python's JSON accepts, not pydantic's: half a surrogate pair, deep brackets."""
     try:
         pydantic_core.from_json(json.dumps(values, ensure_ascii=False).encode())
     except UnicodeEncodeError as error:
@@ -300,12 +312,12 @@ def _check_json(where: str, values: dict[str, Any]) -> None:
 
 
 def _resolved(cls: type, values: Any, folder: Path) -> Any:
-    """Makes every path absolute."""
+    """Make every path absolute."""
     return _placed(cls, values, lambda located, path: located.resolve(path, folder))
 
 
 def _placed(hint: Any, value: Any, place: Callable[[_Located, str], str]) -> Any:
-    """`value` with every string that the type `hint` marks as a path replaced by `place(mark, path)`."""
+    """Replace every string that the type `hint` marks as a path by `place(mark, path)`."""
     for part in _parts(hint):
         if isinstance(part, _Located) and isinstance(value, str):
             value = place(part, value)
@@ -316,7 +328,7 @@ def _placed(hint: Any, value: Any, place: Callable[[_Located, str], str]) -> Any
 
 
 def _parts(hint: Any) -> list[Any]:
-    """The classes and markers in a type such as Annotated[str, marker] | None."""
+    """List the classes and marks in a type such as Annotated[str, mark] | None."""
     return [part for argument in get_args(hint) for part in _parts(argument)] or [hint]
 
 
@@ -332,8 +344,8 @@ def _merge(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _explain(cls: type, error: pydantic.ValidationError, sources: list, path: Path) -> str:
-    """The first mistake in one line; an unknown key goes first: it may be why another one is missing."""
+def _explain(cls: type, error: pydantic.ValidationError, sources: list[tuple[str, dict[str, Any]]], path: Path) -> str:
+    """Describe the first mistake in one line. An unknown key comes first, as it may be why another one is missing."""
     fault = min(error.errors(), key=lambda fault: fault["type"] != "unexpected_keyword_argument")
     location = [part for part in fault["loc"] if not str(part).startswith("<")]
     key = ".".join(map(str, location))
@@ -353,7 +365,7 @@ def _explain(cls: type, error: pydantic.ValidationError, sources: list, path: Pa
 
 
 def _states(values: Any, location: list[str | int]) -> bool:
-    """Whether a source gives a value at this place, or a list that holds it."""
+    """Whether a source states a value at this place, or a list that contains it."""
     for key in location:
         if isinstance(values, list):
             return True

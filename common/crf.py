@@ -1,7 +1,10 @@
-"""A linear-chain conditional random field (CRF) for sequence labelling: the loss, by matrix products.
+"""The loss of a linear-chain conditional random field (CRF) for sequence labelling, computed by matrix products.
 
-A path y over emissions e [length, labels] scores sum_t e[t, y_t] + sum_t transitions[y_{t-1}, y_t].
+With emissions e [length, tags] the score of a path y is sum_t e[t, y_t] + sum_t transitions[y_{t-1}, y_t].
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -10,29 +13,35 @@ from common.losses import TINY
 
 
 class Transitions(keras.layers.Layer):
-    """The matrix [tags, tags] of a CRF's transitions, from row to column; whatever it is called with."""
+    """The scores of a CRF's transitions, from the tag of the row to that of the column.
 
-    def __init__(self, n_tags, **kwargs):
+    Called with any tensor, it returns the matrix, float32 [tags, tags].
+    """
+
+    def __init__(self, n_tags: int, **kwargs: Any):
         super().__init__(dtype="float32", **kwargs)
         self.n_tags = n_tags
 
-    def build(self, input_shape):
+    def build(self, input_shape: tf.TensorShape) -> None:
         self.matrix = self.add_weight("matrix", [self.n_tags, self.n_tags], initializer="glorot_uniform")
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return tf.identity(self.matrix)
 
 
-def crf_loss(tags, emissions, transitions, mask):
-    """Negative log-likelihood of the paths of tags, float32 [batch].
-
-    tags: int [batch, length]. emissions: [batch, length, n]. transitions: [n, n], from row to column.
-    mask: bool [batch, length], true up to the end of each sequence, at least once.
+def crf_loss(tags: tf.Tensor, emissions: tf.Tensor, transitions: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Return the negative log-likelihood of each sequence's tags, float32 [batch].
 
     The step of the forward recursion, log sum_i exp(a_i + T_ij), is one matrix product of exp(a) and exp(T), each
-    shifted by its maximum, in place of a [batch, n, n] broadcast; its gradient is the backward recursion, written
-    out below: the pairwise marginals of all steps are one more product. A sum that is more than e^-85 below the
-    product of the largest entries underflows and is taken as that bound.
+    shifted by its maximum, in place of a [batch, n, n] broadcast. The gradient is the backward recursion. It is written
+    out below, because one more product then gives the pairwise marginals of all steps. If a sum is more than e^-85
+    below the product of the largest entries, it underflows, and this bound is taken for it.
+
+    Args:
+        tags: int [batch, length].
+        emissions: the score of each tag at each step, [batch, length, n].
+        transitions: [n, n], from row to column.
+        mask: bool [batch, length], true up to the end of each sequence, which has at least one step.
     """
     emissions, transitions = tf.cast(emissions, tf.float32), tf.cast(transitions, tf.float32)
     weight = tf.cast(mask, tf.float32)
@@ -43,14 +52,19 @@ def crf_loss(tags, emissions, transitions, mask):
 
 
 @tf.custom_gradient
-def _log_partition(emissions, transitions, weight):
-    """log of the summed exp(score) of all paths: [batch, length, n], [n, n], [batch, length] -> [batch]."""
+def _log_partition(
+    emissions: tf.Tensor, transitions: tf.Tensor, weight: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple]]:
+    """Return log(sum of exp(score) over all paths) [batch].
+
+    `emissions` are [batch, length, n], `transitions` [n, n], and `weight` [batch, length] is 0 at padding.
+    """
     highest = tf.reduce_max(transitions)
     kernel = tf.exp(transitions - highest)
     steps, inside = tf.transpose(emissions, [1, 0, 2]), tf.transpose(weight)[..., None] > 0
 
-    def forward(state, step):
-        """Probabilities of the tags at the step before, given all before it -> the same at this step."""
+    def forward(state: tuple, step: tuple) -> tuple:
+        """Update the tags' probabilities, given all emissions so far, from the previous step to this one."""
         before, _, _ = state
         emission, is_inside = step
         x = tf.math.log(tf.maximum(before @ kernel, TINY)) + emission
@@ -65,9 +79,9 @@ def _log_partition(emissions, transitions, weight):
     )
     total = tf.squeeze(tf.reduce_sum(log_sums, 0) + log_sum, -1)
 
-    def gradient(upstream):
-        def backward(after, step):
-            """What is to come makes of each tag: at this step -> at the step before."""
+    def gradient(upstream: tf.Tensor) -> tuple:
+        def backward(after: tf.Tensor, step: tuple) -> tf.Tensor:
+            """Carry back how well the rest of the sequence fits each tag, from this step to the previous one."""
             likelihood, is_inside = step
             return tf.where(is_inside, tf.matmul(likelihood * after, kernel, transpose_b=True), after)
 

@@ -1,7 +1,8 @@
-"""The devices that train a model: one, several GPUs, or several workers (`TF_CONFIG`, docs/workers.md).
+"""The devices that train a model: one device, several GPUs, or several workers (`TF_CONFIG`, docs/workers.md).
 
-Each GPU or worker computes its rows of every batch; all have the same weights after every step. Otherwise every worker
-does the same, and a worker that is not the chief does it in a copy of the run folder. No TensorFlow at import.
+Each GPU or worker computes its own rows of every batch, and after each step all have the same weights. Apart from that
+all workers do the same, but only the chief works in the run folder itself; the others have copies of it. Importing
+this module does not load TensorFlow.
 """
 
 import atexit
@@ -28,28 +29,29 @@ from common.cli import UserError
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_strategy: "tf.distribute.MultiWorkerMirroredStrategy | None" = None  # of several workers, once they have met
+_strategy: "tf.distribute.MultiWorkerMirroredStrategy | None" = None  # set when several workers have met
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of a run: their addresses by name ("chief 0", "worker 1"), the chief's first, and which is this."""
+    """The workers of a run."""
 
-    addresses: dict[str, str]
-    this: str
+    addresses: dict[str, str]  # name ("chief 0", "worker 1") -> host:port, the chief first
+    this: str  # the name of this worker
 
     @property
     def is_chief(self) -> bool:
-        """Whether this worker is the chief: that of the cluster, or worker 0 where it names none."""
+        """Whether this worker is the chief. If the cluster names none, worker 0 is the chief."""
         return self.this == next(iter(self.addresses))
 
     @property
     def others(self) -> str:
+        """The names and addresses of the other workers, for messages."""
         return ", ".join(f"{name} at {address}" for name, address in self.addresses.items() if name != self.this)
 
 
 def read_cluster() -> Cluster | None:
-    """Returns what `TF_CONFIG` says; None without one, or for a single worker. Raises UserError."""
+    """Read `TF_CONFIG`. Return None if it is not set or names only one worker; raise UserError if it is wrong."""
     text = os.environ.get("TF_CONFIG", "").strip() or "{}"
     try:
         content = json.loads(text)
@@ -65,7 +67,7 @@ def read_cluster() -> Cluster | None:
         raise UserError('TF_CONFIG: task: expected an object such as {"type": "worker", "index": 0}')
     this = f"{task['type']} {task['index']}"
     if this not in addresses:
-        raise UserError(f"TF_CONFIG: task: {this} is none of the cluster's: {', '.join(addresses)}")
+        raise UserError(f"TF_CONFIG: task: the cluster has no {this}, only {', '.join(addresses)}")
     return Cluster(addresses, this) if len(addresses) > 1 else None
 
 
@@ -86,10 +88,10 @@ def _read_addresses(cluster: Any) -> dict[str, str]:
 
 
 def place_to_work(run_folder: Path) -> Path:
-    """Returns where this process may write: the run folder itself, or, for a worker that is not the chief, a copy of it
-    among the temporary files, which goes when the worker ends, or when it starts again after a kill.
+    """Return the folder where this process may write: the run folder, or a copy if this is not the chief.
 
-    Raises UserError for a wrong `TF_CONFIG`, and if the copy cannot be made.
+    The copy is among the temporary files. It is removed when the worker ends or, after a kill, when it starts again.
+    Raises UserError if `TF_CONFIG` is wrong or the copy cannot be made.
     """
     cluster = read_cluster()
     if cluster is None or cluster.is_chief:
@@ -102,16 +104,17 @@ def place_to_work(run_folder: Path) -> Path:
         if run_folder.is_dir():
             shutil.copytree(run_folder, copy, ignore=shutil.ignore_patterns("logs", "report", ".*.tmp"))
     except (OSError, shutil.Error) as error:
-        raise UserError(f"{copy}: {run_folder} cannot be copied to it ({error}); TMPDIR names another place") from None
+        raise UserError(f"{copy}: {run_folder} cannot be copied here ({error}); set TMPDIR to another place") from None
     print(f"{cluster.this} works in {copy}, a copy of {run_folder}", file=sys.stderr)
     return copy
 
 
 @contextlib.contextmanager
 def devices() -> Iterator[None]:
-    """Builds the model made inside on the devices that will train it. Enter it before anything is computed.
+    """Place the model that is built inside the `with` block on the devices that will train it.
 
-    With several workers it waits until all have met; from then on the chief alone prints on standard output.
+    Enter it before TensorFlow computes anything. If there are several workers, it waits until all have met. From then
+    on only the chief prints on standard output.
     """
     import tensorflow as tf
 
@@ -121,81 +124,91 @@ def devices() -> Iterator[None]:
         several = len(tf.config.list_physical_devices("GPU")) > 1
         strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
     else:
-        # Python's own handler would have to wait for TensorFlow, which may wait for the other workers.
+        # Ctrl-C has to end the process at once: Python's handler would wait for TensorFlow, which may wait for workers.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         print(f"{cluster.this} waits for {cluster.others}", file=sys.stderr, flush=True)
         strategy = _strategy = tf.distribute.MultiWorkerMirroredStrategy()
         if not cluster.is_chief:
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the process ends
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  open until the process ends
     with naming_lost_workers(), strategy.scope():
         yield
 
 
 def check_same_step(step: int, folder: Path) -> None:
-    """Raises UserError unless all workers go on from the same step."""
+    """Raise UserError unless all workers resume from the same step."""
     if _strategy is None:
         return
     if len(set(_values_of_workers(step))) > 1:
-        raise UserError(f"{folder}: the workers do not see the same checkpoint, here step {step}: share the folder")
+        raise UserError(f"{folder}: the workers see different checkpoints, this one step {step}; share the folder")
 
 
 def wait_for_workers() -> None:
-    """Returns when all workers have called it. A worker that ended before the others would take them with it."""
+    """Wait until all workers have called this. A worker that ended before the others would end them as well."""
     if _strategy is not None:
         with naming_lost_workers():
             _values_of_workers(0)
 
 
 def _values_of_workers(value: int) -> list[int]:
-    """Returns what each of the workers calls it with."""
+    """Return the values with which the workers have called this, one for each worker."""
     import tensorflow as tf
 
+    assert _strategy is not None
     gathered = _strategy.gather(tf.constant([value], tf.int64), axis=0)
     return _strategy.experimental_local_results(gathered)[0].numpy().tolist()
 
 
 @contextlib.contextmanager
 def naming_lost_workers() -> Iterator[None]:
-    """Ends the process with a line and exit code 1 when another worker is lost."""
+    """End the process with a line on standard error and exit code 1 if another worker is lost."""
     try:
         yield
     except Exception as error:
         if _strategy is None or type(error).__name__ not in ("UnavailableError", "AbortedError"):
             raise
         cluster = read_cluster()
+        assert cluster is not None  # there is a strategy of several workers
         tasks = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", str(error))
         lost = [name for name in cluster.addresses if name != cluster.this and tuple(name.split()) in tasks]
         names = " and ".join(f"{name} at {cluster.addresses[name]}" for name in lost) or "the other workers"
-        tqdm.write(f"error: lost {names}; the same command, on every worker, resumes", file=sys.stderr)
+        tqdm.write(f"error: lost {names}; run the same command on every worker to resume", file=sys.stderr)
         sys.exit(1)
 
 
 def shares(batches: Batches, strategy: "tf.distribute.Strategy") -> Any:
-    """Makes a data set for Keras' `fit` that gives every replica its rows of each batch.
+    """Return a data set for Keras' `fit` that gives each replica its rows of every batch.
 
-    Every worker makes the whole batch and drops the others' rows, so that what is drawn at random or padded does not
-    depend on their number.
+    Each worker makes the whole batch and drops the rows of the others. So random choices and padding do not depend on
+    the number of workers.
     """
     import tensorflow as tf
 
     replicas = strategy.num_replicas_in_sync
 
-    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+    def dataset_of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         local = replicas // context.num_input_pipelines
         first = local * context.input_pipeline_id
 
-        def rows():
+        def rows() -> Iterator[Any]:
             for batch in batches:
                 for replica in range(first, first + local):
                     yield tf.nest.map_structure(lambda array, r=replica: rows_of_replica(array, r, replicas), batch)
 
         signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), batches[0])
-        # Of a dataset without an end workers do not ask one another in each step whether there is more.
+        # The data set never ends, so the workers need not ask one another in each step whether there is more.
         return tf.data.Dataset.from_generator(rows, output_signature=signature).repeat().prefetch(2 * local)
 
-    return strategy.distribute_datasets_from_function(of_worker)
+    return strategy.distribute_datasets_from_function(dataset_of_worker)
 
 
 def rows_of_replica(array: np.ndarray, replica: int, replicas: int) -> np.ndarray:
-    """The rows of a batch that the `replica`-th of `replicas` computes, none if there are fewer rows than replicas."""
+    """Return the rows of a batch that one of the replicas computes.
+
+    If there are fewer rows than replicas, some replicas get none.
+
+    Args:
+        array: [batch, ...].
+        replica: the number of the replica, from 0.
+        replicas: how many there are.
+    """
     return array[len(array) * replica // replicas : len(array) * (replica + 1) // replicas]

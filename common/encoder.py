@@ -1,5 +1,7 @@
-"""Encoders from published weights, from the hub, or fresh from sizes: `resolve_encoder` finds out what is meant,
-`build_encoder` builds it, `load_pretrained` loads its weights, `start_encoder` does the last two for a training.
+"""Encoders: from a folder of published weights, from the hub, or fresh from given sizes.
+
+`resolve_encoder` finds out what a config means, `build_encoder` builds it and `load_pretrained` loads its weights.
+`start_encoder` does the last two for a training.
 """
 
 import functools
@@ -7,10 +9,10 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,34 +29,45 @@ from common.tokenizer import Tokenizer
 if TYPE_CHECKING:
     import tf_keras as keras
 
+    from common.bert import Compat
+
+
+class WeightReader(Protocol):
+    """Reads weights: {name in Google's checkpoints: float32 array}. Raises UserError for a damaged file."""
+
+    def __call__(self) -> dict[str, np.ndarray]: ...
+
 
 @dataclass(frozen=True)
 class EncoderSource:
-    """What the `encoder` of a config came to."""
+    """An encoder that is not built yet: what `resolve_encoder` makes of the `encoder` of a config."""
 
     name: str  # for messages
-    architecture: dict[str, Any]  # for `build_encoder`; JSON-able, so a run folder can keep it
+    architecture: dict[str, Any]  # for `build_encoder`; it can be written as JSON, and is kept in the run folder
     tokenizer: Tokenizer
-    weights: Callable[[], dict[str, np.ndarray]] | None = None  # Google's names -> arrays; None: fresh
-    files: tuple[Path, ...] = ()  # what `weights` reads
+    weights: WeightReader | None = None  # None for a fresh encoder
+    files: tuple[Path, ...] = ()  # the files that `weights` reads
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a model and the file it was loaded from do not share, by the names of Google's checkpoints."""
+    """The tensors that a model and its file do not have in common, named as in Google's checkpoints."""
 
-    missing: list[str]  # not in the file: the model keeps its initial values
-    unused: list[str]  # in the file only
+    missing: list[str]  # not in the file, so the model keeps their initial values
+    unused: list[str]  # only in the file
 
 
 def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0, gelu: str | None = None) -> EncoderSource:
-    """Find out what `spec` means; without TensorFlow, and without reading weights.
+    """Find out which encoder is meant. This needs no TensorFlow and reads no weights.
 
-    A string is a folder (config.json or bert_config.json, vocab.txt, weights) or a repository on the hub,
-    which is fetched now. `max_length` is the most tokens the encoder will be given. `gelu` ("erf", "tanh" or
-    "sigmoid") takes the place of the form of GELU that it was trained with.
+    Args:
+        spec: the sizes of a fresh encoder, or a string: a folder (with config.json or bert_config.json, vocab.txt and
+            weights), or a repository on the hub, which is downloaded now.
+        max_length: the most tokens that the encoder will be given.
+        gelu: "erf", "tanh" or "sigmoid" replaces the form of GELU that the encoder was trained with.
 
-    Raises UserError, one line that names the file, or the key if the encoder has fewer positions or no GELU.
+    Raises:
+        UserError: one line with the file, or with the key if the encoder has too few positions or no GELU.
     """
     source = _resolve(spec)
     architecture = source.architecture
@@ -64,7 +77,7 @@ def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0, gelu: str | N
     if gelu is None:
         return source
     if not architecture["hidden_act"].startswith("gelu"):
-        raise UserError(f"gelu: {source.name} has the activation {architecture['hidden_act']}")
+        raise UserError(f"gelu: {source.name} has the activation {architecture['hidden_act']}, not a form of GELU")
     return replace(source, architecture=architecture | {"hidden_act": f"gelu_{gelu}"})
 
 
@@ -76,13 +89,13 @@ def _resolve(spec: str | EncoderSizes) -> EncoderSource:
         return _from_folder(Path(spec), spec)
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", spec):
         return _from_folder(fetch_encoder(spec), spec)
-    raise UserError(f"{spec}: no such folder, and no name on the hub (those are like org/name)")
+    raise UserError(f"{spec}: no such folder, and not a name on the hub (such a name looks like org/name)")
 
 
 def _fresh_architecture(sizes: EncoderSizes, vocab_size: int) -> dict[str, Any]:
     return {
-        # Rotary positions: a fresh encoder that has to learn its position embeddings reaches on the demo set after
-        # eight epochs what this one reaches in three.
+        # RoFormer has rotary positions. A fresh encoder that has to learn its position embeddings takes eight epochs on
+        # the demo set to reach what this one reaches in three.
         "model": "roformer",
         "vocab_size": vocab_size,
         "hidden_size": sizes.hidden_size,
@@ -91,7 +104,7 @@ def _fresh_architecture(sizes: EncoderSizes, vocab_size: int) -> dict[str, Any]:
         "num_attention_heads": sizes.heads,
         "intermediate_size": sizes.intermediate_size or 4 * sizes.hidden_size,
         "hidden_act": "gelu_erf",
-        "max_position": 512,  # bert4keras asks for it; rotary positions have no end
+        "max_position": 512,  # bert4keras requires it, but rotary positions have no limit
         "segment_vocab_size": 2,
         "layer_norm_eps": 1e-12,
         "same_token_attention": sizes.same_token_attention,
@@ -116,7 +129,7 @@ def _from_folder(folder: Path, name: str) -> EncoderSource:
 
 def _read(files: Sequence[Path], use_task_id: bool) -> dict[str, np.ndarray]:
     weights = read_weights(files)
-    if use_task_id:  # ERNIE adds task 0's vector to every token: the same as adding it to each segment's
+    if use_task_id:  # ERNIE adds the vector of task 0 to every token: the same as adding it to that of each segment
         try:
             task = weights.pop("bert/embeddings/task_type_embeddings")[0]
             weights["bert/embeddings/token_type_embeddings"] += task
@@ -133,14 +146,21 @@ def build_encoder(
     recompute: int = 0,
     unilm: bool = False,
 ) -> "keras.Model":
-    """The encoder with fresh weights, a pure function of `seed`.
+    """Build the encoder with fresh weights.
 
-    Inputs [token ids, segment ids], both int32 [B, L], L at most `max_position` (NEZHA, RoFormer: any L);
-    token id 0 is padding. Output: the last hidden states [B, L, hidden_size]; with `with_mlm` a list of them
-    and the scores (logits) of all vocabulary entries [B, L, vocab_size]. A call in training needs
-    `common.bert.dropout_seed`. `recompute` blocks at a time are run again in the backward pass, see
-    `common.recompute`; 0 for none. With `unilm` a token of segment 0 attends to all of segment 0, and one of segment 1
-    to all tokens up to itself (arXiv 1905.03197).
+    Its inputs are [token ids, segment ids], both int32 [batch, length]. Token id 0 is padding. The length is at most
+    `max_position`, except for NEZHA and RoFormer, which have no limit. The output is the last hidden states
+    [batch, length, hidden_size]. Calls in training need `common.bert.dropout_seed`.
+
+    Args:
+        architecture: as in `EncoderSource`.
+        seed: the weights are a pure function of it.
+        dropout_rate: the share of hidden states and of attention probabilities that is dropped in training.
+        with_mlm: whether to add the masked-language-model head. The output is then a list of the hidden states and the
+            scores (logits) of all vocabulary entries [batch, length, vocab_size].
+        recompute: this many blocks at a time are run again in the backward pass, see `common.recompute`. 0 means none.
+        unilm: whether a token of segment 0 attends only to segment 0, and one of segment 1 only to the tokens up to
+            itself (arXiv 1905.03197).
     """
     from common.recompute import Encoder
 
@@ -153,11 +173,11 @@ def build_encoder(
 
 
 def start_encoder(config: TrainingConfig, source: EncoderSource, **options: bool) -> "keras.Model":
-    """Builds the encoder that a training starts from: sets the seed and the precision, and loads published weights.
+    """Set the seed and the precision, and build the encoder that a training starts from, with its published weights.
 
     Args:
-        config: of the training.
-        source: what its `encoder` came to.
+        config: the config of the training.
+        source: the resolved `encoder` of the config.
         options: `with_mlm` and `unilm` of `build_encoder`.
     """
     import tf_keras as keras
@@ -170,7 +190,7 @@ def start_encoder(config: TrainingConfig, source: EncoderSource, **options: bool
 
 
 def set_precision(name: str) -> str:
-    """Set Keras' policy and return its name; "auto" takes the fast one of this machine."""
+    """Set Keras' precision policy and return its name. "auto" chooses the one that is fast on this machine."""
     import tf_keras as keras
 
     if name == "auto":
@@ -180,8 +200,10 @@ def set_precision(name: str) -> str:
 
 
 def _fast_precision() -> str:
-    """Choose bfloat16 on GPUs from compute capability 8 and on CPUs that multiply it in hardware, float16 on GPUs from
-    7, else float32. On other CPUs bfloat16 is 2.6 times slower.
+    """Choose the fast precision policy of this machine.
+
+    It is bfloat16 on GPUs from compute capability 8 on and on CPUs that multiply it in hardware, float16 on GPUs from
+    capability 7 on, and float32 otherwise. On other CPUs bfloat16 is 2.6 times slower.
     """
     import tensorflow as tf
 
@@ -195,8 +217,9 @@ def _fast_precision() -> str:
 
 
 def mlm_head(encoder: "keras.Model") -> "keras.Model":
-    """The masked-language-model head of an encoder with one: hidden states [..., hidden_size] -> scores of all entries
-    of the vocabulary.
+    """Return the masked-language-model head of an encoder that was built `with_mlm`.
+
+    It turns hidden states [..., hidden_size] into scores of all vocabulary entries [..., vocab_size].
     """
     import tf_keras as keras
 
@@ -204,9 +227,11 @@ def mlm_head(encoder: "keras.Model") -> "keras.Model":
 
 
 def _attend_to_same_token(model: "keras.Model") -> None:
-    """Let the queries and keys of each layer start from one kernel of twice the values: a token then attends to the
-    same token elsewhere before anything is learnt (a form of mimetic initialization, arXiv 2305.09828). Where texts
-    are compared, as a question with a context, this is what a fresh encoder is slow to find.
+    """Start the queries and keys of each layer from the same kernel, with doubled values.
+
+    A token then attends to the same token elsewhere before anything is learnt. This is a form of mimetic initialization
+    (arXiv 2305.09828). It helps if texts are compared, such as a question with its context, because a fresh encoder
+    is slow to learn this.
     """
     for layer in model.layers:
         if hasattr(layer, "q_dense"):
@@ -215,9 +240,15 @@ def _attend_to_same_token(model: "keras.Model") -> None:
             layer.k_dense.kernel.assign(kernel)
 
 
-def _transformer(architecture: dict[str, Any], seed=0, dropout_rate=0.0, with_mlm=False, unilm=False):
-    """The bert4keras object that builds the model and knows the names of its weights."""
-    from common import bert  # TensorFlow: only now, when the input has been checked
+def _transformer(
+    architecture: dict[str, Any],
+    seed: int = 0,
+    dropout_rate: float = 0.0,
+    with_mlm: bool = False,
+    unilm: bool = False,
+) -> "Compat":
+    """Return the bert4keras object that builds the model and knows the names of its weights."""
+    from common import bert  # this loads TensorFlow, so only when the input has been checked
 
     sizes = {key: value for key, value in architecture.items() if key not in ("model", "same_token_attention")}
     transformer = getattr(bert, KINDS[architecture["model"]].builder)
@@ -231,10 +262,11 @@ def _transformer(architecture: dict[str, Any], seed=0, dropout_rate=0.0, with_ml
 
 
 def load_pretrained(model: "keras.Model", source: EncoderSource) -> LoadReport:
-    """Fill `model`, which `build_encoder` made; say on standard error what the file lacks or has too much.
+    """Load published weights into a model that `build_encoder` made.
 
-    Raises UserError when a tensor of the encoder itself is missing or any has another shape; a missing
-    masked-language-model head keeps its initial values.
+    Print on standard error which tensors the file lacks and which are not used. A masked-language-model head that is
+    not in the file keeps its initial values. Raises UserError if the file lacks a tensor of the encoder itself, or if a
+    tensor has another shape.
     """
     if source.weights is None:
         return LoadReport([], [])
@@ -252,18 +284,18 @@ def load_pretrained(model: "keras.Model", source: EncoderSource) -> LoadReport:
     lacking = [name for name in missing if name.startswith("bert/")]
     if lacking:
         raise UserError(
-            f"{source.name}: the file lacks {len(lacking)} tensors of the encoder, {lacking[0]} for one; "
-            f"if this is no {source.architecture['model']} model, put its model_type into the config"
+            f"{source.name}: the file lacks {len(lacking)} tensors of the encoder, the first is {lacking[0]}; "
+            f"if this is not a {source.architecture['model']} model, put its model_type into the config"
         )
     for variable, value in pairs:
         variable.assign(value)
     report = LoadReport(missing, sorted(weights))
-    print(f"{source.name}: {len(pairs)} tensors loaded{_said(report)}", file=sys.stderr)
+    print(f"{source.name}: {len(pairs)} tensors loaded{_describe(report)}", file=sys.stderr)
     return report
 
 
 def _named_variables(model: "keras.Model", architecture: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The variables of a model that `build_encoder` made, with their names in Google's checkpoints."""
+    """Yield (name in Google's checkpoints, variable) of a model that `build_encoder` made."""
     mapping = _transformer(architecture).variable_mapping()
     for layer in model.layers:
         for variable, name in zip(layer.weights, mapping.get(layer.name, ()), strict=False):
@@ -271,8 +303,15 @@ def _named_variables(model: "keras.Model", architecture: dict[str, Any]) -> Iter
 
 
 def save_encoder(model: "keras.Model", source: EncoderSource, folder: Path, half_precision: bool = False) -> None:
-    """Write a model that `build_encoder` made of `source` as a folder that `resolve_encoder` and `transformers` load:
-    config.json, vocab.txt and model.safetensors, in float16 with `half_precision`, else in float32.
+    """Write an encoder as a folder that `resolve_encoder` and `transformers` can load.
+
+    The folder gets config.json, vocab.txt and model.safetensors.
+
+    Args:
+        model: what `build_encoder` made of `source`.
+        source: the encoder's description.
+        folder: the folder to write; it may exist.
+        half_precision: whether to write float16 in place of float32.
     """
     dtype = np.float16 if half_precision else np.float32
     variables = _named_variables(model, source.architecture)
@@ -282,20 +321,21 @@ def save_encoder(model: "keras.Model", source: EncoderSource, folder: Path, half
 
 
 def save_checkpoint(source: EncoderSource, folder: Path) -> None:
-    """Write an encoder as Google's folders are: bert_config.json, vocab.txt and a TensorFlow checkpoint in float32."""
+    """Write published weights as Google does: bert_config.json, vocab.txt and a TensorFlow checkpoint in float32."""
+    assert source.weights is not None, "a fresh encoder has no weights to write"
     _write_description(source, folder, "bert_config.json")
     write_checkpoint(source.weights(), folder / "bert_model.ckpt")
 
 
 def _write_description(source: EncoderSource, folder: Path, config_name: str) -> None:
-    """Makes the folder, with the vocabulary and the config."""
+    """Make the folder, and write the vocabulary and the config into it."""
     folder.mkdir(exist_ok=True)
     source.tokenizer.save(folder / "vocab.txt")
     write_json(folder / config_name, to_published(source.architecture))
 
 
-def _said(report: LoadReport) -> str:
-    """Like "; not in the file, so fresh: cls/predictions (5); in the file but not used: bert/pooler (2)"."""
+def _describe(report: LoadReport) -> str:
+    """Say which tensors are missing or unused, as in "; in the file but not used: bert/pooler (2)"."""
     text = ""
     for names, lead in (
         (report.missing, "not in the file, so fresh"),

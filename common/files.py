@@ -1,6 +1,7 @@
-"""Reading and writing data files: line numbers in errors, constant memory, no half-written file, zip.
+"""Reads and writes data files, plain or zipped.
 
-A path of "-" is standard input or output. Every mistake of the user is a `UserError` that names the file.
+Lines are read one at a time, and an error names the file and the line. No file is ever left half-written. The path "-"
+stands for standard input or output. Every mistake of the user is a `UserError`.
 """
 
 import contextlib
@@ -14,20 +15,30 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypedDict, TypeVar
 
 from common.cli import DISK_FULL, UserError
 
 T = TypeVar("T")
-# A lone surrogate ("\ud800", legal in JSON) has no UTF-8 form: this error handler writes JSON's escape of it.
-_TEXT_FORMAT = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
-MOST_PACKED = 100  # times its size in the zip that text has; official lines have 5 to 20
+MOST_PACKED = 100  # text grows at most by this factor when it is unpacked; official lines grow by 5 to 20
+
+
+class _TextFormat(TypedDict):
+    """Arguments of `open` for a text file."""
+
+    encoding: str
+    errors: str
+    newline: str
+
+
+# A lone surrogate ("\ud800", legal in JSON) has no UTF-8 form. This error handler writes JSON's escape for it.
+_TEXT_FORMAT: _TextFormat = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
 
 
 def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, line with its end) of a text file, one line in memory at a time.
+    """Yield (line number from 1, line with its line end) of a text file, one line in memory at a time.
 
-    Raises UserError for a missing, unreadable or empty file and bad UTF-8.
+    Raises UserError if the file is missing, unreadable, empty or not UTF-8.
     """
     with _open_bytes(path) as file:
         yield from _decoded(file, _name(path), "a text")
@@ -36,25 +47,25 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
 def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
     """Yield (line number from 1, parsed value) of a JSON-lines file, one line in memory at a time.
 
-    Raises UserError for a missing, unreadable or empty file, a blank line, bad UTF-8 and broken JSON.
+    Raises UserError if the file is missing, unreadable, empty or not UTF-8, and for a line that is blank or not JSON.
     """
     with _open_bytes(path) as file:
         yield from _parse_lines(file, _name(path))
 
 
 def read_submission_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
-    """`read_jsonl` that also takes a leaderboard's zip (a name ending in .zip) holding exactly one file."""
+    """Read lines as `read_jsonl` does, also from a zip for the leaderboard (NAME.zip with exactly one file in it)."""
     with _open_submission(path) as file:
         yield from _parse_lines(file, _name(path))
 
 
 def peeked(items: Iterator[T]) -> Iterator[T]:
-    """The same items, of which the first is read now: a file that is wrong from the start is found at once."""
+    """Read the first item now and return all items, so that a file that is wrong from the start is found at once."""
     return chain([next(items)], items)
 
 
 def read_json(path: str | Path) -> Any:
-    """The one JSON value of a plain or, as for `read_submission_lines`, zipped file. Raises UserError."""
+    """Read a file that holds one JSON value, plain or zipped as in `read_submission_lines`. Raises UserError."""
     name = _name(path)
     with _open_submission(path) as file:
         content = file.read()
@@ -73,14 +84,14 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
-    """Write one JSON value per line as `records` yields them; see `atomic_write` for `path` and errors."""
+    """Write each record as one line of JSON as soon as it comes; see `atomic_write` for `path` and errors."""
     with atomic_write(path) as file:
         for record in records:
             file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Prints them, whatever is in them, as UTF-8."""
+    """Print the lines as UTF-8, whatever characters they contain."""
     with atomic_write("-") as file:
         print(*lines, sep="\n", file=file)
 
@@ -94,19 +105,20 @@ def write_json(path: str | Path, value: Any) -> None:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[IO[str]]:
-    """A text file (UTF-8, "\\n") that appears under its name only when the block ends without an exception.
+    """Open a text file (UTF-8, "\\n") that gets its name only if the `with` block ends without an exception.
 
-    `NAME.zip` becomes a zip of exactly one file, `NAME` with `.json` at its end. "-" is standard output.
-    Raises UserError where `check_output_path` does, and for a full disk.
+    `NAME.zip` becomes a zip with exactly one file, called `NAME` with `.json` at its end. "-" is standard output.
+    Raises UserError as `check_output_path` does, and if the disk is full.
     """
     check_output_path(path)
     if str(path) == "-":
+        assert isinstance(sys.stdout, io.TextIOWrapper)
         sys.stdout.reconfigure(**_TEXT_FORMAT)
         yield sys.stdout
         sys.stdout.flush()
         return
     path = Path(path)
-    if path.exists() and not path.is_file():  # /dev/null or a pipe: written to, never replaced
+    if path.exists() and not path.is_file():  # /dev/null or a pipe is written to and never replaced
         with _named(path), path.open("w", **_TEXT_FORMAT) as file:
             yield file
         return
@@ -116,10 +128,10 @@ def atomic_write(path: str | Path) -> Iterator[IO[str]]:
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A name to write to, whose file becomes `path` if the block ends without an exception.
+    """Give a temporary path to write to. Its file becomes `path` if the `with` block ends without an exception.
 
-    It is on the disk before it gets the name, so whatever happens, `path` is the old file or the new one, whole.
-    Raises UserError for a full disk.
+    It is on the disk before it gets its name, so whatever happens, `path` is either the old file or the whole new one.
+    Raises UserError if the disk is full.
     """
     temporary = _temporary(path)
     try:
@@ -133,7 +145,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """A full disk is a UserError that names the file."""
+    """Turn the error of a full disk into a UserError that names the file."""
     try:
         yield
     except OSError as error:
@@ -143,21 +155,25 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def flush(path: Path) -> None:
-    """Waits until what was written to a file is on the disk: a power failure empties files whose name is there."""
+    """Wait until the content of a file is on the disk.
+
+    Without this a power failure can leave a file that has its name but no content.
+    """
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def check_output_path(path: str | Path, *inputs: str | Path) -> None:
-    """Raise UserError if `atomic_write(path)` could not write (no such folder, itself one, not writable), or would
-    write over a file that is read.
+    """Raise UserError if `atomic_write(path)` could not write, or would write over one of the input files.
+
+    It cannot write if the folder does not exist, if `path` is a folder itself, or if it is not writable.
     """
     if str(path) == "-":
         return
     path = Path(path)
     try:
         if path.is_file() and any(os.path.isfile(name) and path.samefile(name) for name in inputs):
-            raise UserError(f"{path}: is an input, too; expected another name to write to")
+            raise UserError(f"{path}: is also an input; expected another name to write to")
         if path.is_dir():
             raise UserError(f"{path}: is a folder, expected the name of a file to write")
         if not path.parent.is_dir():
@@ -165,7 +181,7 @@ def check_output_path(path: str | Path, *inputs: str | Path) -> None:
         if path.exists() and not os.access(path, os.W_OK):
             raise UserError(f"{path}: not writable")
         if path.is_file() or not path.exists():
-            # Trying finds what permission bits do not tell: a read-only mount, a name too long.
+            # Only trying finds what permission bits do not show: a read-only mount, or a name that is too long.
             _temporary(path).touch()
             _temporary(path).unlink()
     except OSError as error:
@@ -173,24 +189,24 @@ def check_output_path(path: str | Path, *inputs: str | Path) -> None:
 
 
 def make_folder(path: str | Path) -> None:
-    """Makes a folder and those above it, where they are not there. Raises UserError if it cannot."""
+    """Make a folder and those above it, unless they exist. Raises UserError if that fails."""
     if not str(path):
         raise UserError("a folder without a name cannot be made")
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{path}: cannot be made a folder ({error.strerror})") from None
+        raise UserError(f"{path}: the folder cannot be made ({error.strerror})") from None
 
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to write files to, which becomes `path` if the block ends without an exception, and else is removed.
+    """Give a temporary folder to write files to. It becomes `path` if the `with` block ends without an exception.
 
-    Raises UserError where `path` exists or cannot be made, and for a full disk.
+    Otherwise it is removed. Raises UserError if `path` exists or cannot be made, and if the disk is full.
     """
     if os.path.lexists(path):
         raise UserError(f"{path}: exists already")
-    temporary = path.resolve().with_name(f".{path.name}.tmp")  # always the same: what a kill has left goes, too
+    temporary = path.resolve().with_name(f".{path.name}.tmp")  # always the same, so what a kill left is removed
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
@@ -209,14 +225,14 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
-    """In the folder of the file itself, not of a link to it: a rename is atomic within a file system only."""
+    """Return a temporary name in the folder of the file itself, as a rename is atomic only within a file system."""
     target = path.resolve()
     return target.with_name(f".{target.name}.{os.getpid()}.tmp")
 
 
 @contextlib.contextmanager
 def _open_text(path: Path, name: str) -> Iterator[IO[str]]:
-    """Open `path` for writing in the format that the final `name` asks for."""
+    """Open `path` for writing, zipped if the final `name` ends in .zip."""
     if not name.lower().endswith(".zip"):
         with path.open("w", **_TEXT_FORMAT) as file:
             yield file
@@ -262,22 +278,23 @@ def _open_submission(path: str | Path) -> Iterator[IO[bytes]]:
                 raise UserError(f"{path}: expected exactly one file in the zip, found {len(members)}")
             size, packed = members[0].file_size, members[0].compress_size
             if size > 2**20 and size > MOST_PACKED * packed:
-                raise UserError(f"{path}: not unpacked: {size} bytes from {packed} are no text")
+                raise UserError(f"{path}: not unpacked: {packed} bytes that grow to {size} cannot be text")
             with archive.open(members[0]) as member:
                 yield member
 
 
 @contextlib.contextmanager
 def open_zip(path: str | Path, file: IO[bytes] | None = None) -> Iterator[zipfile.ZipFile]:
-    """A zip to read from, and what is in it. Raises UserError for one that is damaged, encrypted or compressed in a
-    way that Python does not know.
+    """Open a zip for reading, from its path or from an open file.
+
+    Raises UserError, also during reading, if it is damaged, encrypted or compressed in a way that Python does not know.
     """
     try:
         with zipfile.ZipFile(file or path) as archive:
             yield archive
     except UserError:
         raise
-    except Exception as error:  # `zipfile` and its decompressors have no error in common
+    except Exception as error:  # `zipfile` and its decompressors share no class of errors
         raise UserError(f"{path}: not a readable zip ({error or type(error).__name__})") from None
 
 
@@ -294,8 +311,10 @@ def _decoded(lines: Iterable[bytes], name: str, expected: str) -> Iterator[tuple
 
 
 def _loads(text: str) -> Any:
-    """A JSON value. Raises ValueError, also for a number too long and a key twice in one object, of which Python would
-    keep the last; RecursionError for brackets too deep.
+    """Parse a JSON value.
+
+    Raises ValueError for bad JSON, for a number that is too long, and for a key that an object has twice, where Python
+    would keep the last value. Raises RecursionError for brackets that are nested too deeply.
     """
     return json.loads(text, object_pairs_hook=_unique)
 

@@ -1,10 +1,10 @@
-"""A font with Chinese characters for matplotlib, whose own has none."""
+"""Finds a font with Chinese characters for matplotlib, whose own fonts have none."""
 
 from matplotlib import font_manager
 
 from common.cli import UserError
 
-# with glyphs for Simplified Chinese, better ones first; of a .ttc matplotlib sees the first family alone
+# Fonts with Simplified Chinese characters, the better ones first. In a .ttc file matplotlib sees only the first family.
 FONTS = (
     "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "Noto Sans CJK JP", "PingFang SC",
     "Hiragino Sans GB", "Heiti SC", "Microsoft YaHei", "SimHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
@@ -14,7 +14,7 @@ FONTS = (
 
 
 def find_font() -> str:
-    """The first of `FONTS` that is installed. Raises UserError if none is."""
+    """Return the first of `FONTS` that is installed. Raises UserError if there is none."""
     installed = _families()
     if not installed.intersection(FONTS):  # matplotlib's list may be older than the font
         for file in set(font_manager.findSystemFonts()) - {font.fname for font in font_manager.fontManager.ttflist}:

@@ -1,4 +1,4 @@
-"""Encoders from the Hugging Face hub, through huggingface_hub and its cache."""
+"""Downloads encoders from the Hugging Face hub, through huggingface_hub and its cache."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from common.cli import UserError
 
 
 def fetch_encoder(name: str) -> Path:
-    """The folder in the cache with config.json, vocab.txt and weights of the repository `name` ("org/name").
+    """Return the folder in the cache with config, vocab.txt and weights of the repository `name` ("org/name").
 
-    A repository in the cache is used without asking the hub if its config is config.json. Otherwise these files and no
-    others are fetched, with progress on standard error. HF_HOME, HF_ENDPOINT and HF_TOKEN mean what they mean to
-    huggingface_hub.
+    If the repository is in the cache and its config is config.json, the hub is not asked. Otherwise these files, and no
+    others, are downloaded, with progress on standard error. HF_HOME, HF_ENDPOINT and HF_TOKEN have the meaning that
+    huggingface_hub gives them.
 
-    Raises UserError: no such repository, nothing in it that is read, no connection.
+    Raises UserError if there is no such repository, if nothing in it can be read, and if there is no connection.
     """
     try:
         config = huggingface_hub.try_to_load_from_cache(name, "config.json")
@@ -27,12 +27,12 @@ def fetch_encoder(name: str) -> Path:
     except UserError:
         pass  # an earlier download was interrupted
     except errors.HFValidationError as error:
-        raise UserError(f"{name}: no such folder, and no name on the hub: {error}") from error
+        raise UserError(f"{name}: no such folder, and not a name on the hub: {error}") from error
     try:
-        files = [file.rfilename for file in huggingface_hub.model_info(name).siblings]
+        files = [file.rfilename for file in huggingface_hub.model_info(name).siblings or ()]
         config, weights = encoder_files(files, name)
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=[config, "vocab.txt", *weights]))
     except errors.RepositoryNotFoundError as error:
-        raise UserError(f"{name}: no such folder, and the hub has no such repository for you") from error
+        raise UserError(f"{name}: no such folder, and no repository on the hub that you may read") from error
     except (errors.HTTPError, errors.XetDownloadError, OSError) as error:
         raise UserError(f"{name}: no such folder, and fetching it from the hub failed: {error}") from error

@@ -1,53 +1,71 @@
-"""Batched inference over engines: TensorFlow, or OpenVINO on CPUs."""
+"""Runs models on batches with an engine, which is TensorFlow or, on CPUs, OpenVINO."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
 from common.batching import length_sorted_batches
 
 if TYPE_CHECKING:
+    import tensorflow as tf
     import tf_keras as keras
 
 T = TypeVar("T")
 R = TypeVar("R")
-Engine = Callable[[dict[str, np.ndarray]], Any]  # inputs by name -> outputs as the model nests them
 
-# Padded tokens per batch: enough to keep the matrix products busy, little enough to stay in the caches.
+# The most tokens in a batch, with padding. So many keep the matrix products busy and still fit into the caches.
 MAX_TOKENS = 4096
 
 
+class Engine(Protocol):
+    """Runs a model: takes its inputs by name, arrays [batch, ...], and returns its outputs as it nests them."""
+
+    def __call__(self, inputs: dict[str, np.ndarray], /) -> Any: ...
+
+
 def in_length_order(
-    items: list[T], lengths: list[int], extract: Callable[[list[T]], Iterable[R]], batch_size: int
+    items: Sequence[T], lengths: Sequence[int], extract: Callable[[list[T]], Iterable[R]], batch_size: int
 ) -> list[R]:
-    """Extracts from batches of items of similar length; the results stand in the order of the items."""
-    results = [None] * len(items)
+    """Apply `extract` to batches of items of similar length; return the results in the order of the items.
+
+    Args:
+        items: what to extract from.
+        lengths: number of tokens of each item.
+        extract: gives one result for each item of a batch.
+        batch_size: the most items in a batch. Batches are also limited to `MAX_TOKENS`.
+    """
+    results: dict[int, R] = {}
     for batch in length_sorted_batches(lengths, batch_size, MAX_TOKENS):
-        for index, result in zip(batch, extract([items[i] for i in batch]), strict=True):
-            results[index] = result
-    return results
+        results.update(zip(batch.tolist(), extract([items[i] for i in batch]), strict=True))
+    return [results[index] for index in range(len(items))]
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last one shorter (itertools.batched comes with Python 3.12)."""
+    """Yield lists of `size` items, the last one shorter (itertools.batched comes only with Python 3.12).
+
+    >>> list(chunks("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
 def start_engines(parts: dict[str, "keras.Model"], engine: str = "tensorflow") -> dict[str, Engine]:
-    """Starts an engine for each part of a head's model, see `select_engine`."""
+    """Start an engine for each part of a head's model. `engine` is a name that `select_engine` knows."""
     start = select_engine(engine)
     return {name: start(part) for name, part in parts.items()}
 
 
 def select_engine(name: str) -> Callable[["keras.Model"], Engine]:
-    """The engine of a name: "tensorflow", "openvino", or "auto", which is OpenVINO on a CPU that multiplies bfloat16
-    in hardware. In float32 TensorFlow is the faster one (`benchmarks/prediction.py`).
+    """Return the function that starts the engine of this name: "tensorflow", "openvino" or "auto".
+
+    "auto" is OpenVINO on a CPU that multiplies bfloat16 in hardware, if there is no GPU. Otherwise it is TensorFlow,
+    which is the faster one in float32 (`benchmarks/prediction.py`).
     """
     if name == "auto":
         import tensorflow as tf
@@ -58,7 +76,7 @@ def select_engine(name: str) -> Callable[["keras.Model"], Engine]:
 
 
 def tensorflow_engine(model: "keras.Model") -> Engine:
-    """Runs a model in one graph for all shapes; inputs and outputs are NumPy arrays."""
+    """Return an engine that runs the model in TensorFlow, in one graph for all shapes."""
     import tensorflow as tf
 
     forward = _graph(model)
@@ -71,23 +89,23 @@ def tensorflow_engine(model: "keras.Model") -> Engine:
 
 
 def openvino_engine(model: "keras.Model") -> Engine:
-    """The same in OpenVINO on the CPU, in bfloat16 where the CPU multiplies it in hardware.
+    """Return an engine that runs the model in OpenVINO on the CPU, in bfloat16 if the CPU multiplies it in hardware.
 
     The model must have been built under the float32 policy.
     """
     import openvino.frontend.tensorflow.utils
     import tensorflow as tf
 
-    # Its report of versions deletes a local name through `exec`, which is a NameError from Python 3.13 on.
+    # OpenVINO's report of versions deletes a local name through `exec`, which is a NameError from Python 3.13 on.
     openvino.frontend.tensorflow.utils.get_environment_setup = lambda framework: {"tensorflow": tf.__version__}
     converted = openvino.convert_model(_graph(model).get_concrete_function())
     precision = "bf16" if cpu_has_bfloat16() else "f32"
-    threads = os.environ.get("TF_NUM_INTRAOP_THREADS", 0)  # one variable for both engines; 0 is as many as fit
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS", 0)  # as for TensorFlow; 0 is as many as fit
     properties = {
         "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": int(threads),
     }  # fmt: skip
     compiled = openvino.compile_model(converted, "CPU", properties)
-    # besides ours, conversion may add outputs
+    # The conversion may add outputs of its own.
     outputs = {name: port for port in compiled.outputs for name in port.names if name.startswith("output_")}
 
     def engine(inputs: dict[str, np.ndarray]) -> Any:
@@ -106,13 +124,13 @@ def cpu_has_bfloat16() -> bool:
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
-def _graph(model: "keras.Model"):
-    """inputs by name -> outputs as a flat dict, "output_00" and so on, in the order of tf.nest."""
+def _graph(model: "keras.Model") -> "tf.types.experimental.PolymorphicFunction":
+    """Return the model as a function: inputs by name -> outputs "output_00" and so on, in the order of tf.nest."""
     import tensorflow as tf
 
     signature = {x.name: tf.TensorSpec(x.shape, x.dtype, x.name) for x in model.inputs}
 
-    def forward(inputs):
+    def forward(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         named = inputs if isinstance(model.input, dict) else [inputs[x.name] for x in model.inputs]
         outputs = tf.nest.flatten(model(named, training=False))
         return {f"output_{i:02d}": tf.identity(x) for i, x in enumerate(outputs)}

@@ -1,4 +1,4 @@
-"""What is known of encoders: their kinds, and how bert4keras names their layers. No TensorFlow here."""
+"""The kinds of encoders, and the names that bert4keras gives to their layers. This module needs no TensorFlow."""
 
 import re
 from collections.abc import Container
@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 
 class Kind(NamedTuple):
-    """What goes with a `model_type` of published configs."""
+    """A kind of encoder, which published configs call `model_type`."""
 
-    builder: str  # the class in common/bert.py
-    transformers: str  # what the names of its classes in transformers begin with
-    has_positions: bool  # a table of positions, whose size bounds the length of a text
+    builder: str  # the name of its class in common/bert.py
+    transformers: str  # the beginning of the names of its classes in transformers
+    has_positions: bool  # whether it has a table of positions, whose size limits the length of a text
 
 
 KINDS = {
@@ -32,15 +32,17 @@ EMBEDDING_MAPPING = "Embedding-Mapping"
 
 
 def guess_kind(config: dict[str, Any], file_name: str) -> str:
-    """Guesses the kind of a config without a `model_type`. The first checkpoints of Google and of others have none."""
+    """Guess the kind of a config without a `model_type`, as the first checkpoints of Google and others have it."""
     if config.get("use_relative_position"):
         return "nezha"
     return next((kind for kind in KINDS if file_name.startswith(f"{kind}_")), "bert")
 
 
 def block_layers(block: int, layer_names: Container[str]) -> list[str]:
-    """The names of a block's attention, feed-forward layers and of the layer normalisation after each, in the order in
-    which they run. ALBERT uses one block over and over.
+    """List the names of a block's layers in the order in which they run.
+
+    These are the attention, the feed-forward layers and the layer normalisation after each. In ALBERT all blocks use
+    the same layers.
     """
     layers = ("MultiHeadSelfAttention", "MultiHeadSelfAttention-Norm", "FeedForward", "FeedForward-Norm")
     own = [f"Transformer-{block}-{layer}" for layer in layers]
@@ -48,14 +50,17 @@ def block_layers(block: int, layer_names: Container[str]) -> list[str]:
 
 
 def is_of_encoder(variable: str) -> bool:
-    """Whether a variable of this name is the encoder's, and not an output head's."""
+    """Whether the variable of this name belongs to the encoder and not to an output head."""
     return variable.startswith(("Embedding-", "Transformer-"))
 
 
 def depth_of(variable: str) -> int | None:
-    """The depth of a variable by its name: 0 for embeddings, n for the n-th block.
+    """Return the depth of a variable: 0 for embeddings, n for the n-th block.
 
-    None if it is no encoder's, or belongs to a block that is used over and over.
+    It is None for a variable outside the encoder, and for the layers that all blocks of ALBERT share.
+
+    >>> depth_of("Transformer-0-FeedForward/kernel:0")
+    1
     """
     if variable.startswith("Embedding-"):
         return 0

@@ -1,7 +1,6 @@
 """A Keras model that trains on one loss over nested outputs: the training step."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
@@ -13,15 +12,21 @@ from common.devices import naming_lost_workers, shares
 from common.losses import Weighted
 from common.replicas import MeanOfReplicated, step_of_replica, sum_over_replicas
 
+Losses: TypeAlias = tf.Tensor | Weighted | list[tf.Tensor | Weighted]
+
+
+class Loss(Protocol):
+    """Compares a batch's targets with the model's outputs. Both are nested as the batches and the model nest them.
+
+    It returns a loss for each row, float32 [batch], and the model takes their mean. It may also return losses with
+    weights, for a weighted mean, or a list of either, whose means are added up.
+    """
+
+    def __call__(self, targets: Any, outputs: Any, /) -> Losses: ...
+
 
 class LossModel(keras.Model):
-    """A functional model whose loss sees all targets and outputs at once, where `compile(loss=...)` would flatten them.
-
-    The loss takes (targets, outputs), nested as the batches and the model nest them, and returns one of
-
-    - a loss for each row, float32 [batch], whose mean counts,
-    - losses with weights (`common.losses.Weighted`), whose weighted mean counts,
-    - a list of these, whose means add up.
+    """A functional model whose loss sees all targets and outputs at once. Keras' own losses see them one by one.
 
     Dropout is a function of (seed, optimizer step, replica).
     """
@@ -30,19 +35,20 @@ class LossModel(keras.Model):
         super().__init__(*args, **kwargs)
         self.seed = seed
         self.loss_tracker = MeanOfReplicated(name="loss")
-        self.distribute_reduction_method = "first"  # Keras adds up what several workers log of a step
+        self.distribute_reduction_method = "first"  # by default Keras adds up what the replicas log
 
-    def compile(self, optimizer, loss: Callable[[Any, Any], Any], accumulate: int = 1, **kwargs):
-        """`accumulate` n computes each batch in n pieces (common/accumulation.py). Raises UserError for that on several
-        devices.
+    def compile(self, optimizer: keras.optimizers.Optimizer, loss: Loss, accumulate: int = 1, **kwargs) -> None:
+        """Set the optimizer, the loss, and in how many pieces to compute each batch (common/accumulation.py).
+
+        Raises UserError for more than one piece on several devices.
         """
         super().compile(optimizer=optimizer, **kwargs)
         self.loss_function, self.accumulate = loss, accumulate
         if accumulate > 1:
             check_devices(self.distribute_strategy)
 
-    def fit(self, batches: Batches, **kwargs):
-        """Trains on the batches in their order. With several devices each computes its rows of every batch."""
+    def fit(self, batches: Batches, **kwargs) -> keras.callbacks.History:
+        """Train on the batches in their order. With several devices each computes its rows of every batch."""
         kwargs |= {"steps_per_epoch": len(batches), "verbose": 0}
         if self.distribute_strategy.num_replicas_in_sync == 1:
             return super().fit(iter(batches), **kwargs)
@@ -60,10 +66,10 @@ class LossModel(keras.Model):
         return {"loss": self.loss_tracker.result()}
 
     def loss_and_gradients(self, inputs: Any, targets: Any, piece: int | tf.Tensor = 0) -> tuple[tf.Tensor, list]:
-        """Returns the loss of a batch, or of a piece of it, and its gradients; of several replicas each its share."""
+        """Return the loss of a batch, or of its piece number `piece`, and the gradients. Replicas return shares."""
         step = tf.cast(self.optimizer.iterations, tf.int64) * self.accumulate + tf.cast(piece, tf.int64)
         scaler = self.optimizer if isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer) else None
-        # The gradients are taken inside, too: blocks that are recomputed draw their dropout then.
+        # The gradients are taken in here as well, as blocks that are recomputed draw their dropout again for them.
         with dropout_seed(self.seed, step_of_replica(step)):
             with tf.GradientTape() as tape:
                 outputs = self(inputs, training=True)
@@ -73,13 +79,14 @@ class LossModel(keras.Model):
         return loss, scaler.get_unscaled_gradients(gradients) if scaler else gradients
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return [self.loss_tracker]
 
 
-def mean_loss(losses: Any) -> tf.Tensor:
-    """Reduces what a loss function returns, see `LossModel`, to a scalar. With several replicas each gets its share,
-    so that adding the shares (or their gradients) gives the mean over the whole batch.
+def mean_loss(losses: Losses) -> tf.Tensor:
+    """Reduce what a loss returns to a scalar, the mean over the batch.
+
+    With several replicas each returns its share, so that adding the shares (or their gradients) gives the mean.
     """
     terms = losses if isinstance(losses, list) else [losses]
     return tf.add_n([_mean(*term) if isinstance(term, Weighted) else _mean(term) for term in terms])
@@ -88,4 +95,4 @@ def mean_loss(losses: Any) -> tf.Tensor:
 def _mean(losses: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     weights = tf.ones_like(losses) if weights is None else tf.cast(weights, losses.dtype)
     total = sum_over_replicas(tf.reduce_sum(weights))
-    return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), total)  # a replica may have no row
+    return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), total)  # a piece may have no row

@@ -1,13 +1,13 @@
 """Multi-label cross-entropy (ZLPR) in dense, sparse and factored form, and the softmax cross-entropy of tokens.
 
-With scores `s` and positives `P` of one instance the loss is
+If one instance has scores `s` and positive labels `P`, its loss is
 
     log(1 + sum_{i not in P} e^{s_i}) + log(1 + sum_{i in P} e^{-s_i})
 
-and a label is predicted when its score is above 0; there is no activation on the scores.
+The scores have no activation, and a label is predicted if its score is above 0.
 Sources: kexue.fm/archives/7359 and 8888; Su et al., arXiv 2208.02955.
 
-All functions compute in float32 whatever the precision policy, and return one loss for each instance;
+All functions compute in float32 whatever the precision policy is. They return one loss for each instance, and
 `common.loss_model.mean_loss` takes the mean.
 """
 
@@ -15,28 +15,27 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-# Stands for minus infinity. It is finite, so that log-sum-exp over nothing has a finite gradient, and a
-# float32 score next to it disappears.
+# It stands for minus infinity, but is finite, so that log-sum-exp over nothing has a finite gradient. A float32 score
+# that is added to it disappears.
 MASKED = -1e12
-TINY = 1e-37  # smallest normal float32, rounded up: log stays finite
+TINY = 1e-37  # the smallest normal float32, rounded up, so that its log is finite
 
 
 class Weighted(NamedTuple):
-    """Losses whose weighted mean counts."""
+    """Losses with weights. `common.loss_model.mean_loss` takes their weighted mean."""
 
     losses: tf.Tensor
     weights: tf.Tensor  # of the same shape
 
 
-def multilabel_crossentropy(targets, scores):
-    """Dense form; targets may be soft.
+def multilabel_crossentropy(targets: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """Return the loss, float32 [...], for targets [..., n] in [0, 1], which may be soft, and scores [..., n].
 
-    targets: [..., n] in [0, 1]. scores: [..., n]; masked entries hold `MASKED` and target 0.
-    Returns float32 [...].
+    Masked entries of `scores` hold `MASKED`, and their targets are 0.
     """
     targets, scores = tf.cast(targets, tf.float32), tf.cast(scores, tf.float32)
     positive, negative = targets > 0, targets < 1
-    # the inner `where` keeps log's gradient finite in the branch that is not taken
+    # The inner `where` keeps the gradient of log finite in the branch that is not taken.
     log_positive = tf.math.log(tf.where(positive, targets, 1.0))
     log_negative = tf.math.log1p(-tf.where(negative, targets, 0.0))
     return _log1p_sum_exp(tf.where(negative, scores + log_negative, MASKED)) + _log1p_sum_exp(
@@ -44,19 +43,17 @@ def multilabel_crossentropy(targets, scores):
     )
 
 
-def sparse_multilabel_crossentropy(positives, scores):
-    """The same for positives given as indices.
+def sparse_multilabel_crossentropy(positives: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """Return the loss, float32 [batch], for positives given as indices and scores [batch, n].
 
-    The usual sparse formula subtracts the positives from the log-sum-exp of all scores, which loses confident
-    models to cancellation (a positive score of 20 gives 4.99 in place of 2.42). Here the positives are taken
-    out before the sum.
+    `positives` are int [batch, p], padded with -1. Duplicates count once.
 
-    positives: int [batch, p], padded with -1, duplicates count once. scores: [batch, n].
-    Returns float32 [batch].
+    The usual sparse formula subtracts the positives from the log-sum-exp of all scores. In confident models the two
+    cancel (a positive score of 20 gives 4.99 instead of 2.42). Here the positives are taken out before the sum.
     """
     scores = tf.cast(scores, tf.float32)
     positives = tf.sort(tf.cast(positives, tf.int32), axis=-1)
-    # sorted, so that repetitions stand next to each other
+    # They are sorted, so duplicates are next to each other.
     repeated = tf.pad(positives[:, 1:] == positives[:, :-1], [[0, 0], [1, 0]])
     valid = positives >= 0
     index = tf.where(valid, positives, 0)
@@ -67,19 +64,23 @@ def sparse_multilabel_crossentropy(positives, scores):
     return _log1p_sum_exp(negative_scores) + _log1p_sum_exp(tf.where(valid & ~repeated, -positive_scores, MASKED))
 
 
-def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):
-    """Multi-label cross-entropy over all (i, j) per label, for scores that share one matrix:
+def factored_multilabel_crossentropy(
+    positives: tf.Tensor, scores: tf.Tensor, row_bias: tf.Tensor, column_bias: tf.Tensor
+) -> tf.Tensor:
+    """Return the loss over all pairs (i, j) for each label, float32 [batch, labels], from factored scores.
 
         s_h(i, j) = scores(i, j) + row_bias_h(i) + column_bias_h(j)
 
     The sum over all pairs is one matrix product, sum((e^row_bias @ e^scores) * e^column_bias), so the tensor
-    [batch, labels, length, length] is never built. Rows that hold a positive of a label are left out of that
-    label's product and summed directly: no subtraction, hence no cancellation. A sum that is more than e^-85
-    below the product of its factors' largest entries underflows and is taken as that bound.
+    [batch, labels, length, length] is never built. Rows with a positive of a label are left out of the label's product
+    and summed directly. So nothing is subtracted, and nothing cancels. A sum that is more than e^-85 below the product
+    of its factors' largest entries underflows, and this bound is taken for it.
 
-    positives: int [batch, p, 3] of (label, i, j), padded with -1, duplicates count once.
-    scores: [batch, length, length], masked entries hold `MASKED`. row_bias, column_bias: [batch, labels, length].
-    Returns float32 [batch, labels].
+    Args:
+        positives: int [batch, p, 3] of (label, i, j), padded with -1. Duplicates count once.
+        scores: [batch, length, length]. Masked entries hold `MASKED`.
+        row_bias: [batch, labels, length].
+        column_bias: [batch, labels, length].
     """
     scores, row_bias, column_bias = (tf.cast(x, tf.float32) for x in (scores, row_bias, column_bias))
     positives = tf.cast(positives, tf.int32)
@@ -96,7 +97,7 @@ def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):
         tf.gather(scores, row, batch_dims=1)
         + tf.gather(column_bias, label, batch_dims=1)
         + tf.gather_nd(row_bias, tf.stack([label, row], -1), batch_dims=1)[..., None]
-    )  # [batch, p, length]: the rows that hold a positive
+    )  # [batch, p, length]: the rows with a positive
     positive_score = tf.gather(direct, column, batch_dims=2)
     is_positive = tf.matmul(tf.cast(same_row, tf.float32), tf.one_hot(column, length)) > 0
     direct_negative = tf.reduce_logsumexp(tf.where(is_positive, MASKED, direct), -1)
@@ -111,9 +112,10 @@ def factored_multilabel_crossentropy(positives, scores, row_bias, column_bias):
     return _log1p_sum_exp(tf.concat([product[:, None], negative], 1), axis=1) + _log1p_sum_exp(positive, axis=1)
 
 
-def pair_heads_loss(positives: dict, outputs: dict):
-    """Of several pair heads by name, each with its `positives` and factors as above: the sum over the labels, averaged
-    over the heads. Returns float32 [batch].
+def pair_heads_loss(positives: dict[str, tf.Tensor], outputs: dict[str, tuple[tf.Tensor, ...]]) -> tf.Tensor:
+    """Return the loss of several pair heads, float32 [batch]: summed over the labels of each, averaged over the heads.
+
+    Both arguments have the names of the heads: `positives` and the factors of `factored_multilabel_crossentropy`.
     """
     losses = [
         tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1)
@@ -122,26 +124,26 @@ def pair_heads_loss(positives: dict, outputs: dict):
     return tf.add_n(losses) / len(losses)
 
 
-def token_crossentropy(tokens, scores):
-    """The cross-entropy of tokens, int32 [...], by the scores of all entries of the vocabulary, [..., entries].
+def token_crossentropy(tokens: tf.Tensor, scores: tf.Tensor) -> Weighted:
+    """Return the cross-entropy of tokens int32 [...], from scores of all vocabulary entries [..., entries].
 
-    Returns float32 [...], with weights: 0 where the token is 0, else 1.
+    The losses are float32 [...]. Their weights are 0 where the token is 0, and 1 elsewhere.
     """
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, tf.cast(scores, tf.float32))
     return Weighted(losses, tf.cast(tokens != 0, tf.float32))
 
 
-def _log1p_sum_exp(x, axis=-1):
-    """log(1 + sum(exp(x))), safe for any x."""
+def _log1p_sum_exp(x: tf.Tensor, axis: int = -1) -> tf.Tensor:
+    """Return log(1 + sum(exp(x))), safe for any x."""
     shift = tf.stop_gradient(tf.maximum(tf.reduce_max(x, axis, keepdims=True), 0.0))
     total = tf.reduce_sum(tf.exp(x - shift), axis) + tf.exp(-tf.squeeze(shift, axis))
     return tf.math.log(total) + tf.squeeze(shift, axis)
 
 
-def _log_sum_exp_of_product(scores, row_bias, column_bias):
-    """log sum_ij exp(row_bias_h(i) + scores(i, j) + column_bias_h(j)), float32 [batch, labels].
+def _log_sum_exp_of_product(scores: tf.Tensor, row_bias: tf.Tensor, column_bias: tf.Tensor) -> tf.Tensor:
+    """Return log sum_ij exp(row_bias_h(i) + scores(i, j) + column_bias_h(j)), float32 [batch, labels].
 
-    Every factor is shifted by its maximum; a shift is a constant to the gradient, because it cancels.
+    Every factor is shifted by its maximum. The shifts cancel, so the gradient may take them as constants.
     """
     row_max = tf.stop_gradient(tf.reduce_max(scores, -1))  # folded into row_bias
     column_is_masked = tf.reduce_max(scores, 1) <= MASKED / 2
@@ -154,13 +156,13 @@ def _log_sum_exp_of_product(scores, row_bias, column_bias):
     return tf.math.log(tf.maximum(total, TINY)) + row_shift[..., 0] + column_shift[..., 0]
 
 
-def _equal(x):
-    """[batch, p] -> bool [batch, p, p], which entries are equal."""
+def _equal(x: tf.Tensor) -> tf.Tensor:
+    """Return which entries of each row of x [batch, p] are equal, bool [batch, p, p]."""
     return x[:, :, None] == x[:, None, :]
 
 
-def _first(same):
-    """bool [batch, p, p] of an equivalence -> bool [batch, p], the first of each class; padding is in none."""
+def _first(same: tf.Tensor) -> tf.Tensor:
+    """Mark the first of each class of an equivalence bool [batch, p, p]: bool [batch, p]. Padding is in no class."""
     earlier = tf.linalg.band_part(tf.ones(tf.shape(same)[1:], tf.bool), -1, 0) & ~tf.eye(
         tf.shape(same)[1], dtype=tf.bool
     )

@@ -2,7 +2,8 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -11,15 +12,15 @@ from common.cli import UserError
 from common.config import OptimizerConfig
 from common.kinds import depth_of, is_of_encoder
 
-# Biases, and the scales and offsets of layer norms: decay is for what multiplies the input.
+# Weight decay is for what multiplies the input, not for biases nor for the scales and offsets of layer norms.
 NOT_DECAYED = r"(^|/)(bias|beta|gamma)(/replica_\d+)?:"
 
 
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A linear rise to `peak` over `warmup_steps`, then `decay` to 0 at `total_steps`.
+    """A learning rate that rises linearly to `peak` over `warmup_steps` and falls to 0 at `total_steps`.
 
-    `decay` is "constant" (none), "linear" or "cosine". The rate is above 0 at every step before
-    `total_steps`: step 0 has peak / warmup_steps, step warmup_steps - 1 has `peak`.
+    `decay` says how it falls: "linear", "cosine", or "constant" for not at all. The rate is above 0 at every step
+    before `total_steps`: step 0 has peak / warmup_steps, step warmup_steps - 1 has `peak`.
     """
 
     def __init__(self, peak: float, total_steps: int, warmup_steps: int = 0, decay: str = "linear"):
@@ -27,9 +28,9 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
             raise ValueError(f"unknown decay: {decay}")
         self.peak, self.total_steps, self.warmup_steps, self.decay = peak, total_steps, warmup_steps, decay
 
-    def __call__(self, step):
-        """The learning rate (float32 scalar) of the step, an integer from 0."""
-        step = tf.cast(step, tf.int64)  # differences of integers: exact however long the run
+    def __call__(self, step: int | tf.Tensor) -> tf.Tensor:
+        """Return the learning rate, a float32 scalar, of a step. Steps count from 0."""
+        step = tf.cast(step, tf.int64)  # differences of integers are exact, however long the training
         factor = tf.cast(step + 1, tf.float32) / max(self.warmup_steps, 1)
         left = tf.cast(self.total_steps - step, tf.float32) / max(self.total_steps - self.warmup_steps, 1)
         left = tf.clip_by_value(left, 0.0, 1.0)
@@ -41,16 +42,17 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 class AdamW(keras.optimizers.AdamW):
     """tf_keras' AdamW (arXiv:1711.05101) with one kernel per update and its own clipping.
 
-    With `clip_norm` c the gradient, of norm n over all weights, is multiplied by min(1, c / n)
-    (`clip="hard"`) or c / (n + c) (`clip="soft"`; kexue.fm/archives/7469). Unlike tf_keras'
-    `global_clipnorm`, n sums the parts of an embedding row that was looked up several times before
-    squaring, and a gradient that is not finite counts as zero instead of making every weight NaN;
-    `nonfinite_steps` counts the steps at which that happened.
+    `clip_norm` c clips the gradient by its norm n over all weights. The gradient is multiplied by min(1, c / n) with
+    `clip="hard"`, and by c / (n + c) with `clip="soft"` (kexue.fm/archives/7469).
 
-    Sparse gradients become dense ones: the moments of every row decay at every step anyway.
+    Clipping differs from tf_keras' `global_clipnorm` in two ways. If a row of embeddings was looked up several times,
+    its gradients are added up before they are squared. And a gradient that is not finite counts as zero instead of
+    making every weight NaN. `nonfinite_steps` counts the steps at which that happened.
 
-    `rates`: the learning rate of the variables in whose name a key occurs is multiplied by its value (weight decay is
-    not).
+    Sparse gradients become dense ones, as the moments of every row decay at every step anyway.
+
+    `rates` maps parts of names to factors. The learning rate of a variable is multiplied by the factors of all parts
+    that occur in its name. Its weight decay is not.
     """
 
     def __init__(
@@ -72,12 +74,17 @@ class AdamW(keras.optimizers.AdamW):
             0, trainable=False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
 
-    def apply_gradients(self, grads_and_vars, name=None, skip_gradients_aggregation=False):
+    def apply_gradients(
+        self,
+        grads_and_vars: Iterable[tuple[Any, tf.Variable]],
+        name: str | None = None,
+        skip_gradients_aggregation: bool = False,
+    ) -> tf.Variable:
         if not skip_gradients_aggregation:  # the norm is that of the sum over all replicas
             grads_and_vars = self.aggregate_gradients(grads_and_vars)
         grads, variables = zip(*grads_and_vars, strict=True)
-        grads = self._clip([grad if grad is None else tf.convert_to_tensor(grad) for grad in grads])
-        return super().apply_gradients(zip(grads, variables, strict=True), name, skip_gradients_aggregation=True)
+        clipped = self._clip([grad if grad is None else tf.convert_to_tensor(grad) for grad in grads])
+        return super().apply_gradients(zip(clipped, variables, strict=True), name, skip_gradients_aggregation=True)
 
     def _clip(self, grads: list[tf.Tensor | None]) -> list[tf.Tensor | None]:
         norm = tf.linalg.global_norm(grads)
@@ -92,8 +99,8 @@ class AdamW(keras.optimizers.AdamW):
         factor = tf.where(finite, factor, 0.0)
         return [grad if grad is None else tf.math.multiply_no_nan(grad, factor) for grad in grads]
 
-    def update_step(self, gradient, variable):
-        # One kernel for what tf_keras spells out in twelve operations, each a pass over the weights.
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+        # tf_keras spells this out in twelve operations, each a pass over the weights. Here it is one kernel.
         m, v = self._moments(variable)
         step = tf.cast(self.iterations + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
@@ -109,37 +116,40 @@ class AdamW(keras.optimizers.AdamW):
             grad=gradient,
         )
 
-    def _rate(self, variable) -> tf.Tensor:
+    def _rate(self, variable: tf.Variable) -> tf.Tensor:
         return self._factor(variable) * tf.cast(self.learning_rate, variable.dtype)
 
-    def _factor(self, variable) -> float:
+    def _factor(self, variable: tf.Variable) -> float:
         return math.prod(factor for name, factor in self.rates.items() if name in variable.name)
 
-    def _moments(self, variable) -> tuple[tf.Variable, tf.Variable]:
+    def _moments(self, variable: tf.Variable) -> tuple[tf.Variable, tf.Variable]:
         index = self._index_dict[self._var_key(variable)]
         return self._momentums[index], self._velocities[index]
 
-    def finalize_variable_values(self, var_list):
-        """Left to `averaged_weights`: `fit` calls this at its end, and one `fit` may be one epoch of many."""
+    def finalize_variable_values(self, var_list: list[tf.Variable]) -> None:
+        """Do nothing. Keras would put the averages in place here, at the end of `fit`, which may be one epoch of many.
+
+        `averaged_weights` does that instead.
+        """
 
 
 class AdaX(AdamW):
     """AdaX (arXiv:2004.09740, as in kexue.fm/archives/7387) with AdamW's weight decay and clipping.
 
-    The second moment remembers the more the longer training lasts:
+    The longer training lasts, the further back its second moment remembers:
 
         m = beta_1 * m + (1 - beta_1) * g
         v = (1 + beta_2) * v + beta_2 * g^2
         w = w - learning_rate * m / sqrt(v / ((1 + beta_2)^t - 1) + epsilon)
 
-    v grows beyond any float, so the quotient itself is kept: a moving average of g^2 in which step t has
-    the weight beta_2 / ((1 + beta_2)^t - 1).
+    v would grow beyond any float, so the quotient v / ((1 + beta_2)^t - 1) itself is kept. It is a moving average of
+    g^2 in which step t has the weight beta_2 / ((1 + beta_2)^t - 1).
     """
 
     def __init__(self, *args, beta_2: float = 1e-4, epsilon: float = 1e-12, name: str = "AdaX", **kwargs):
         super().__init__(*args, beta_2=beta_2, epsilon=epsilon, name=name, **kwargs)
 
-    def update_step(self, gradient, variable):
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
         m, v = self._moments(variable)
         step = tf.cast(self.iterations + 1, variable.dtype)
         weight = self.beta_2 / tf.math.expm1(math.log1p(self.beta_2) * step)  # 0 when the power overflows
@@ -150,12 +160,12 @@ class AdaX(AdamW):
             direction += self.weight_decay / self._factor(variable) * variable
         _descend(variable, self._rate(variable), direction)
 
-    def _apply_weight_decay(self, variables):
-        """Left to `update_step`: on its own the decay of a step is so small that float32 rounds much off."""
+    def _apply_weight_decay(self, variables: list[tf.Variable]) -> None:
+        """Do nothing. `update_step` adds the decay, which alone is so small that float32 would round much of it off."""
 
 
 def _descend(variable: tf.Variable, rate: float | tf.Tensor, direction: tf.Tensor) -> None:
-    """variable -= rate * direction, with no memory for the product."""
+    """Subtract rate * direction from a variable, without memory for the product."""
     tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=direction)
 
 
@@ -166,32 +176,34 @@ def make_optimizer(
     variables: Sequence[tf.Variable] = (),
     rates: dict[str, float] | None = None,
 ) -> AdamW:
-    """The optimizer that `config` describes, for a run of `total_steps` with the given highest rate.
+    """Make the optimizer that a config describes.
 
-    The rate of each of the `variables` is multiplied by all factors of `config.rates` and `rates` whose key occurs in
-    its name; by `config.head_rate` if it is none of the encoder's and has no factor in `rates`; and with
-    `config.layer_decay` d by d for a weight of the encoder's last block, by d^2 for one of the block below, and so on
-    to the embeddings (arXiv 1801.06146). Raises UserError if a key of `config.rates` occurs in no name, or there are
-    no blocks to tell apart.
+    The learning rate of a variable is multiplied by every factor that applies to it:
 
-    Under `mixed_float16` Keras' `compile` wraps it in a LossScaleOptimizer.
+    - by the values of `config.rates` and `rates` whose keys occur in its name,
+    - by `config.head_rate` if it is not one of the encoder's and has no factor in `rates`,
+    - by d if it is in the encoder's last block, by d^2 if it is in the block below, and so on down to the embeddings,
+      where d is `config.layer_decay` (arXiv 1801.06146).
+
+    Under `mixed_float16` Keras' `compile` wraps the optimizer in a LossScaleOptimizer.
+
+    Args:
+        config: the key `optimizer` of the training's config.
+        learning_rate: the highest rate, at the end of the warm-up.
+        total_steps: the steps of the whole training.
+        variables: what will be trained.
+        rates: further factors, by a part of the variables' names.
+
+    Raises:
+        UserError: a key of `config.rates` occurs in no name, or the encoder has no blocks to tell apart.
     """
-    names = [variable.name for variable in variables]
-    for key in config.rates:
-        if not any(key in name for name in names):
-            some = ", ".join(sorted({name.partition("/")[0] for name in names}))
-            raise UserError(f"optimizer.rates: no weight has {key!r} in its name; the layers are {some}")
-    factors: dict[str, float] = {}
-    rates = rates or {}
-    others = [name for name in names if not any(key in name for key in rates)]
-    for more in (rates, config.rates, _head_rates(config.head_rate, others), _layer_rates(config.layer_decay, names)):
-        factors |= {key: factors.get(key, 1.0) * factor for key, factor in more.items()}
-    optimizer = {"adamw": AdamW, "adax": AdaX}[config.name](
+    classes: dict[str, type[AdamW]] = {"adamw": AdamW, "adax": AdaX}
+    optimizer = classes[config.name](
         WarmupDecay(learning_rate, total_steps, round(config.warmup * total_steps), config.schedule),
         weight_decay=config.weight_decay,
         clip_norm=config.clip_norm,
         clip=config.clip,
-        rates=factors,
+        rates=_factors(config, rates or {}, [variable.name for variable in variables]),
         use_ema=config.average is not None,
         ema_momentum=config.average or 0.0,
     )
@@ -199,14 +211,27 @@ def make_optimizer(
     return optimizer
 
 
+def _factors(config: OptimizerConfig, rates: dict[str, float], names: list[str]) -> dict[str, float]:
+    """Multiply the factors of each part of the variables' names. Raises UserError as `make_optimizer` does."""
+    for key in config.rates:
+        if not any(key in name for name in names):
+            some = ", ".join(sorted({name.partition("/")[0] for name in names}))
+            raise UserError(f"optimizer.rates: no weight has {key!r} in its name; the layers are {some}")
+    factors: dict[str, float] = {}
+    others = [name for name in names if not any(key in name for key in rates)]
+    for more in (rates, config.rates, _head_rates(config.head_rate, others), _layer_rates(config.layer_decay, names)):
+        factors |= {key: factors.get(key, 1.0) * factor for key, factor in more.items()}
+    return factors
+
+
 def _head_rates(rate: float, names: list[str]) -> dict[str, float]:
-    """The factor of all layers that are not the encoder's."""
+    """Give all layers that are not the encoder's the same factor."""
     heads = {name.partition("/")[0] for name in names if not is_of_encoder(name)}
     return {f"{layer}/": rate for layer in heads if rate != 1}
 
 
 def _layer_rates(decay: float, names: list[str]) -> dict[str, float]:
-    """Factors by name: decay for the last block, decay^2 for the one below, ..., the least for embeddings."""
+    """Give the last block the factor `decay`, the one below decay^2, and so on. Embeddings get the least."""
     if decay == 1:
         return {}
     layers = {name.partition("/")[0] for name in names}
@@ -219,10 +244,10 @@ def _layer_rates(decay: float, names: list[str]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def averaged_weights(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> Iterator[None]:
-    """Within the context the model has the averaged weights, after it again its own, to the bit.
+    """Give the model its averaged weights inside the context, and its own weights, to the bit, after it.
 
-    Evaluate and save the best weights inside; save the state of training outside. Does nothing for an
-    optimizer that keeps no averages.
+    Evaluate and save the best weights inside, and save the state of training outside. If the optimizer keeps no
+    averages, this does nothing.
     """
     if not optimizer.use_ema:
         yield

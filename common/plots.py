@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ from common.cli import UserError
 from common.files import check_output_path, replaced
 from common.fonts import find_font
 
-MAX_ROWS = 300  # of a chart; the page has all
+MAX_ROWS = 300  # rows in a chart; the page of a report shows all
 MAX_NAME = 24  # characters of a row's name
-INCHES = 0.22  # of a row
-MARKERS = "o<>s"  # of the columns
+INCHES = 0.22  # height of a row
+MARKERS = "o<>s"  # one for each column
 
 
-def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
-    """The loss and the dev scores by epoch, as a PNG; shares, which are 1 at most, apart from larger scores."""
+def plot_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the loss and the dev scores by epoch as a PNG. Shares, which are 1 at most, stand apart from larger scores.
+
+    A row of `history` has the keys "epoch", "loss", "seconds" and the names of the scores.
+    """
     scores = [name for name in history[0] if name not in ("epoch", "loss", "seconds")]
     shares = [name for name in scores if all(row[name] <= 1 for row in history)]
     larger = [name for name in scores if name not in shares]
@@ -36,8 +40,15 @@ def plot_curves(history: list[dict[str, Any]], path: Path) -> None:
 
 
 def plot_scores(title: str, columns: tuple[str, ...], rows: list[tuple], main: str, best: float, path: Path) -> None:
-    """The rows (name, a score for each column, support) with support as a PNG: the column `main` as bars, the others
-    as markers. Where no font has the names there is a note on standard error in its place.
+    """Draw the scores of rows as a PNG. If no font has the names, say so on standard error instead.
+
+    Args:
+        title: of the chart.
+        columns: names of the scores.
+        rows: each has a name, a score for each column, and its support. Rows without support are left out.
+        main: the column that is drawn as bars. The others are drawn as markers.
+        best: the highest score that is possible.
+        path: of the PNG.
     """
     try:
         fonts = [] if all(row[0].isascii() for row in rows) else [find_font()]
@@ -47,7 +58,7 @@ def plot_scores(title: str, columns: tuple[str, ...], rows: list[tuple], main: s
     rows = [row for row in rows if row[-1]][:MAX_ROWS]
     names = [f"{_printable(name)} ({support})" for name, *_, support in rows]
     with matplotlib.rc_context({"font.sans-serif": [*fonts, "DejaVu Sans"]}), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name may have any character, also one that no font has
+        warnings.simplefilter("ignore")  # a name may have characters that no font has
         figure = matplotlib.figure.Figure((8, 1.2 + INCHES * len(rows)), layout="constrained")
         axes = figure.subplots()
         places = range(len(rows))
@@ -64,7 +75,7 @@ def plot_scores(title: str, columns: tuple[str, ...], rows: list[tuple], main: s
 
 
 def _printable(name: str) -> str:
-    """One line, without the halves of pairs that matplotlib refuses."""
+    """Put a name on one line, cut it, and replace lone surrogates, which matplotlib refuses."""
     return " ".join(name.split())[:MAX_NAME].encode(errors="replace").decode()
 
 

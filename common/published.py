@@ -1,4 +1,4 @@
-"""This translates published configs of encoders into what `build_encoder` takes, and back. No TensorFlow here."""
+"""Translates published configs of encoders into what `build_encoder` takes, and back. No TensorFlow here."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ ACTIVATIONS = {
     "silu": "swish",
     "swish": "swish",
 }
-# Variants of the published configs that the models here cannot be: key -> the one value they have.
+# Published models come in variants that the models here lack. Key of a config -> the one value that is supported.
 FIXED = {
     "position_embedding_type": "absolute",
     "max_relative_position": 64,
@@ -27,7 +27,7 @@ FIXED = {
 
 
 def to_architecture(config: Any, path: Path) -> dict[str, Any]:
-    """Translates a published config into what `common.encoder.build_encoder` takes. Raises UserError naming the key."""
+    """Translate a published config into what `common.encoder.build_encoder` takes. Raises UserError naming the key."""
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected an object")
     model = config.get("model_type", guess_kind(config, path.name))
@@ -68,7 +68,13 @@ def to_architecture(config: Any, path: Path) -> dict[str, Any]:
 
 
 def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
-    """Raises UserError unless a file's value is what `build_encoder` takes, for a vocabulary of this size."""
+    """Raise UserError unless the content of `path` is an architecture as `build_encoder` takes it.
+
+    Args:
+        architecture: the content.
+        vocab_size: entries of the vocabulary that it has to fit.
+        path: for the message.
+    """
     sizes = ("hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     if not (
         isinstance(architecture, dict)
@@ -82,7 +88,7 @@ def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
 
 
 def to_published(architecture: dict[str, Any]) -> dict[str, Any]:
-    """Translates an architecture into the config that transformers reads, the inverse of `to_architecture`."""
+    """Translate an architecture into the config that transformers reads, the inverse of `to_architecture`."""
     sizes = {key: value for key, value in architecture.items() if key != "same_token_attention"}
     model = sizes.pop("model")
     return {
@@ -95,5 +101,5 @@ def to_published(architecture: dict[str, Any]) -> dict[str, Any]:
         "rotary_value": False,
         "tie_word_embeddings": True,
         "pad_token_id": 0,
-        "dtype": "float32",  # also where the file holds float16, in which transformers would compute
+        "dtype": "float32",  # even if the file holds float16, in which transformers would then compute
     }

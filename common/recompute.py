@@ -1,7 +1,8 @@
-"""An encoder that can keep less for the backward pass, and compute it again."""
+"""An encoder that keeps less for the backward pass, and computes it again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -9,19 +10,28 @@ from tf_keras.src.mixed_precision.autocast_variable import enable_auto_cast_vari
 
 
 class Encoder(keras.Model):
-    """A functional model of blocks, one after the other, that recomputes them when `recompute` is not 0
-    (kexue.fm/archives/7367, arXiv 1604.06174).
+    """A functional model of blocks that can be computed again in the backward pass.
 
-    In training every `recompute` blocks then keep their input alone, and their forward pass is run once more in the
-    backward pass. Layers, weights and results are those of the model without; what draws random numbers in them has
-    to be a pure function, as `common.bert.stateless_dropout` is, for the second run to be as the first.
+    In training each group of `recompute` blocks then keeps only its input, and its forward pass runs again in the
+    backward pass (kexue.fm/archives/7367, arXiv 1604.06174). Layers, weights and results are the same as without it.
+    Whatever draws random numbers in a block has to be a pure function, as `common.bert.stateless_dropout` is: otherwise
+    the second run would differ from the first.
 
-    outputs: that of the last block, or a list of it and what is made of it. boundaries: the input of the first block
-    and the output of each. sides: what all blocks read beside, masks first.
+    Args:
+        inputs: of the model, as Keras takes them.
+        outputs: the output of the last block, or a list of it and what is made of it.
+        boundaries: the input of the first block, and the output of every block.
+        sides: further inputs of every block (attention mask, positions); masks come first.
+        recompute: the number of blocks in a group; 0 keeps everything.
     """
 
     def __init__(
-        self, inputs, outputs, boundaries: Sequence[tf.Tensor] = (), sides: Sequence[tf.Tensor] = (), recompute: int = 0
+        self,
+        inputs: Any,
+        outputs: tf.Tensor | list[tf.Tensor],
+        boundaries: Sequence[tf.Tensor] = (),
+        sides: Sequence[tf.Tensor] = (),
+        recompute: int = 0,
     ):
         super().__init__(inputs, outputs, name="encoder")
         self.boundaries = tuple(boundaries)
@@ -33,7 +43,7 @@ class Encoder(keras.Model):
             after = keras.Model(kept[-1], outputs[1]) if isinstance(outputs, list) else None
             self._parts = lambda: (before, segments, after)  # hidden from Keras, which would save their layers again
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> tf.Tensor | list[tf.Tensor]:
         if not training or self._parts is None:
             return super().call(inputs, training=training, mask=mask)
         before, segments, after = self._parts()
@@ -41,17 +51,20 @@ class Encoder(keras.Model):
         mask = hidden._keras_mask
         masks = [side for side in sides if side.dtype == tf.bool]
         sides = sides[len(masks) :]
-        # The layers cast their variables themselves; from out here the gradients would be those of the casts.
+        # The layers cast their variables themselves. Cast out here, the gradients would be those of the casts.
         with enable_auto_cast_variables(None):
             for segment in segments:
                 hidden = _recomputed(segment, mask, masks)(hidden, *sides)
         return hidden if after is None else [hidden, after(hidden, training=True, mask=mask)]
 
 
-def _recomputed(segment: keras.Model, mask: tf.Tensor, masks: list[tf.Tensor]):
-    """The masks are no arguments, for which there would have to be gradients."""
+def _recomputed(segment: keras.Model, mask: tf.Tensor, masks: list[tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Wrap a group of blocks so that the backward pass computes it again: (hidden, *sides) -> hidden.
 
-    def forward(hidden, *sides):
+    The masks are closed over, because `recompute_grad` wants a gradient for every argument.
+    """
+
+    def forward(hidden: tf.Tensor, *sides: tf.Tensor) -> tf.Tensor:
         inputs = [hidden, *masks, *sides]
         return segment(inputs, training=True, mask=[mask, *[None] * (len(inputs) - 1)])
 

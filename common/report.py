@@ -1,7 +1,7 @@
-"""The report of predictions: one self-contained page, report.html, and its charts as PNG. Knows no task.
+"""The report of predictions: one self-contained page, report.html, and its charts as PNG. It knows no task.
 
-What stands in the data cannot run: it is JSON in an element that it cannot end, the page's script writes it as text
-only, and the page's Content-Security-Policy lets nothing else run and nothing be loaded.
+Nothing in the data can run. The data is JSON in an element that it cannot end. The page's script writes it as text
+only. The page's Content-Security-Policy lets no other script run, and nothing be loaded.
 """
 
 import base64
@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from common.files import atomic_write, make_folder
 from common.spans import Span
@@ -21,8 +21,14 @@ PAGE = Path(__file__).with_name("report.html")
 T = TypeVar("T")
 
 
+class Score(Protocol[T]):
+    """Scores records by a task's metric: name -> score, in the order of the table's columns."""
+
+    def __call__(self, records: list[T], /) -> dict[str, float]: ...
+
+
 class Part(NamedTuple):
-    """A string of a fact: its name in it, and where it stands in the text, in characters."""
+    """One string of a fact, with its name in the fact and its places in the text."""
 
     name: str
     string: str
@@ -39,6 +45,8 @@ class Fact(NamedTuple):
 
 
 class Item(NamedTuple):
+    """A text with the facts about it. The page shows the heading and the note above it."""
+
     text: str
     facts: list[Fact]
     heading: str = ""
@@ -46,34 +54,30 @@ class Item(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Scores of parts of the data, `best` at most; a row has a name, a score for each column, and a count. The chart
-    is NAME.png, with the column `main` as bars.
-    """
+    """The scores of parts of the data."""
 
-    name: str
+    name: str  # of its chart, NAME.png
     title: str
-    columns: tuple[str, ...]
-    rows: list[tuple]
-    main: str = "f1"
-    best: float = 1.0
+    columns: tuple[str, ...]  # the names of the scores
+    rows: list[tuple]  # each has a name, a score for each column, and a count
+    main: str = "f1"  # the column that the chart shows as bars
+    best: float = 1.0  # the highest score that is possible
 
 
 @dataclass(frozen=True)
 class Report:
-    """scores: as evaluate.py prints them. kinds: of facts, each with the state in which it is shown: right, partial,
-    wrong, missed, or gold (not an error). tables: the scores by label first. history: the epochs of a training.
-    """
+    """Everything that a report shows."""
 
     title: str
-    scores: Mapping[str, Any]
-    kinds: Mapping[str, str]
-    tables: Sequence[Table]
+    scores: Mapping[str, Any]  # as evaluate.py prints them
+    kinds: Mapping[str, str]  # kind of a fact -> how it is shown: right, partial, wrong, missed, or gold (no error)
+    tables: Sequence[Table]  # the first has the scores by label
     items: Sequence[Item]
-    history: Sequence[dict[str, Any]] = field(default=())
+    history: Sequence[dict[str, Any]] = field(default=())  # the epochs of a training
 
 
 def write(report: Report, folder: str | Path) -> None:
-    """Writes report.html and the charts. Raises UserError if the folder cannot be made or written to."""
+    """Write report.html and the charts. Raises UserError if the folder cannot be made or written to."""
     from common.plots import plot_curves, plot_scores  # matplotlib takes longer to import than most files to score
 
     folder = Path(folder)
@@ -87,7 +91,7 @@ def write(report: Report, folder: str | Path) -> None:
 
 
 def render(report: Report) -> str:
-    """The page."""
+    """Return the page as HTML."""
     template = PAGE.read_text(encoding="utf-8")
     script = template.partition("<script>")[2].partition("</script>")[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -95,7 +99,7 @@ def render(report: Report) -> str:
     history = [_finite(row) for row in report.history]
     data = vars(report) | {"tables": tables, "history": history}
     content = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":  # of JSON they are in strings only
+    for character in "<>&\u2028\u2029":  # in JSON they occur in strings only
         content = content.replace(character, f"\\u{ord(character):04x}")
     return template.replace("{{digest}}", digest).replace("{{data}}", content)
 
@@ -105,17 +109,30 @@ def table_of_parts(
     title: str,
     columns: tuple[str, ...],
     parts: Mapping[str, list[T]],
-    score: Callable[[list[T]], dict[str, float]],
+    score: Score[T],
     **more: Any,
 ) -> Table:
-    """Score parts of the data on their own. `columns` are the names of the scores; `more` goes to the table."""
+    """Make a table by scoring each part of the data on its own.
+
+    Args:
+        name: the table's name, which the file of its chart gets.
+        title: shown above the table and its chart.
+        columns: the names of the scores.
+        parts: the records of each part, by its name.
+        score: scores the records of a part.
+        more: further fields of the table.
+    """
     rows = [(part, *score(records).values(), len(records)) for part, records in parts.items()]
     return Table(name, title, columns, rows, **more)
 
 
 def by_size(records: Iterable[T], size: Callable[[T], int], bounds: Sequence[int]) -> dict[str, list[T]]:
-    """Records by size: below the first bound, from each bound to the next, and from the last on; without those of
-    which there are none.
+    """Group records by size: below the first bound, from each bound to the next, and from the last one on.
+
+    The names of the groups say their sizes. There are no empty groups.
+
+    >>> by_size(["", "a", "abc"], len, [1, 4])
+    {'0': [''], '1-3': ['a', 'abc']}
     """
     first = [0, *bounds]
     names = [str(a) if b == a + 1 else f"{a}-{b - 1}" for a, b in zip(first, bounds, strict=False)]
@@ -127,5 +144,5 @@ def by_size(records: Iterable[T], size: Callable[[T], int], bounds: Sequence[int
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    """A diverged training has losses that JSON has not."""
+    """Replace NaN and infinity, which JSON lacks, by None: a diverged training has such losses."""
     return {name: value if math.isfinite(value) else None for name, value in row.items()}

@@ -11,15 +11,17 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from common.cli import UserError
-from common.config import FORMAT, config_differences, data_files, load_config
+from common.config import FORMAT, TrainingConfig, config_differences, data_files, load_config
 from common.devices import place_to_work
 from common.encoder import EncoderSource
 from common.files import make_folder, read_json, replaced, write_json
 from common.published import check_architecture
 from common.tokenizer import Tokenizer
+
+C = TypeVar("C", bound=TrainingConfig)
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,12 @@ class RunFolder:
 
     @property
     def inputs(self) -> Path:
-        """What the run was started with: digests of the data files and of the encoder."""
+        """Digests of what the run was started with: the data files, the vocabulary and the encoder."""
         return self.path / "inputs.json"
 
     @property
     def architecture(self) -> Path:
-        """What `common.encoder.build_encoder` needs."""
+        """The architecture of the encoder, for `common.encoder.build_encoder`."""
         return self.path / "encoder.json"
 
     @property
@@ -62,7 +64,7 @@ class RunFolder:
 
     @property
     def logs(self) -> Path:
-        """For TensorBoard."""
+        """The logs for TensorBoard."""
         return self.path / "logs"
 
     @property
@@ -75,21 +77,30 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """The dev file and what was predicted for it, to look at."""
+        """The page and the charts of the dev file and of the predictions for it."""
         return self.path / "report"
 
     @property
     def metrics(self) -> Path:
-        """Final scores and the threshold; written last, so a run that has it is finished."""
+        """The final scores and the threshold. It is written last, so a run that has it is finished."""
         return self.path / "metrics.json"
 
 
-def find_run(args: argparse.Namespace, task: Path, config: Any, source: EncoderSource) -> RunFolder:
-    """Finds the folder for a run with this config: `--output`, else `runs/TASK/CONFIG`. It is none yet, or one that was
-    started with the same config and the same files, wherever they are now.
+def find_run(args: argparse.Namespace, task: Path, config: TrainingConfig, source: EncoderSource) -> RunFolder:
+    """Find the folder for a run with this config: `--output`, or else `runs/FOLDER/CONFIG`.
 
-    args: of `common.cli.training_arguments`. task: the folder of the task. Raises UserError if the folder cannot be
-    written, is of another format, or holds a run with another config (names the keys) or other files.
+    The folder may not exist yet. Otherwise its run was started with the same config and the same files, wherever they
+    are now.
+
+    Args:
+        args: of `common.cli.training_arguments`.
+        task: the folder of the task.
+        config: of the run.
+        source: what the `encoder` of the config stands for.
+
+    Raises:
+        UserError: the folder cannot be written, is of another format, or holds a run with another config or with other
+            files. The message names the keys or the files.
     """
     path = place_to_work(Path(args.output or f"runs/{task.name}/{Path(args.config).stem}"))
     folder = RunFolder(path)
@@ -108,9 +119,10 @@ def find_run(args: argparse.Namespace, task: Path, config: Any, source: EncoderS
     return folder
 
 
-def start_run(folder: RunFolder, config: Any, source: EncoderSource) -> None:
-    """Writes what describes a run, if it is a new one. Call it when all that can be wrong with the input is checked.
-    Raises UserError if the folder cannot be made.
+def start_run(folder: RunFolder, config: TrainingConfig, source: EncoderSource) -> None:
+    """Write the files that describe a run, if it is a new one. Raises UserError if the folder cannot be made.
+
+    Call this when all input has been checked, so that a mistake of the user leaves no folder behind.
     """
     if folder.config.exists():
         return
@@ -121,12 +133,13 @@ def start_run(folder: RunFolder, config: Any, source: EncoderSource) -> None:
     if schema_file := getattr(config, "schema_file", None):  # not every task has one
         with replaced(folder.schema) as temporary:
             shutil.copyfile(schema_file, temporary)
-    # last: its presence means that the rest is there
-    write_json(folder.config, {"format": FORMAT} | dataclasses.asdict(config))
+    # The config is written last: if it is there, so is the rest.
+    values = dataclasses.asdict(cast(Any, config))  # the cast: mypy does not know pydantic's dataclasses as such
+    write_json(folder.config, {"format": FORMAT} | values)
 
 
-def _digests(config: Any, source: EncoderSource) -> dict[str, str]:
-    """Computes a digest of everything that a run depends on, by the name that messages have for it."""
+def _digests(config: TrainingConfig, source: EncoderSource) -> dict[str, str]:
+    """Compute a digest of everything that a run depends on, by the name that messages use for it."""
     description = json.dumps([source.architecture, source.tokenizer.word_level]).encode()
     vocabulary = "\n".join(source.tokenizer.tokens).encode("utf-8", "surrogatepass")
     return {
@@ -137,7 +150,7 @@ def _digests(config: Any, source: EncoderSource) -> dict[str, str]:
 
 
 def _digest(files: Iterable[Path]) -> str:
-    """Computes one digest of the contents of files. Their names do not count."""
+    """Compute one digest of the contents of files. Their names do not count."""
     of_files = []
     for path in files:
         with path.open("rb") as file:
@@ -146,15 +159,15 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 def print_finished(folder: RunFolder) -> None:
-    """Prints the scores and the folder of a finished run."""
+    """Print the scores and the folder of a finished run."""
     print(folder.metrics.read_text(encoding="utf-8"), end="")
     print(f"finished: {folder.path}")
 
 
-def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, EncoderSource]:
-    """Returns the folder, config and encoder (without weights) of a finished run.
+def load_run(path: str | Path, config_class: type[C]) -> tuple[RunFolder, C, EncoderSource]:
+    """Return the folder, config and encoder (without weights) of a finished run.
 
-    Raises UserError for a folder that is none, is of another format, or whose training has not come to its end.
+    Raises UserError if the folder does not exist, is of another format, or has a training that is not finished.
     """
     folder = RunFolder(Path(path))
     if not os.path.isdir(folder.path):
@@ -169,8 +182,8 @@ def load_run(path: str | Path, config_class: type) -> tuple[RunFolder, Any, Enco
     return folder, config, EncoderSource(str(folder.path), architecture, tokenizer)
 
 
-def _load_config(folder: RunFolder, config_class: type) -> Any:
-    """The config of a run, whose data may be gone. Raises UserError for a run of another format."""
+def _load_config(folder: RunFolder, config_class: type[C]) -> C:
+    """Read the config of a run, whose data may be gone. Raises UserError if the run is of another format."""
     values = read_json(folder.config)
     found = values.get("format", 1) if isinstance(values, dict) else FORMAT
     if found != FORMAT:
@@ -182,7 +195,7 @@ def _load_config(folder: RunFolder, config_class: type) -> Any:
 
 
 def read_threshold(folder: RunFolder) -> float | None:
-    """The threshold that training chose; None for a head without one. Raises UserError."""
+    """Read the threshold that training chose, None for a head without one. Raises UserError if the file is damaged."""
     metrics = read_json(folder.metrics)
     threshold = metrics.get("threshold", math.nan) if isinstance(metrics, dict) else math.nan
     if threshold is not None and (type(threshold) not in (int, float) or not math.isfinite(threshold)):

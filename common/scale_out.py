@@ -1,9 +1,11 @@
-"""Prediction by several workers, on this machine or on a Ray cluster, that gives what one process gives. Knows no task;
-docs/scale_out.md shows how it is started. No TensorFlow at import.
+"""Prediction by several workers, on this machine or on a Ray cluster. It gives what one process gives.
 
-The input is cut into blocks. A worker loads the model once and predicts one block after the other. What it finds goes
-to a file in the folder OUTPUT.blocks; the output is put together from these in the order of the input. The name of such
-a file tells which input, model, options and code it was made with: whatever stopped a run, the same command goes on.
+The input is cut into blocks. A worker loads the model once and then predicts one block after the other. Its predictions
+go to a file in the folder OUTPUT.blocks, and the output is put together from these files in the order of the input. The
+name of a file tells which input, model, options and code it was made with. So whatever has stopped a prediction, the
+same command continues it.
+
+This module knows no task, and importing it loads no TensorFlow. docs/scale_out.md shows how to use it.
 """
 
 import argparse
@@ -20,11 +22,11 @@ import socket
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from tqdm import tqdm
 
@@ -32,25 +34,37 @@ from common.cli import UserError
 from common.files import make_folder, read_jsonl, write_jsonl
 from common.inference import chunks
 
-Predict = Callable[[Iterable], Iterable]  # inputs -> a prediction for each, in order
-
-# Of a block, or of a worker that starts: as many are no accident.
+# Give up when the same block, or a worker's start, has failed this often.
 LOSSES = 3
-# Options that predictions do not depend on; of the model the content counts, not the name.
+# Predictions do not depend on these options. Of the model the content counts, not the name.
 OTHER_OPTIONS = ("model", "input", "output", "workers", "ray")
 
 
+class Predict(Protocol):
+    """Predicts inputs: returns one prediction for each, in order."""
+
+    def __call__(self, inputs: Iterable[Any], /) -> Iterable[Any]: ...
+
+
+class Load(Protocol):
+    """Builds the predictor from the command's arguments. It is a function of a module: workers import it."""
+
+    def __call__(self, args: argparse.Namespace, /) -> Predict: ...
+
+
 @contextlib.contextmanager
-def predicted(
-    load: Callable[[argparse.Namespace], Predict], args: argparse.Namespace, inputs: Iterable, size: int
-) -> Iterator[Iterable]:
-    """The predictions for all inputs, in order: by this process or, with `--workers` or `--ray`, by others.
+def predicted(load: Load, args: argparse.Namespace, inputs: Iterable[Any], size: int) -> Iterator[Iterable[Any]]:
+    """Give the predictions for all inputs in order, by this process or (with `--workers` or `--ray`) by others.
 
-    load: a function of a module; makes of the arguments what predicts, once in each worker. args: of
-    `common.cli.prediction_arguments`. size: of a block, which has to be how many inputs share batches in one process.
+    Args:
+        load: builds the predictor, here or once in each worker.
+        args: of `common.cli.prediction_arguments`.
+        inputs: what to predict.
+        size: inputs in a block. One process has to batch the same number of inputs together.
 
-    Raises UserError where `inputs` or `load` do, and without a Ray cluster; ends with one line and exit code 1 when one
-    block is lost `LOSSES` times.
+    Raises:
+        UserError: from `inputs` or `load`, or because there is no Ray cluster.
+        SystemExit: with one line and exit code 1, if the same block is lost `LOSSES` times.
     """
     if not (args.workers or args.ray):
         yield load(args)(inputs)
@@ -58,14 +72,16 @@ def predicted(
     folder = Path(f"{args.output}.blocks")
     make_folder(folder)
     job = Job(load, args, os.getcwd(), digest(load, args))
-    with contextlib.closing(Pool(actors(job) if args.ray else processes(job))) as pool:
+    pool: Pool = Pool(actors(job)) if args.ray else Pool(processes(job))
+    with contextlib.closing(pool):
         yield _in_order(pool, inputs, size, folder, job.digest)
     shutil.rmtree(folder)
 
 
-def _in_order(pool: "Pool", inputs: Iterable, size: int, folder: Path, made_with: str) -> Iterator[Any]:
-    """The predictions of each block when it and all before it are finished. In memory are a block for each worker, the
-    next one, and the predictions that are given out.
+def _in_order(pool: "Pool", inputs: Iterable[Any], size: int, folder: Path, made_with: str) -> Iterator[Any]:
+    """Yield the predictions of each block as soon as this block and all before it are finished.
+
+    The memory holds a block for each worker, the next block, and the predictions of the block that is being yielded.
     """
     files: deque[Path] = deque()
     for number, block in enumerate(chunks(inputs, size)):
@@ -81,9 +97,10 @@ def _in_order(pool: "Pool", inputs: Iterable, size: int, folder: Path, made_with
         yield from (prediction for _, prediction in read_jsonl(file))
 
 
-def digest(load: Callable, args: argparse.Namespace) -> str:
-    """Of all that predictions depend on beside the input: the options, the files of the run folder, the code of the
-    task and of this package.
+def digest(load: Load, args: argparse.Namespace) -> str:
+    """Compute a digest of all that predictions depend on besides the input.
+
+    That is the options, the files of the run folder, and the code of the task and of this package.
     """
     options = {name: value for name, value in vars(args).items() if name not in OTHER_OPTIONS}
     hashed = hashlib.sha256(repr(options).encode())
@@ -97,44 +114,71 @@ def digest(load: Callable, args: argparse.Namespace) -> str:
 
 @dataclass
 class Task:
-    """Inputs to predict and the file for what is found, or the start of a worker, which has neither."""
+    """Inputs to predict with the file for their predictions, or the start of a worker, which has neither."""
 
-    name: str
+    name: str  # for messages
     block: list | None = None
     file: Path | None = None
-    losses: int = 0
+    losses: int = 0  # workers lost with it so far
 
 
-class Pool:
-    """Gives tasks to workers; a task whose worker is lost goes to another one, and a new worker takes its place."""
+class Worker(Protocol):
+    """What a pool asks of its workers, which are all of one kind. A worker has one task at a time."""
 
-    def __init__(self, workers: list["Process | Actor"]):
+    @classmethod
+    def first_ready(cls, workers: list[Self]) -> Self:
+        """Wait until one of the workers has an answer or is lost, and return that worker."""
+
+    @classmethod
+    def stop(cls, workers: list[Self]) -> None:
+        """Stop the workers, whatever they are doing."""
+
+    def send(self, block: list | None) -> None:
+        """Give the worker a block to predict, or None to load the model."""
+
+    def receive(self) -> list | Exception:
+        """Return the answer to what was sent: predictions, or what went wrong. Raises LostError."""
+
+    def another(self) -> Self:
+        """Start another worker like this one."""
+
+
+W = TypeVar("W", bound=Worker)
+
+
+class Pool(Generic[W]):
+    """Gives tasks to workers. If one is lost, another worker gets its task, and a new worker takes its place."""
+
+    def __init__(self, workers: list[W]):
+        self.kind = type(workers[0])
         self.workers = workers
         self.waiting: deque[Task] = deque()
-        self.idle: list[Process | Actor] = []
-        self.busy: dict[Process | Actor, Task] = {}
+        self.idle: list[W] = []
+        self.busy: dict[W, Task] = {}
         for worker in workers:
             self._give(worker, Task("the start of a worker"))
 
     def submit(self, task: Task) -> None:
-        """Returns when a worker has it."""
+        """Wait until a worker has the task."""
         self.waiting.append(task)
         while self.waiting:
             self._step()
 
     def finish(self) -> None:
-        """Returns when all tasks are finished; a worker may still be starting."""
+        """Wait until all tasks are finished. A worker may still be starting then."""
         while self.waiting or any(task.file for task in self.busy.values()):
             self._step()
 
     def close(self) -> None:
-        type(self.workers[0]).stop(self.workers)
+        """Stop all workers."""
+        self.kind.stop(self.workers)
 
     def _step(self) -> None:
+        """Give a waiting task to an idle worker. If that is not possible, wait for an answer of a busy one."""
         if self.waiting and self.idle:
             self._give(self.idle.pop(), self.waiting.popleft())
             return
-        worker = type(next(iter(self.busy))).first_ready(list(self.busy))
+        worker = self.kind.first_ready(list(self.busy))
         task = self.busy.pop(worker)
         try:
             answer = worker.receive()
@@ -147,16 +191,17 @@ class Pool:
             write_jsonl(task.file, answer)
         self.idle.append(worker)
 
-    def _give(self, worker: "Process | Actor", task: Task) -> None:
+    def _give(self, worker: W, task: Task) -> None:
         worker.send(task.block)
         self.busy[worker] = task
 
-    def _replace(self, worker: "Process | Actor", task: Task, lost: "LostError") -> None:
+    def _replace(self, worker: W, task: Task, lost: "LostError") -> None:
+        """Start another worker for one that was lost, and see to it that its task is done again."""
         task.losses += 1
         if task.losses == LOSSES:
-            tqdm.write(f"error: {task.name}: {LOSSES} workers were lost with it, the last {lost}", file=sys.stderr)
+            tqdm.write(f"error: {task.name}: {LOSSES} workers were lost with it (the last: {lost})", file=sys.stderr)
             sys.exit(1)
-        tqdm.write(f"a worker was lost, {lost}; once more: {task.name}", file=sys.stderr)
+        tqdm.write(f"a worker was lost ({lost}); trying again: {task.name}", file=sys.stderr)
         if task.file:
             self.waiting.appendleft(task)
             task = Task("the start of a worker")
@@ -165,7 +210,7 @@ class Pool:
 
 
 class LostError(Exception):
-    """A worker is no more; says why."""
+    """A worker has ended before its answer. The message says why."""
 
 
 # --- the worker's side
@@ -173,18 +218,21 @@ class LostError(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is started for."""
+    """What a worker needs to know to start."""
 
-    load: Callable[[argparse.Namespace], Predict]
+    load: Load
     args: argparse.Namespace
-    folder: str  # that paths are relative to
-    digest: str
+    folder: str  # paths are relative to it
+    digest: str  # what the function `digest` returns where the command was started
 
 
 class Predictor:
-    """Loads the model, then predicts blocks, on `threads` threads. An exception is an answer, too: a worker is lost
-    only with its process.
+    """Loads the model, then predicts blocks, on `threads` threads.
+
+    It returns exceptions as answers, so that a worker is lost only with its process.
     """
+
+    predict: Predict
 
     def __init__(self, job: Job, threads: int):
         self.job = job
@@ -192,7 +240,7 @@ class Predictor:
             os.environ.setdefault(name, str(threads))  # read when TensorFlow or OpenVINO starts its threads
 
     def answer(self, block: list | None) -> list | Exception:
-        """The predictions for a block; None is to load the model."""
+        """Return the predictions for a block, or what went wrong. None loads the model, which has no predictions."""
         try:
             if block is not None:
                 return list(self.predict(block))
@@ -205,41 +253,47 @@ class Predictor:
             return RuntimeError(f"in a worker: {traceback.format_exc()}")
 
     def _check(self) -> None:
+        """Raise UserError unless this machine has the run folder and the code of the process that was started."""
         try:
             os.chdir(self.job.folder)
             here = digest(self.job.load, self.job.args)
         except OSError as error:
             here = f"{error.filename}: {error.strerror}"
         if here != self.job.digest:
-            raise UserError(f"{self.job.args.model}: {platform.node()} has other files in it, or other code ({here})")
+            where = f"{self.job.args.model}: on {platform.node()}"
+            raise UserError(f"{where} this folder or the code differs, expected the same on every node ({here})")
 
 
 # --- processes of this machine
 
 
 def processes(job: Job) -> list["Process"]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """Start `--workers` processes, which share the cores of this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return [Process(job, max(1, cores // job.args.workers)) for _ in range(job.args.workers)]
 
 
 class Process:
+    """A worker that is a process of this machine."""
+
     def __init__(self, job: Job, threads: int):
         self.arguments = job, threads
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, job, threads), daemon=True)
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a child inherits that: Ctrl-C is ours alone
+        # The child inherits this, so that Ctrl-C reaches only the process that was started.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.process.start()
         signal.signal(signal.SIGINT, handler)
-        other.close()  # so that the end of the process is the end of the connection
+        other.close()  # so that the connection ends with the process
 
-    @staticmethod
-    def first_ready(workers: list["Process"]) -> "Process":
+    @classmethod
+    def first_ready(cls, workers: list[Self]) -> Self:
         ready = multiprocessing.connection.wait([worker.connection for worker in workers])
         return next(worker for worker in workers if worker.connection in ready)
 
     def send(self, block: list | None) -> None:
-        with contextlib.suppress(ConnectionError):  # `receive` says that it has ended
+        with contextlib.suppress(ConnectionError):  # the process has ended, as `receive` will say
             self.connection.send(block)
 
     def receive(self) -> list | Exception:
@@ -249,11 +303,11 @@ class Process:
             self.process.join()
             raise LostError(f"process {self.process.pid} with exit code {self.process.exitcode}") from None
 
-    def another(self) -> "Process":
-        return Process(*self.arguments)
+    def another(self) -> Self:
+        return type(self)(*self.arguments)
 
-    @staticmethod
-    def stop(workers: list["Process"]) -> None:
+    @classmethod
+    def stop(cls, workers: list[Self]) -> None:
         for worker in workers:
             worker.process.kill()
             worker.process.join()
@@ -270,17 +324,17 @@ def _serve(connection: multiprocessing.connection.Connection, job: Job, threads:
 
 
 def actors(job: Job) -> list["Actor"]:
-    """On each node as many as `--workers` says, else one; they share its cores and its GPUs."""
+    """Start `--workers` actors, by default one, on each node of the cluster. They share its cores and its GPUs."""
     try:
         import ray
     except ImportError:
-        raise UserError('--ray: needs Ray, `pip install "ray==2.*"`') from None
+        raise UserError('--ray: Ray is not installed; install it by `pip install "ray==2.*"`') from None
     path = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
     try:
         _check_address(job.args.ray)
         environment = {"env_vars": {"PYTHONPATH": path}}
         ray.init(job.args.ray, runtime_env=environment, log_to_driver=False, logging_level="WARNING")
-    except (ConnectionError, ValueError, SystemExit) as error:  # it exits where nobody answers
+    except (ConnectionError, ValueError, SystemExit) as error:  # Ray exits if nobody answers
         raise UserError(f"--ray {job.args.ray}: no Ray cluster found ({error})") from None
     per_node = job.args.workers or 1
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
@@ -290,7 +344,7 @@ def actors(job: Job) -> list["Actor"]:
 
 
 def _check_address(address: str) -> None:
-    """Raises ConnectionError where nobody answers; Ray itself tries for minutes."""
+    """Raise ConnectionError if nobody answers at the address. Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         try:
@@ -300,6 +354,8 @@ def _check_address(address: str) -> None:
 
 
 class Actor:
+    """A worker that is an actor of a Ray cluster."""
+
     def __init__(self, job: Job, node: str, resources: dict[str, float], per_node: int):
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -307,13 +363,13 @@ class Actor:
         self.arguments = job, node, resources, per_node
         shares = {name: resources.get(name, 0) / per_node for name in ("CPU", "GPU")}
         cpus, gpus = (int(share) if share >= 1 else share for share in shares.values())  # above 1 Ray takes no fraction
-        # on that node while it is there, else on any other that has room
+        # On this node as long as it is there, else on any other that has room.
         place = NodeAffinitySchedulingStrategy(node, soft=True)
         options = {"num_cpus": cpus, "num_gpus": gpus, "scheduling_strategy": place}
         self.actor = ray.remote(Predictor).options(**options).remote(job, max(1, int(cpus)))
 
-    @staticmethod
-    def first_ready(workers: list["Actor"]) -> "Actor":
+    @classmethod
+    def first_ready(cls, workers: list[Self]) -> Self:
         import ray
 
         ((ready,), _) = ray.wait([worker.reference for worker in workers])
@@ -330,14 +386,14 @@ class Actor:
         except ray.exceptions.RayTaskError:
             raise
         except ray.exceptions.RayError as error:
-            # the cause is in the last of many lines, guesses about it follow in the same
+            # The last of many lines gives the cause, and then guesses about it.
             raise LostError(str(error).strip().splitlines()[-1].partition(". ")[0]) from None
 
-    def another(self) -> "Actor":
-        return Actor(*self.arguments)
+    def another(self) -> Self:
+        return type(self)(*self.arguments)
 
-    @staticmethod
-    def stop(workers: list["Actor"]) -> None:
+    @classmethod
+    def stop(cls, workers: list[Self]) -> None:
         import ray
 
-        ray.shutdown()  # ends those that this process has started
+        ray.shutdown()  # ends all actors that this process has started

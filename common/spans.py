@@ -11,13 +11,14 @@ import numpy as np
 from common.tokenizer import Encoding, Tokenizer
 
 Span = tuple[int, int]  # characters [start, end), or first and last token
+Factors = Sequence[np.ndarray]  # of a pair head: scores [l, l], row_bias [labels, l], column_bias [labels, l]
 
-# A trained model finds a few spans in a window; the bound keeps an untrained one from drowning in pairs.
+# A trained model finds a few spans in a window. The bound keeps an untrained one from drowning in pairs.
 MAX_SPANS = 200
 
 
 def find(text: str, string: str) -> list[Span]:
-    """Find all occurrences of a string, overlapping ones too; none of an empty one."""
+    """Find all occurrences of a string, also overlapping ones. An empty string has none."""
     if not string:
         return []
     spans = []
@@ -29,13 +30,13 @@ def find(text: str, string: str) -> list[Span]:
 
 
 def find_folded(text: str, string: str) -> list[Span]:
-    """The same, ignoring case, width and white space."""
+    """Find all occurrences of a string, ignoring case, width and white space."""
     folded, origin = _fold(text)
     return [(origin[start], origin[end - 1] + 1) for start, end in find(folded, _fold(string)[0])]
 
 
 def _fold(text: str) -> tuple[str, list[int]]:
-    """The text without case, width and white space, and where each character of it comes from."""
+    """Drop case, width and white space from a text. Also returns where each character that is left comes from."""
     folded, origin = [], []
     for i, character in enumerate(text):
         for c in unicodedata.normalize("NFKC", character).casefold():
@@ -46,7 +47,7 @@ def _fold(text: str) -> tuple[str, list[int]]:
 
 
 class Window(NamedTuple):
-    """Tokens [first, end) of a text between a prefix, [CLS] at least, and [SEP], whose offsets hold (0, 0)."""
+    """Tokens [first, end) of a text, between a prefix ([CLS] at least) and [SEP], which both have offsets (0, 0)."""
 
     first: int
     end: int
@@ -54,16 +55,17 @@ class Window(NamedTuple):
     offsets: np.ndarray  # int32 [n, 2], characters
 
     def holds(self, tokens: np.ndarray) -> np.ndarray:
-        """bool [r]: the rows of int [r, k] whose tokens are all in the window."""
-        return ((tokens >= self.first) & (tokens < self.end)).all(1)
+        """Tell which rows of `tokens`, int [r, k], have all their tokens in the window: bool [r]."""
+        return np.all((tokens >= self.first) & (tokens < self.end), axis=1)
 
     def place(self, tokens: np.ndarray) -> np.ndarray:
-        """Positions in `token_ids` of tokens of the text."""
+        """Turn tokens of the text into their positions in `token_ids`."""
         return tokens - self.first + self.prefix_length
 
     def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int [r, 1 + k], a label and tokens of the text -> bool [r], which rows are in the window, and those,
-        with positions in `token_ids` for the tokens.
+        """Take the rows that are in the window from `rows`, int [r, 1 + k] of a label and tokens of the text.
+
+        Returns a mask of the rows taken, bool [r], and these rows, with positions in `token_ids` for the tokens.
         """
         held = self.holds(rows[:, 1:])
         inside = rows[held]
@@ -76,7 +78,11 @@ class Window(NamedTuple):
 
 
 def windows(length: int, size: int, stride: int) -> list[Span]:
-    """Overlapping windows [start, end) of at most `size` over `length` items, starting every `stride`."""
+    """Cut `length` items into overlapping windows [start, end) of at most `size`, which start every `stride`.
+
+    >>> windows(12, 5, 3)
+    [(0, 5), (3, 8), (6, 11), (7, 12)]
+    """
     last = max(length - size, 0)
     starts = [*range(0, last, stride), last]
     return [(start, min(start + size, length)) for start in starts]
@@ -85,8 +91,9 @@ def windows(length: int, size: int, stride: int) -> list[Span]:
 def token_windows(
     encoding: Encoding, tokenizer: Tokenizer, max_length: int, stride: int, prefix: Sequence[int] | None = None
 ) -> Iterator[Window]:
-    """Windows of at most `max_length` tokens with a prefix ([CLS] where none is given) and [SEP], every `stride`
-    tokens.
+    """Cut the tokens of a text into windows, one every `stride` tokens.
+
+    A window starts with `prefix`, by default [CLS], and ends with [SEP]. With both it has at most `max_length` tokens.
     """
     prefix = [tokenizer.cls_id] if prefix is None else prefix
     for first, end in windows(len(encoding.ids), max_length - len(prefix) - 1, stride):
@@ -99,9 +106,9 @@ def token_windows(
 
 
 def token_span(span: Span, starts: list[int], ends: list[int], counts: Counter[str] | None = None) -> Span | None:
-    """Find the first and last token that overlap the characters of a span; None where no token does.
+    """Find the first and last token that overlap the characters of a span. None if no token does.
 
-    starts, ends: of the tokens. `counts` gets the spans whose ends are not those of tokens.
+    `starts` and `ends` are the characters [start, end) of the tokens. `counts` counts spans not on token boundaries.
     """
     counts = Counter() if counts is None else counts
     first, last = bisect_right(ends, span[0]), bisect_left(starts, span[1]) - 1
@@ -111,17 +118,17 @@ def token_span(span: Span, starts: list[int], ends: list[int], counts: Counter[s
     return first, last
 
 
-def pair_scores(factors: tuple, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """The scores [labels, n] of the pairs of tokens (i, j), int [n] each, from the factors of a pair head."""
+def pair_scores(factors: Factors, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Add up the factors of a pair head to the scores [labels, n] of the pairs of tokens (i, j), int [n] each."""
     scores, row_bias, column_bias = factors
     return scores[i, j] + row_bias[:, i] + column_bias[:, j]
 
 
-def best_spans(factors: tuple, length: int, threshold: float) -> np.ndarray:
-    """What a pair head scores above a threshold, at most the best `MAX_SPANS`: int [n, 3] of (label, first, last).
+def best_spans(factors: Factors, length: int, threshold: float) -> np.ndarray:
+    """Find the spans that a pair head scores above a threshold: int [n, 3] of (label, first, last).
 
-    factors: (scores [l, l], row_bias [labels, l], column_bias [labels, l]). length: tokens without padding.
-    Only the pairs that some label could lift above the threshold are scored.
+    If there are more than `MAX_SPANS`, the best are kept. `length` counts the tokens of the window without padding.
+    Only pairs that some label could lift above the threshold are scored.
     """
     scores, row_bias, column_bias = (factor[..., :length] for factor in factors)
     bound = scores[:length] + row_bias.max(0)[:, None] + column_bias.max(0)
@@ -135,10 +142,12 @@ def best_spans(factors: tuple, length: int, threshold: float) -> np.ndarray:
 
 
 def text_spans(tokens: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """int [r, 2k], first and last tokens of k spans -> bool [r], neither [CLS] nor [SEP] is touched, and for those
-    the characters [start, end) of each span, int [s, 2k].
+    """Turn token spans of a window, int [r, 2k] of k first and last tokens, into character spans by its `offsets`.
+
+    Returns a mask bool [r] of the rows that touch neither [CLS] nor [SEP], and the characters [start, end) of the spans
+    in those rows, int [s, 2k].
     """
-    inside = ((tokens > 0) & (tokens < len(offsets) - 1)).all(1)
+    inside = np.all((tokens > 0) & (tokens < len(offsets) - 1), axis=1)
     characters = tokens[inside].copy()
     characters[:, ::2], characters[:, 1::2] = offsets[characters[:, ::2], 0], offsets[characters[:, 1::2], 1]
     return inside, characters

@@ -1,6 +1,6 @@
-"""Would a leaderboard take a prediction file? What the checks of all tasks share.
+"""Would a leaderboard take a prediction file? This is what the checks of all tasks share.
 
-Each kind of problem is one line on standard error: the first place that has it, and how often it comes up.
+Each kind of problem is one line on standard error, with the first place that has it and the number of such places.
 """
 
 import sys
@@ -8,14 +8,21 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from common.cli import UserError, printable
 from common.files import open_zip, read_submission_lines
 
 KINDS_SHOWN = 10
 Say = Callable[[str], None]
+
+
+class Examine(Protocol):
+    """Calls `problem` or `warning` with what is wrong with one parsed line, and returns the number of its items."""
+
+    def __call__(self, record: Any, problem: Say, warning: Say, /) -> int: ...
 
 
 class Findings:
@@ -26,10 +33,12 @@ class Findings:
         self.first: dict[str, str] = {}
 
     def add(self, message: str, place: str) -> None:
+        """Add a message about a place."""
         self.first.setdefault(message, place)
         self.places[message] += 1
 
     def show(self, label: str) -> None:
+        """Print the most frequent messages on standard error, each with `label` in front."""
         for message, count in self.places.most_common(KINDS_SHOWN):
             times = f" ({count} times)" if count > 1 else ""
             print(printable(f"{label}: {self.first[message]}: {message}{times}"), file=sys.stderr)
@@ -42,16 +51,22 @@ def check_submission(
     input_path: str,
     prediction_path: str,
     key: str,
-    examine: Callable[[Any, Say, Say], int],
+    examine: Examine,
 ) -> tuple[int, int]:
-    """Compares a file of JSON lines, plain or zipped, with the records it is for; returns the numbers of its
-    records and of the items in them.
+    """Compare a file of JSON lines, plain or zipped, with the records it is for.
 
-    key: what names a record, "text" or "id"; several inputs may have the same, each needs its prediction.
-    examine(record, problem, warning): says what is wrong with one parsed line, returns the number of its items.
+    Args:
+        inputs: the records that were to be predicted.
+        input_path: their file, for messages.
+        prediction_path: the file to check.
+        key: what names a record, "text" or "id". Each of several inputs with the same name needs its own prediction.
+        examine: checks one line of the file.
 
-    Raises UserError if there is a problem, for an input that is wrong itself, and where the predictions cannot be
-    read any further.
+    Returns:
+        The number of records in the file, and the number of items in them.
+
+    Raises:
+        UserError: the file has a problem or is not readable to its end, or the input itself is wrong.
     """
     lines: dict[str, list[int]] = {}
     for number, record in enumerate(inputs, start=1):
@@ -61,7 +76,7 @@ def check_submission(
     with findings(prediction_path) as (problems, warnings):
         for number, record in read_submission_lines(prediction_path):
             place = f"{prediction_path}, line {number}"
-            items += examine(record, lambda m, p=place: problems.add(m, p), lambda m, p=place: warnings.add(m, p))
+            items += examine(record, partial(problems.add, place=place), partial(warnings.add, place=place))
             records += 1
             name = record.get(key) if isinstance(record, dict) else None
             if isinstance(name, str):
@@ -69,7 +84,7 @@ def check_submission(
                 if name not in lines:
                     problems.add(f"the {key} is not in {input_path}", place)
                 elif predicted[name] > len(lines[name]):
-                    problems.add(f"the {key} comes more often than in {input_path}", place)
+                    problems.add(f"the {key} occurs more often than in {input_path}", place)
         for name, numbers in lines.items():
             for number in numbers[predicted[name] :]:
                 problems.add(f"the {key} has no prediction", f"{input_path}, line {number}")
@@ -78,8 +93,9 @@ def check_submission(
 
 @contextmanager
 def findings(path: str) -> Iterator[tuple[Findings, Findings]]:
-    """Problems and warnings of a prediction file, those of its name to begin with; shows them at the end, also when a
-    broken line ends the reading, and raises UserError if there is a problem.
+    """Give problems and warnings to add to, and show them at the end. Those of the file's name are already in them.
+
+    They are shown even if a broken line ends the reading. Raises UserError if there is a problem.
     """
     problems, warnings = Findings(), Findings()
     try:
@@ -93,7 +109,7 @@ def findings(path: str) -> Iterator[tuple[Findings, Findings]]:
 
 
 def check_name(path: Path, problems: Findings, warnings: Findings) -> None:
-    """The leaderboards take a zip of one JSON file that is named like the zip."""
+    """Add what is wrong with a file's name: the leaderboards take a zip of one JSON file that is named like the zip."""
     if not zipfile.is_zipfile(path):
         warnings.add("the leaderboard takes a zip of this file", str(path))
         return

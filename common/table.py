@@ -1,4 +1,4 @@
-"""Tables on a terminal, whose wide characters take two columns."""
+"""Tables for a terminal, on which wide characters take two columns."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -7,14 +7,18 @@ from common.cli import printable
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells, the header first; the first column is set flush left, the others flush right."""
+    """Format rows of cells, the header first. The first column is set flush left, the others flush right."""
     rows = [list(map(printable, row)) for row in rows]
     widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(_pad(*cell) for cell in zip(row, widths, range(len(row)), strict=True)) for row in rows)
 
 
 def display_width(text: str) -> int:
-    """Number of terminal columns: wide and full-width characters take two."""
+    """Count the columns that a text takes on a terminal. Wide and full-width characters take two.
+
+    >>> display_width("导演ab")
+    6
+    """
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 

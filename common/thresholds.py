@@ -5,15 +5,24 @@ from typing import Protocol
 
 
 class HasThreshold(Protocol):
-    threshold: float | None  # None: it has none
-    default_threshold: float | None
-    thresholds: tuple[float, ...]  # to choose from
+    """An extractor whose threshold can be chosen."""
+
+    threshold: float | None
+
+    @property
+    def default_threshold(self) -> float | None:
+        """The threshold if none is chosen. None if the extractor knows no thresholds."""
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The thresholds to choose from, maybe none."""
 
 
 def choose_threshold(extractor: HasThreshold, evaluate: Callable[[], float]) -> dict[float, float]:
-    """Gives the extractor the threshold with the best score, of equals the one nearest to the default.
+    """Give the extractor the threshold with the best score, of equals the one nearest to its default.
 
-    Returns the score of each threshold; none for an extractor without thresholds, which stays as it is.
+    `evaluate` scores the extractor with the threshold it has. Returns the score of each threshold. An extractor without
+    thresholds stays as it is, and has no scores.
     """
     scores = {}
     for threshold in extractor.thresholds:
@@ -21,5 +30,6 @@ def choose_threshold(extractor: HasThreshold, evaluate: Callable[[], float]) -> 
         scores[threshold] = evaluate()
     if scores:
         default = extractor.default_threshold
+        assert default is not None, "an extractor with thresholds has a default"
         extractor.threshold = max(scores, key=lambda t: (scores[t], -abs(t - default)))
     return scores

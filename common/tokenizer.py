@@ -1,8 +1,8 @@
 """Text to token ids with character offsets: WordPiece as bert4keras' Tokenizer(do_lower_case=True) does it.
 
-The ids are equal for every character that Python knows, and no TensorFlow is needed. A batch is cut as one
-text: nearly all words of Chinese are single characters, so looking up cached words and counting offsets in
-NumPy is faster than Hugging Face's tokenizers, whose Unicode tables are also older than Python's.
+The ids are the same for every character that Python knows, and no TensorFlow is needed. All texts of a batch are cut
+as one text. Nearly all words of Chinese are single characters, so looking up cached words and counting offsets in NumPy
+is faster than Hugging Face's tokenizers. Their Unicode tables are also older than Python's.
 """
 
 import functools
@@ -10,7 +10,8 @@ import itertools
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from types import ModuleType
+from typing import NamedTuple, Self, cast
 
 import numpy as np
 
@@ -18,8 +19,8 @@ from common.cli import UserError
 from common.files import atomic_write
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PIECE_BYTES = 12  # id, start and end of a piece, int32
-TEXTS_TOGETHER = 512  # more of them no longer fit the processor's caches
+PIECE_BYTES = 12  # int32 id, start and end of a piece
+TEXTS_TOGETHER = 512  # texts in a batch; more would not fit into the processor's caches
 MAX_WORD_LENGTH = 200  # a longer word is one [UNK], as in Google's BERT
 CJK_RANGES = (
     (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
@@ -37,7 +38,7 @@ class Encoding(NamedTuple):
 class Tokenizer:
     """WordPiece over lower-cased text without accents.
 
-    With `word_level` jieba cuts the text first, and its words that the vocabulary holds are one token each
+    With `word_level` jieba cuts the text into words first, and each word in the vocabulary becomes one token
     (WoBERT, github.com/ZhuiyiTechnology/WoBERT).
     """
 
@@ -46,14 +47,16 @@ class Tokenizer:
         self.vocab_size = len(self.tokens)
         self.word_level = word_level
         self._ids = {token: i for i, token in enumerate(self.tokens)}
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = map(self._ids.get, SPECIAL_TOKENS)
+        special = cast(list[int], [self._ids.get(token) for token in SPECIAL_TOKENS])  # `from_vocab` checks them
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = special
         self._pieces = functools.lru_cache(maxsize=100_000)(self._word_pieces)
 
     @classmethod
     def from_vocab(cls, path: str | Path, word_level: bool = False) -> Self:
-        """Reads a `vocab.txt`, one token per line (what follows white space is ignored, as bert4keras does).
+        """Read a `vocab.txt` with one token per line. As in bert4keras, what follows white space is ignored.
 
-        Raises UserError: file missing, not UTF-8 or empty, an entry blank or twice, a special token missing.
+        Raises UserError if the file is missing, not UTF-8 or empty, if an entry is blank or occurs twice, if a special
+        token is missing, and if [PAD] is not the first.
         """
         try:
             lines = Path(path).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
@@ -74,24 +77,24 @@ class Tokenizer:
         for token in SPECIAL_TOKENS:
             if token not in first_line:
                 raise UserError(f"{path}: the vocabulary lacks {token}")
-        if first_line["[PAD]"] != 1:  # 0 is what batches are filled up with
+        if first_line["[PAD]"] != 1:  # batches are padded with 0
             raise UserError(f"{path}, line {first_line['[PAD]']}: [PAD] is expected on line 1")
         return cls(list(first_line), word_level)
 
     def save(self, path: str | Path) -> None:
-        """Writes the vocabulary, one token per line."""
+        """Write the vocabulary, one token per line."""
         with atomic_write(path) as file:
             file.writelines(f"{token}\n" for token in self.tokens)
 
     def encode(self, texts: Iterable[str]) -> Iterator[Encoding]:
-        """The tokens of each text, streaming."""
+        """Yield the tokens of each text, with few texts in memory at a time."""
         texts = iter(texts)
         while batch := list(itertools.islice(texts, TEXTS_TOGETHER)):
             yield from self.encode_batch(batch)
 
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
-        """The tokens of each text; a text without any (empty, only spaces) has none."""
-        spaced, origin = self._spaced("\n".join(texts))  # a line break parts words and is no token
+        """Return the tokens of each text. A text that is empty or has only white space gets none."""
+        spaced, origin = self._spaced("\n".join(texts))  # a line break separates words and becomes no token
         inked = np.frombuffer(f" {spaced}".encode("utf-32-le", "surrogatepass"), np.uint32) != ord(" ")
         word_starts = np.flatnonzero(inked[1:] > inked[:-1])
 
@@ -109,7 +112,7 @@ class Tokenizer:
         ]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of tokens, with spaces only between words of letters or digits that are not Chinese."""
+        """Join tokens to a text, with spaces only between words of letters or digits that are not Chinese."""
         text = ""
         for token in (self.tokens[i] for i in ids):
             if token.startswith("##") and len(token) > 2:
@@ -120,7 +123,7 @@ class Tokenizer:
         return text
 
     def _spaced(self, text: str) -> tuple[str, np.ndarray]:
-        """The text with spaces between its words, and for each character the place that it comes from."""
+        """Put spaces between the words of a text. Also returns the place in `text` that each character comes from."""
         if not self.word_level:
             return _join(list(map(_spaced, _lower(text))))
         bare, origin = _join(list(map(_bare, _lower(text))))
@@ -134,7 +137,7 @@ class Tokenizer:
         return spaced, origin[bare_origin]
 
     def _word_pieces(self, word: str) -> bytes:
-        """Greedy longest match: int32 id, start and end of each piece; one [UNK] where the match fails."""
+        """Cut a word by greedy longest match: int32 id, start and end of each piece, or of one [UNK] if that fails."""
         pieces: list[int] = []
         start = 0
         while start < len(word) <= MAX_WORD_LENGTH:
@@ -148,28 +151,32 @@ class Tokenizer:
             start = end
         if start < len(word):
             pieces = [self.unk_id, 0, len(word)]
-        return np.array(pieces, np.int32).tobytes()  # cheap to keep, and to join for a batch
+        return np.array(pieces, np.int32).tobytes()  # bytes are cheap to cache and to join
 
 
 def words(text: str) -> list[str]:
-    """What WordPiece cuts, lower-case, without accents; a Chinese character or punctuation mark is a word."""
+    """Split a text into the words that WordPiece cuts, in lower case and without accents.
+
+    >>> words("Café 2020年。")
+    ['cafe', '2020', '年', '。']
+    """
     return "".join(map(_spaced, _lower(text))).split()
 
 
 def _lower(text: str) -> str:
-    """Lower case, character for character ("İ" alone would become two)."""
+    """Turn a text into lower case, character for character ("İ" alone would become two)."""
     return text.replace("İ", "i").lower()
 
 
 @functools.cache
 def _bare(char: str) -> str:
-    """A character without its accents: nothing if it is one, several characters for a Hangul syllable."""
+    """Strip a character of its accents. Nothing is left of an accent, and several characters of a Hangul syllable."""
     return "".join(c for c in unicodedata.normalize("NFD", char) if unicodedata.category(c) != "Mn")
 
 
 @functools.cache
 def _spaced(char: str) -> str:
-    """What a character becomes: itself, itself between spaces, a space, or nothing."""
+    """Return what a character becomes: itself, itself between spaces, a space, or nothing."""
     bare = _bare(char)
     if len(bare) != 1:
         return "".join(map(_spaced, bare))
@@ -183,19 +190,19 @@ def _spaced(char: str) -> str:
 
 
 def _join(parts: list[str]) -> tuple[str, np.ndarray]:
-    """The parts as one text, and for each of its characters the index of its part."""
+    """Join parts to one text. Also returns the index of the part that each of its characters comes from."""
     lengths = np.fromiter(map(len, parts), np.int64, len(parts))
     return "".join(parts), np.repeat(np.arange(len(parts)), lengths)
 
 
 @functools.cache
-def load_jieba():
-    """jieba, which is slow to load and says so on standard error."""
+def load_jieba() -> ModuleType:
+    """Load jieba, which takes a while, without the messages that it would print on standard error."""
     import logging
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it still imports pkg_resources
+        warnings.simplefilter("ignore")  # it imports pkg_resources, which is deprecated
         import jieba
     jieba.setLogLevel(logging.WARNING)
     return jieba

@@ -1,4 +1,4 @@
-"""What a training keeps around Keras' `fit`: progress, checkpoints, best weights, logs and curves."""
+"""What a training keeps while Keras' `fit` runs: progress, checkpoints, best weights, logs and curves."""
 
 import contextlib
 import csv
@@ -6,11 +6,11 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 import tf_keras as keras
@@ -27,24 +27,30 @@ from common.plots import plot_curves
 from common.run_folder import RunFolder, start_run
 from common.weights import save_weights
 
-LOG_STEPS = 20  # between two points of the loss
+LOG_STEPS = 20  # steps between two points of the logged loss
+
+
+class Evaluate(Protocol):
+    """Scores the model as it is now, on the dev file: name -> score."""
+
+    def __call__(self) -> dict[str, float]: ...
 
 
 @dataclass
 class Progress:
-    """Where a run is: the next epoch and the step in it, the best dev score with its epoch, and the epochs so far."""
+    """How far a training is. Epochs count from 0."""
 
-    epoch: int = 0
-    step: int = 0
-    best: float = -math.inf
+    epoch: int = 0  # the one that runs next
+    step: int = 0  # steps done in it
+    best: float = -math.inf  # dev score, the higher the better
     best_epoch: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)  # see `Training.history`
 
 
 class SavedProgress(tf.train.experimental.PythonState):
-    """Puts the progress into the checkpoint of the weights, so that one atomic file holds both."""
+    """Puts the progress into the checkpoint of the weights, so that both are saved at once or not at all."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = Progress()
 
     def serialize(self) -> str:
@@ -55,9 +61,9 @@ class SavedProgress(tf.train.experimental.PythonState):
 
 
 class Training(keras.callbacks.Callback):
-    """Resumes a training where it was stopped, to the bit, and keeps what it learns.
+    """A callback that resumes a training, to the bit, and keeps what it learns.
 
-    Every `checkpoint_steps` steps and after every epoch the model, the optimizer and the progress are saved together.
+    It saves the model, the optimizer and the progress together, every `checkpoint_steps` steps and after every epoch.
     """
 
     def __init__(self, folder: RunFolder, config: TrainingConfig, source: EncoderSource, model: LossModel):
@@ -71,7 +77,7 @@ class Training(keras.callbacks.Callback):
         check_same_step(int(model.optimizer.iterations.numpy()), folder.path)
         if self.manager.latest_checkpoint:
             print(f"resuming in epoch {self.progress.epoch + 1} after step {self.progress.step}")
-            if self.progress.history:  # it may have been stopped before its last line was written
+            if self.progress.history:  # the training may have stopped before it wrote the last row
                 write_history(folder, self.progress.history)
         self._loss_so_far = [variable.numpy() for variable in model.loss_tracker.variables]
         remove_unfinished(folder)
@@ -84,7 +90,7 @@ class Training(keras.callbacks.Callback):
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A row for each epoch: its number, loss, dev scores and seconds."""
+        """A row for each finished epoch: its number from 1, loss, dev scores and seconds."""
         return self.progress.history
 
     @property
@@ -93,10 +99,10 @@ class Training(keras.callbacks.Callback):
         return self.history[self.progress.best_epoch]
 
     def epochs(self, total: int) -> range:
-        """The numbers of the epochs that are left, from 0."""
+        """Return the numbers, from 0, of the epochs that are left."""
         return range(self.progress.epoch, total)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float]) -> None:
         done = self.progress.step
         if done:  # `fit` has just reset the running loss of the epoch
             for variable, value in zip(self.model.loss_tracker.variables, self._loss_so_far, strict=True):
@@ -105,22 +111,22 @@ class Training(keras.callbacks.Callback):
         self._logged = (done, done * float(self.model.loss_tracker.result()))
         self.started = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         self.progress.step += 1
         self.bar.update()
         try:
             if self.progress.step % LOG_STEPS == 0:
                 self.bar.set_postfix(loss=f"{logs['loss']:.4f}")
                 self._log_loss(logs["loss"])
-            # the epoch's last state is saved by `end_epoch`, with its dev score
+            # `end_epoch` saves the last state of an epoch, with its dev score.
             if self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total:
                 self.save()
         except UserError:
-            self.bar.close()  # the message has a line of its own
+            self.bar.close()  # so that the message starts a new line
             raise
 
     def _log_loss(self, mean_of_epoch: float) -> None:
-        """Log the mean loss of the last steps, for TensorBoard."""
+        """Log the mean loss since the last call, for TensorBoard."""
         step, total = self.progress.step, self.progress.step * mean_of_epoch
         logged_step, logged_total = self._logged
         iterations = int(self.model.optimizer.iterations.numpy())
@@ -128,19 +134,23 @@ class Training(keras.callbacks.Callback):
             tf.summary.scalar("training/loss", (total - logged_total) / (step - logged_step))
         self._logged = (step, total)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self.bar.close()
         self.loss = float(logs["loss"])
         self.seconds = time.perf_counter() - self.started
 
     def save(self) -> None:
-        """Saves model, optimizer and progress. Raises UserError for a full disk; the last checkpoint then stays."""
+        """Save model, optimizer and progress. Raises UserError if the disk is full. The last checkpoint then stays."""
         with naming(self.folder.checkpoints):
             self.manager.save(options=tf.train.CheckpointOptions(experimental_write_callbacks=[flush_checkpoint]))
 
-    def score(self, evaluate: Callable[[], dict[str, float]], best_by: str, highest: bool = True) -> None:
-        """Ends an epoch with the dev scores, of the averaged weights if there are any. The best epoch has the highest
-        or the lowest `best_by`.
+    def score(self, evaluate: Evaluate, best_by: str, highest: bool = True) -> None:
+        """End an epoch with its dev scores. The averaged weights are scored, if there are any.
+
+        Args:
+            evaluate: scores the model on the dev file.
+            best_by: the name of the score that chooses the best epoch.
+            highest: whether the highest such score is the best, or the lowest.
         """
         with averaged_weights(self.model.optimizer, self.model):
             scores = evaluate()
@@ -148,13 +158,13 @@ class Training(keras.callbacks.Callback):
         self.end_epoch(scores)
 
     def keep_best(self, score: float) -> None:
-        """Saves the weights the model has now if `score` is the best so far."""
+        """Save the model's present weights if `score` is the best so far."""
         if score > self.progress.best:
             self.progress.best, self.progress.best_epoch = score, self.progress.epoch
             save_weights(self.model, self.folder.weights)
 
     def end_epoch(self, scores: dict[str, float]) -> None:
-        """Records an epoch with its dev scores; the next one starts from here."""
+        """Record an epoch with its dev scores. If the training is resumed, it starts with the next one."""
         progress = self.progress
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.history.append(
@@ -171,16 +181,16 @@ class Training(keras.callbacks.Callback):
             print(f"so far {skipped} steps changed nothing: their gradient was not finite", flush=True)
 
     def finish(self, metrics: dict[str, Any]) -> None:
-        """Writes the final scores, by which the run is known to be finished."""
+        """Write the final scores, which mark the run as finished."""
         write_json(self.folder.metrics, metrics)
         wait_for_workers()
 
 
 def restore(checkpoint: tf.train.Checkpoint, folder: Path) -> tf.train.CheckpointManager:
-    """The checkpoints in a folder, after the last of them, if there is one, is restored.
+    """Restore the last checkpoint in a folder, if there is one. Returns the manager of the folder.
 
-    Raises UserError if it is damaged: TensorFlow takes some damage for no checkpoint, and a run begun anew would
-    replace the best weights.
+    Raises UserError if the checkpoint is damaged. TensorFlow takes some damage for a missing checkpoint, and a training
+    that starts anew would replace the best weights.
     """
     try:
         manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
@@ -195,7 +205,7 @@ def restore(checkpoint: tf.train.Checkpoint, folder: Path) -> tf.train.Checkpoin
 
 
 def remove_unfinished(folder: RunFolder) -> None:
-    """What a run wrote when it was killed: under names drawn at random, so that nothing would replace it."""
+    """Remove what a run was writing when it was killed. Its names are random, so nothing would ever replace it."""
     for path in folder.checkpoints.glob("ckpt-*_temp"):
         shutil.rmtree(path)
     written = (folder.path.glob(".*.tmp"), folder.report.glob(".*.tmp"), folder.checkpoints.glob("checkpoint.tmp*"))
@@ -204,14 +214,14 @@ def remove_unfinished(folder: RunFolder) -> None:
 
 
 def flush_checkpoint(prefix: str) -> None:
-    """Between its writing and its being named as the last, after which the one before is deleted."""
+    """Flush a new checkpoint to the disk. Then it is named as the last one, and the one before it is deleted."""
     for path in Path(prefix).parent.glob(f"{Path(prefix).name}.*"):
         flush(path)
 
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turns what fails when TensorFlow writes to `path` into a UserError."""
+    """Turn a failure of TensorFlow to write to `path` into a UserError."""
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
@@ -220,7 +230,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def write_history(folder: RunFolder, history: list[dict[str, Any]]) -> None:
-    """The epochs as CSV and as curves."""
+    """Write the epochs as CSV and as curves."""
     with atomic_write(folder.history) as file:
         writer = csv.DictWriter(file, history[0], lineterminator="\n")
         writer.writeheader()

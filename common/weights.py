@@ -12,8 +12,10 @@ from common.files import replaced
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Saves the weights alone; `Model.save_weights` of a compiled model adds the optimizer's, and HDF5 crashes the
-    process where the disk is full: here it writes to memory. Raises UserError for a full disk.
+    """Save the weights of a model without those of its optimizer. Raises UserError if the disk is full.
+
+    `Model.save_weights` would add the optimizer's if the model is compiled. HDF5 crashes the process if the disk is
+    full, so here it writes to memory.
     """
     content = io.BytesIO()
     store = saving_lib.H5IOStore(content, mode="w")
@@ -26,13 +28,14 @@ def save_weights(model: keras.Model, path: Path) -> None:
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
-    """Loads what `save_weights` saved. Raises UserError for a damaged file, one of another model, and for weights that
-    are not finite.
+    """Load what `save_weights` saved.
+
+    Raises UserError if the file is damaged or of another model, or if a weight in it is not finite.
     """
-    bare = keras.Model(model.inputs, model.outputs)  # without the mean of the losses, which may be infinite
+    bare = keras.Model(model.inputs, model.outputs)  # leaves out the mean of the losses, which may be infinite
     try:
         bare.load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # HDF5 has many ways to fail
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # HDF5 fails in many ways
         raise UserError(f"{path}: not the weights of this model ({str(error).splitlines()[0]})") from error
     for weight in bare.weights:
         if not np.isfinite(weight.numpy()).all():

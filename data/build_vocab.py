@@ -2,9 +2,9 @@
 
     python data/build_vocab.py --input corpus/*.txt --size 8000 --output data/vocab.txt
 
-The answers of information extraction are spans of tokens, so no token may hide the edge of an answer.
-Chinese is cut into characters. Of numbers only years (1900-2029) are one token, and only where a number
-begins; all other digits go one by one ("20082009" is 2008 ##2 ##0 ##0 ##9). Latin pieces hold no digit.
+In information extraction an answer is a span of tokens, so no token may hide the edge of an answer. This is why
+Chinese is cut into characters. A year from 1900 to 2029 is one token if a number begins with it, and all other digits
+are tokens of their own: "20082009" is 2008 ##2 ##0 ##0 ##9. No piece of a Latin word holds a digit.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--input", nargs="+", required=True, type=Path, help="text files, UTF-8")
     parser.add_argument("--size", type=int, default=8000, help="number of entries")
     parser.add_argument("--min-count", type=int, default=3, help="rarer characters are left out")
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=Path, help="vocabulary to write")
     args = parser.parse_args()
     check_output_path(args.output, *args.input)
     counts = count_words(args.input)
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def count_words(paths: Iterable[Path]) -> collections.Counter[str]:
-    """How often each word of the files occurs, read line by line. Raises UserError as `read_lines` does."""
+    """Count the words of the files, which are read line by line. Raises UserError as `read_lines` does."""
     counts: collections.Counter[str] = collections.Counter()
     for path in tqdm(list(paths), desc="counting", unit="file"):
         for _, line in read_lines(path):
@@ -48,10 +48,18 @@ def count_words(paths: Iterable[Path]) -> collections.Counter[str]:
 
 
 def build_vocabulary(word_counts: collections.Counter[str], size: int, min_count: int) -> list[str]:
-    """The lines of `vocab.txt`: special tokens, characters, years, and Latin pieces up to `size`.
+    """Return the lines of `vocab.txt`: special tokens, characters, years, and Latin pieces up to `size`.
 
-    Characters are in if seen at least `min_count` times or among `basic_characters`, the frequent ones first.
-    Raises UserError if `size` does not hold them all.
+    Args:
+        word_counts: how often each word occurs
+        size: most entries of the vocabulary
+        min_count: how often a character has to occur; those of `basic_characters` are always taken
+
+    Returns:
+        The entries. Among the characters, frequent ones come first.
+
+    Raises:
+        UserError: if `size` is too small for the special tokens, the characters and the years
     """
     char_counts = collections.Counter(dict.fromkeys(basic_characters(), min_count))
     for word, count in word_counts.items():
@@ -59,15 +67,15 @@ def build_vocabulary(word_counts: collections.Counter[str], size: int, min_count
             char_counts[char] += count
     by_rank = sorted(char_counts.items(), key=lambda item: (-item[1], item[0]))
     chars = [char for char, count in by_rank if count >= min_count]
-    inner = [f"##{char}" for char in chars if len(words(char * 2)) == 1]  # it can stand inside a word
+    inner = [f"##{char}" for char in chars if len(words(char * 2)) == 1]  # they can stand inside a word
     vocabulary = [*SPECIAL_TOKENS, *chars, *inner, *YEARS]
     if len(vocabulary) > size:
-        raise UserError(f"--size {size}: {len(vocabulary)} is the least; or raise --min-count")
+        raise UserError(f"--size {size}: at least {len(vocabulary)} entries are needed; raise --size or --min-count")
     return vocabulary + latin_pieces(word_counts, size - len(vocabulary))
 
 
 def basic_characters() -> Iterator[str]:
-    """ASCII, and of GB2312 the symbols, full-width ASCII, kana (rows 1, 3-5) and level 1 (rows 16-55)."""
+    """Yield ASCII, then the symbols, full-width ASCII and kana (rows 1, 3-5) and level 1 (rows 16-55) of GB2312."""
     yield from words(" ".join(string.punctuation + string.digits + string.ascii_lowercase))
     for row in (1, 3, 4, 5, *range(16, 56)):
         row_bytes = bytes(itertools.chain.from_iterable((0xA0 + row, 0xA0 + cell) for cell in range(1, 95)))
@@ -75,9 +83,9 @@ def basic_characters() -> Iterator[str]:
 
 
 def latin_pieces(word_counts: collections.Counter[str], number: int) -> list[str]:
-    """The first `number` merges of byte-pair encoding over the Latin words, ties in alphabetical order.
+    """Return the pieces of the first `number` merges of byte-pair encoding over the Latin words.
 
-    Hugging Face's trainer breaks ties differently from run to run.
+    Ties are broken in alphabetical order. Hugging Face's trainer breaks them differently from run to run.
     """
     latin_counts: collections.Counter[str] = collections.Counter()
     for word, count in word_counts.items():
@@ -94,7 +102,7 @@ def latin_pieces(word_counts: collections.Counter[str], number: int) -> list[str
 
     for word in splits:
         count_pairs(word, +1)
-    pieces: dict[str, None] = {}  # a set in order: two pairs may make the same piece
+    pieces: dict[str, None] = {}  # an ordered set, because two pairs may give the same piece
     while len(pieces) < number and any(pair_counts.values()):
         most = max(pair_counts.values())
         pair = min(pair for pair, count in pair_counts.items() if count == most)
@@ -111,7 +119,7 @@ def _joined(pair: tuple[str, str]) -> str:
 
 
 def _merge(pieces: list[str], pair: tuple[str, str]) -> list[str]:
-    """The pieces with each occurrence of the pair made one, from left to right."""
+    """Join each occurrence of the pair into one piece, from left to right."""
     merged: list[str] = []
     for piece in pieces:
         if merged and (merged[-1], piece) == pair:

@@ -1,8 +1,8 @@
-"""Would the DuEE 1.0 leaderboard take this prediction file?
+"""Check whether the DuEE 1.0 leaderboard would take a prediction file.
 
     python check_submission.py --input test1.json --predictions predictions.zip --schema event_schema.json
 
-Each kind of problem is one line on standard error: the first place that has it, and how often it comes up.
+Prints one line for each kind of problem on standard error, with the first place that has it and how often it comes up.
 """
 
 from functools import partial
@@ -14,7 +14,14 @@ from records import Schema, read_inputs, read_schema, record_faults, schema_faul
 
 
 def examine(record: Any, problem: Say, warning: Say, schema: Schema | None) -> int:
-    """Says what is wrong with a parsed line; returns the number of its events."""
+    """Say what is wrong with a parsed line, and return the number of its events.
+
+    Args:
+        record: the line.
+        problem: is called with each reason why the leaderboard would not take the line.
+        warning: is called with whatever else looks wrong.
+        schema: the event types and roles that there are. If it is None, they are not checked.
+    """
     faults = list(record_faults(record, "id", "event_list"))
     if not faults and schema:
         faults = list(schema_faults(record, schema))

@@ -1,4 +1,4 @@
-"""The keys of a config beside those of every task, which are in common/config.py."""
+"""The keys of a config that only this task has. Those of every task are in common/config.py."""
 
 from typing import Annotated
 
@@ -12,5 +12,8 @@ from model import HEADS
 class Config(WindowedConfig):
     schema_file: InputFile
     head: Annotated[str, one_of(HEADS)] = "pair"
-    threshold_share: Fraction = 0.05  # of train, kept to choose the pair head's threshold on; by crf too, to compare
-    crf_learning_rate: PositiveFloat = 2e-3  # of the transitions, which need a larger one (kexue.fm/archives/7196)
+    # The share of train that is kept out of training, to choose the pair head's threshold on. The CRF head has no
+    # threshold, but keeps the same share out, so that the two heads can be compared.
+    threshold_share: Fraction = 0.05
+    # The learning rate of the transitions, which need a larger one (kexue.fm/archives/7196).
+    crf_learning_rate: PositiveFloat = 2e-3

@@ -1,4 +1,4 @@
-"""The CRF head, the baseline of 2020 (kexue.fm/archives/7321): a tag for every token, arguments alone."""
+"""The CRF head, the baseline of 2020 (kexue.fm/archives/7321). It gives every token a tag, and finds only arguments."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 
 def batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """Makes the inputs and targets of a batch: `tags` int32 [batch, length], see `token_tags`."""
+    """Make the inputs and targets of a batch. The targets are `tags`, int32 [batch, length], see `token_tags`."""
     return model_inputs(features), {"tags": pad([token_tags(feature, labels) for feature in features])}
 
 
 def token_tags(feature: Features, labels: Labels) -> np.ndarray:
-    """Arguments as one tag for each token, int32 [n]: 0 outside, 1 + 2 k at the beginning of a span of the k-th
-    argument label, 2 + 2 k inside. Of overlapping spans the one that starts first is kept, of these the longest.
+    """Return one tag for each token, int32 [n], that says which argument it belongs to.
+
+    The tag is 0 outside of all arguments, 1 + 2 k at the beginning of an argument with the k-th argument label, and
+    2 + 2 k inside of it. If arguments overlap, the one that starts first is kept. If they start together, it is the
+    longest.
     """
     tags = np.zeros(len(feature.token_ids), np.int32)
     kind = {label: k for k, label in enumerate(labels.arguments)}
@@ -38,7 +41,7 @@ def token_tags(feature: Features, labels: Labels) -> np.ndarray:
 
 
 def count_lost(features: list[Features], labels: Labels) -> dict[str, int]:
-    """Counts what this head cannot learn of the features: arguments that overlap another have no tags of their own."""
+    """Count what this head cannot learn: arguments that overlap another one and so have no tags of their own."""
     untagged = sum(
         int(np.isin(feature.spans[:, 0], labels.arguments).sum() - (token_tags(feature, labels) % 2).sum())
         for feature in features
@@ -47,8 +50,10 @@ def count_lost(features: list[Features], labels: Labels) -> dict[str, int]:
 
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
-    """Builds the model: token_ids -> emissions [batch, length, tags], the transitions [tags, tags] and a mask bool
-    [batch, length], true for all tokens but padding.
+    """Build the model, which turns token_ids [batch, length] into emissions, transitions and a mask.
+
+    The emissions are [batch, length, tags], the transitions [tags, tags]. The mask, bool [batch, length], is true for
+    all tokens but padding.
     """
     import tf_keras as keras
 
@@ -65,36 +70,36 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 
 
 def rates(config: "Config") -> dict[str, float]:
-    """Gives factors of the learning rate, by layer."""
+    """Return factors of the learning rate by layer."""
     return {"transitions": config.crf_learning_rate / config.learning_rate}
 
 
 def loss(targets: dict, outputs: dict) -> "tf.Tensor":
-    """Returns a loss for each row, float32 [batch]."""
+    """Return a loss for each row, float32 [batch]."""
     from common.crf import crf_loss
 
     return crf_loss(targets["tags"], **outputs)
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Names the models that have to run for the extractor. Its engines have the same names."""
+    """Return the models that have to run for the extractor, by name. Its engines have the same names."""
     import tensorflow as tf
     import tf_keras as keras
 
     transitions = model.output["transitions"]
-    # A sum with 0 that depends on the input: OpenVINO drops an output that no input reaches.
+    # OpenVINO drops an output that no input reaches. So we add a 0 that depends on the input.
     rows = tf.range(transitions.shape[0]) + tf.minimum(model.input["token_ids"][0, 0], 0)
     outputs = {"emissions": model.output["emissions"], "transitions": tf.gather(transitions, rows)}
     return {"crf": keras.Model(model.input, outputs)}
 
 
 class Extractor:
-    """Finds the spans in each feature of a batch, and no links. It has no threshold."""
+    """Finds the arguments in each window of a batch, but no triggers and no links. It has no threshold."""
 
-    default_threshold = None
-    thresholds = ()
+    default_threshold: float | None = None
+    thresholds: tuple[float, ...] = ()
 
-    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: None = None):
+    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = None):
         self.engine, self.labels, self.threshold = engines["crf"], labels, threshold
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
@@ -105,8 +110,12 @@ class Extractor:
 
 
 def tag_spans(tags: np.ndarray, labels: Labels) -> np.ndarray:
-    """Spans int [s, 3] of the tags of a window, see `token_tags`; an inside without a beginning begins."""
-    spans, before = [], 0
+    """Return the spans, int [s, 3], that the tags of a window stand for, see `token_tags`.
+
+    An inside tag that does not continue an argument begins one.
+    """
+    spans: list[list[int]] = []
+    before = 0
     for i, tag in enumerate(tags.tolist()):
         if tag % 2 == 0 and tag and before in (tag - 1, tag):
             spans[-1][2] = i

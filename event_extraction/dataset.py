@@ -1,4 +1,7 @@
-"""Official DuEE 1.0 records -> examples (spans of characters) -> features (spans of tokens). The heads make batches."""
+"""Official DuEE 1.0 records become examples, with spans of characters, and then features, with spans of tokens.
+
+The heads make batches of the features.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +17,10 @@ from records import TRIGGER, Labels
 
 @dataclass(frozen=True)
 class Event:
-    """A type, a trigger (None where only arguments were found) and the (role, span) of the arguments."""
+    """An event: its type, its trigger (None if only arguments were found) and the (role, span) of its arguments.
+
+    Spans are in characters.
+    """
 
     type: str
     trigger: Span | None
@@ -23,16 +29,23 @@ class Event:
 
 @dataclass(frozen=True)
 class Example:
+    """A text and its events."""
+
     text: str
     events: tuple[Event, ...]
 
 
 @dataclass(frozen=True)
 class Features:
-    """One window of an example. `offsets` [n, 2] are characters; [CLS] and [SEP] hold (0, 0).
+    """One window of an example.
 
-    `spans` int32 [s, 3]: label, first and last token. `links` int32 [k, 5]: label of an argument, first and last
-    token of its trigger, first and last token of the argument.
+    Attributes:
+        example: the index of the example.
+        token_ids: int32 [n], with [CLS] and [SEP].
+        offsets: int32 [n, 2], the characters [start, end) of each token. [CLS] and [SEP] have (0, 0).
+        spans: int32 [s, 3], each a label, its first and its last token.
+        links: int32 [k, 5], each the label of an argument, the first and last token of its trigger, and the first and
+            last token of the argument.
     """
 
     example: int
@@ -46,7 +59,7 @@ class Features:
 
 
 def to_example(record: dict[str, Any]) -> Example:
-    """A labelled record, whose offsets are right (`records.read_labelled` sees to it)."""
+    """Turn a labelled record into an example. Its offsets must be right, as `records.read_labelled` ensures."""
     return Example(record["text"], tuple(_event(event) for event in record["event_list"]))
 
 
@@ -71,10 +84,17 @@ def to_features(
     stride: int,
     counts: Counter[str] | None = None,
 ) -> Iterator[Features]:
-    """Cut examples into windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens.
+    """Cut examples into windows, and yield each window with the spans and links that are in it.
 
-    A span, and a link with both its spans, is in every window that holds it. `counts` gets the spans that token
-    boundaries cut, and what is lost.
+    A span is in every window that holds all its tokens, and a link in every window that holds both its spans.
+
+    Args:
+        examples: the texts, each with its events.
+        tokenizer: cuts the texts into tokens.
+        labels: the labels of spans and links.
+        max_length: tokens in a window at most, with [CLS] and [SEP].
+        stride: tokens from the start of one window to the start of the next.
+        counts: gets how many events and arguments there are, how many spans token boundaries cut, and what is lost.
     """
     counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)
@@ -99,6 +119,7 @@ def _token_spans(
         starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()
     for event in example.events:
         counts["events"] += 1
+        assert event.trigger is not None, "a labelled event has a trigger"
         trigger = token_span(event.trigger, starts, ends, counts)
         if trigger is None:
             counts["triggers lost: no token in the span"] += 1

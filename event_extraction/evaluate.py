@@ -2,8 +2,9 @@
 
     python evaluate.py --gold dev.json --predictions predictions.zip [--report DIR]
 
-One JSON object with precision, recall, F1 and F1 by longest common subsequences on standard output. On standard
-error a table by event type and role, the scores of sentences with one and with several events, and of whole events.
+Prints one JSON object with precision, recall, F1 and F1 by longest common subsequences on standard output. Two tables
+go to standard error. The first one is by event type and role. The second one compares sentences with one event to those
+with several, and also scores whole events.
 """
 
 import json
@@ -22,8 +23,10 @@ Records = list[dict[str, Any]]
 
 
 def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
-    """Read gold and predictions; raises UserError for malformed ones and for what looks like the two swapped: gold is
-    a zip, no id is in both, or the predictions alone have triggers.
+    """Read gold and predictions.
+
+    Raises UserError if a line is malformed, if no id is in both files, or if the two seem to be swapped because gold is
+    a zip or only the predictions have triggers.
     """
     if zipfile.is_zipfile(gold_path):
         raise UserError(f"{gold_path}: a zip, expected plain JSON lines (are gold and predictions swapped?)")
@@ -32,9 +35,11 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
     predicted_ids = {record["id"] for record in predictions}
     for path, records, ids in ((gold_path, gold, gold_ids), (prediction_path, predictions, predicted_ids)):
         if repeated := len(records) - len(ids):
-            print(f"note: {path}: {repeated} lines have the id of a later one, which counts", file=sys.stderr)
+            print(
+                f"note: {path}: {repeated} lines have the id of a later line, and the last one counts", file=sys.stderr
+            )
     if not gold_ids & predicted_ids:
-        raise UserError(f"{prediction_path}: has not one of the ids of {gold_path}")
+        raise UserError(f"{prediction_path}: has none of the ids of {gold_path}")
     if _has_triggers(predictions) and any(record["event_list"] for record in gold) and not _has_triggers(gold):
         raise UserError(
             f"{gold_path}: no event has a trigger, but those of {prediction_path} do "
@@ -45,10 +50,10 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
 
 
 def check_texts(gold: Records, path: str) -> None:
-    """Raises UserError if gold has no sentences to show; the metric does without them."""
+    """Raise UserError if a gold record has no text. The metric does not need it, but a report shows it."""
     for number, record in enumerate(gold, start=1):
         if not isinstance(record.get("text"), str):
-            raise UserError(f'{path}, line {number}: "text" is missing or not a string, which a report shows')
+            raise UserError(f'{path}, line {number}: "text" is missing or not a string, but a report needs it')
 
 
 def _has_triggers(records: Records) -> bool:
@@ -56,10 +61,10 @@ def _has_triggers(records: Records) -> bool:
 
 
 def label_table(counts: dict[tuple[str, str], Counts]) -> str:
-    """The scores of each event type and, below it, of its roles; the type with most gold arguments first."""
-    rows = [("event type / role", *SCORES, "support")]
-    for event_type, of_type, roles in by_type(counts):
-        rows.append(_row(event_type, of_type))
+    """Format the scores of each event type, with its roles below it. The type with the most gold arguments is first."""
+    rows: list[tuple[str, ...]] = [("event type / role", *SCORES, "support")]
+    for event_type, total, roles in by_type(counts):
+        rows.append(_row(event_type, total))
         rows += [_row(f"  {role}", count) for role, count in roles.items()]
     return format_table(rows)
 
@@ -69,13 +74,16 @@ def _row(name: str, count: Counts) -> tuple[str, ...]:
 
 
 def summary_table(gold: Records, predictions: Records) -> str:
-    """Scores of all sentences, of those with one and of those with several events; whole events as `exact`."""
+    """Format the scores of all sentences, of those with one event and of those with several.
+
+    The columns that start with `exact` are the scores of whole events.
+    """
     parts = {
         "all sentences": gold,
         "with one event": [record for record in gold if len(record["event_list"]) == 1],
         "with several events": [record for record in gold if len(record["event_list"]) > 1],
     }
-    rows = [("", *SCORES, "exact p", "exact r", "exact f1", "sentences")]
+    rows: list[tuple[str, ...]] = [("", *SCORES, "exact p", "exact r", "exact f1", "sentences")]
     for name, part in parts.items():
         scores = [*score(part, predictions).values(), *exact_events(part, predictions).values()]
         rows.append((name, *(f"{value:.4f}" for value in scores), str(len(part))))

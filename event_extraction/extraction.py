@@ -1,4 +1,4 @@
-"""Official records -> the same with what a model finds in them; for train.py and predict.py."""
+"""Finds the events of official records with a model, for train.py and predict.py."""
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
@@ -10,17 +10,17 @@ from common.tokenizer import Tokenizer
 from config import Config
 from dataset import Example, to_features
 from decode import Found, to_characters, to_events, to_record
-from model import load_extractor
+from model import Extractor, load_extractor
 from records import Labels, read_schema
 
-# Records in memory at a time, and of a worker's block; the more, the less padding.
+# How many records are in memory at a time, and in a block for a worker. A larger number means less padding.
 CHUNK = 2048
 
 
 def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[dict[str, Any]]], Iterator[dict[str, Any]]]:
-    """Loads the model of a run and returns what predicts official records. Each worker calls it once.
+    """Load the model of a run and return the function that predicts official records. Each worker calls this once.
 
-    args: of `common.cli.prediction_arguments`. Raises UserError for a folder that is no finished run.
+    args: as `common.cli.prediction_arguments` returns them. Raises UserError if the folder holds no finished run.
     """
     folder, config, source = load_run(args.model, Config)
     labels = Labels(read_schema(folder.schema))
@@ -30,15 +30,21 @@ def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[dict[str, Any
 
 def predict(
     records: Iterable[dict[str, Any]],
-    extractor: Any,
+    extractor: Extractor,
     tokenizer: Tokenizer,
     labels: Labels,
     config: Config,
     batch_size: int = 64,
 ) -> Iterator[dict[str, Any]]:
-    """Finds the events of official records. Each record has one result, in order. The memory needed is constant.
+    """Yield one official record with events for each record, in order. The memory needed is constant.
 
-    extractor: a head's; features of a batch -> spans and links between tokens for each.
+    Args:
+        records: official records, with `text` and `id`.
+        extractor: finds the spans and links of windows.
+        tokenizer: cuts the texts into tokens.
+        labels: the labels that the extractor was trained for.
+        config: says how long the windows are and how far apart they start.
+        batch_size: windows in a batch at most.
     """
     for chunk in chunks(records, CHUNK):
         examples = [Example(record["text"], ()) for record in chunk]

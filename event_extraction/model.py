@@ -1,24 +1,77 @@
 """The output heads, one file each, and the trained model of a run."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 import crf
 import pair
 from common.encoder import EncoderSource, build_encoder
-from common.inference import start_engines
+from common.inference import Engine, start_engines
 from common.run_folder import RunFolder, read_threshold
+from common.thresholds import HasThreshold
+from dataset import Features
+from decode import Tokens
 from records import Labels
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
     from config import Config
 
-HEADS = {"pair": pair, "crf": crf}
+
+class Extractor(HasThreshold, Protocol):
+    """Finds spans and links in windows, with a trained model."""
+
+    def __call__(self, features: list[Features]) -> Iterator[Tokens]:
+        """Yield the spans and links of each window of a batch."""
+
+
+class Head(Protocol):
+    """What every output head has. A head is a module, and these are its functions and its class."""
+
+    def batch(self, features: list[Features], rng: np.random.Generator, labels: Labels, /) -> tuple[dict, dict]:
+        """Make the inputs and targets of a batch, arrays [batch, ...] by name. What is random comes from `rng`."""
+
+    def count_lost(self, features: list[Features], labels: Labels, /) -> dict[str, int]:
+        """Count what the head cannot learn of the features, by the name under which it is printed."""
+
+    def build(self, encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
+        """Build the model on top of an encoder. Its dropout depends on the seed."""
+
+    def rates(self, config: "Config", /) -> dict[str, float]:
+        """Return factors of the learning rate, by the names of layers."""
+
+    def loss(self, targets: dict, outputs: dict) -> "tf.Tensor":
+        """Return a loss for each row of a batch, float32 [batch]. `LossModel` takes the mean."""
+
+    def parts(self, model: "LossModel") -> dict[str, "keras.Model"]:
+        """Return the models that have to run for the extractor, by name. Its engines have the same names."""
+
+    def Extractor(  # noqa: N802 (in the module it is a class)
+        self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...
+    ) -> "Extractor":
+        """Make the extractor. The engines run the `parts`. If no threshold is given, it uses its default."""
+
+
+HEADS: dict[str, Head] = {"pair": pair, "crf": crf}
 
 
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, labels: Labels, engine: str = "auto"
-) -> Any:
-    """Loads the extractor of a finished run: its model in float32, with the threshold that training chose."""
+) -> Extractor:
+    """Load the extractor of a finished run: its model in float32, with the threshold that training chose.
+
+    Args:
+        folder: the folder of the run.
+        config: its config.
+        source: its encoder.
+        labels: its labels.
+        engine: "auto", "tensorflow" or "openvino", see `common.inference.select_engine`.
+    """
     from common.weights import load_weights
 
     head = HEADS[config.head]

@@ -1,12 +1,12 @@
 """The pair head: three efficient GlobalPointers (common/heads.py).
 
-`spans` are those of triggers and arguments, a label each. `starts` and `ends` are the pairs of the first and of the
-last tokens of a trigger and an argument, for every label of an argument.
+`spans` scores the first and last token of every trigger and argument, for each label. `starts` scores the first tokens
+of a trigger and an argument of its event, and `ends` their last tokens, for each label of an argument.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -24,12 +24,18 @@ if TYPE_CHECKING:
     from common.loss_model import LossModel
     from config import Config
 
-Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # int [n], int [n] -> scores [labels, n]
+
+class Gather(Protocol):
+    """Looks up the scores of pairs of tokens."""
+
+    def __call__(self, i: np.ndarray, j: np.ndarray, /) -> np.ndarray:
+        """Return the scores [labels, n] of the pairs (i, j), int [n] each."""
 
 
 def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) -> tuple[dict, dict]:
-    """Makes the inputs and targets of a batch: for each of the three heads the positives int32 [batch, p, 3] of
-    (label, i, j), padded with -1.
+    """Make the inputs and targets of a batch.
+
+    The targets are the positives of each of the three heads, int32 [batch, p, 3] of (label, i, j), padded with -1.
     """
     targets = {
         "spans": [feature.spans for feature in features],
@@ -40,12 +46,12 @@ def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) 
 
 
 def count_lost(_features: list[Features], _labels: Labels) -> dict[str, int]:
-    """Counts what this head cannot learn of the features: nothing, as its spans may overlap."""
+    """Count what this head cannot learn, which is nothing, as its spans may overlap."""
     return {}
 
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
-    """Builds the model: token_ids [batch, length] -> the factors of the three heads."""
+    """Build the model, which turns token_ids [batch, length] into the factors of the three heads."""
     from common.heads import PairHead, hidden_states
     from common.loss_model import LossModel
 
@@ -59,46 +65,47 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 
 
 def rates(_config: "Config") -> dict[str, float]:
-    """Gives factors of the learning rate, by layer."""
+    """Return factors of the learning rate by layer. This head needs none."""
     return {}
 
 
 def loss(targets: dict, outputs: dict) -> "tf.Tensor":
-    """Returns a loss for each row, float32 [batch]."""
+    """Return a loss for each row, float32 [batch]."""
     from common.losses import pair_heads_loss
 
     return pair_heads_loss(targets, outputs)
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Names the models that have to run for the extractor. Its engines have the same names."""
+    """Return the models that have to run for the extractor, by name. Its engines have the same names."""
     return {"pair": model}
 
 
 class Extractor:
-    """Finds the spans and links in each feature of a batch, as in `Features`."""
+    """Finds the spans and links of each window of a batch, as in `Features`."""
 
-    default_threshold = 0.0
-    thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+    default_threshold: float | None = 0.0
+    thresholds: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
 
-    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float = default_threshold):
+    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = default_threshold):
         self.engine, self.labels, self.threshold = engines["pair"], labels, threshold
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
+        assert self.threshold is not None, "the pair head has a threshold"
         outputs = self.engine(model_inputs(features))
         for row, feature in enumerate(features):
-            factors = {name: tuple(factor[row] for factor in of_output) for name, of_output in outputs.items()}
+            factors = {name: tuple(factor[row] for factor in output) for name, output in outputs.items()}
             yield decode(factors, len(feature.token_ids), self.labels, self.threshold)
 
 
 def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: float) -> Tokens:
-    """Finds the spans and links of a window.
+    """Find the spans and links of a window.
 
     Args:
-        factors: of each head (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
+        factors: for each of the three heads (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
         length: tokens of the window without its padding.
-        labels: what spans can be.
-        threshold: above which a span, or a pair of starts or of ends, is taken.
+        labels: the labels of spans and links.
+        threshold: a span, a pair of starts and a pair of ends are taken if they score above it.
     """
     spans = best_spans(factors["spans"], length, threshold)
     starts = partial(pair_scores, factors["starts"])
@@ -107,8 +114,20 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: fl
 
 
 def find_links(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, threshold: float) -> np.ndarray:
-    """Links the triggers among the spans to the arguments of their type: int [k, 5]. A link holds where the pair of
-    first tokens and the pair of last tokens both score above the threshold for the argument's label.
+    """Link the triggers among the spans to arguments of the same event type.
+
+    There is a link if the pair of first tokens and the pair of last tokens both score above the threshold for the label
+    of the argument.
+
+    Args:
+        spans: triggers and arguments, int [s, 3] of (label, first token, last token).
+        starts: looks up the scores of pairs of first tokens.
+        ends: looks up the scores of pairs of last tokens.
+        labels: the labels of spans and links.
+        threshold: what both pairs of tokens must score above.
+
+    Returns:
+        The links, int [k, 5], as in `Features`.
     """
     is_trigger = labels.trigger[spans[:, 0]] == spans[:, 0]
     triggers, arguments = spans[is_trigger], spans[~is_trigger]

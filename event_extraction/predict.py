@@ -1,4 +1,4 @@
-"""Run folder + official records without labels -> submission.
+"""Find the events of official records with the model of a run, and write a submission.
 
 python event_extraction/predict.py --model RUN --input FILE|- --output FILE|- [--workers N] [--ray [ADDRESS]]
 python event_extraction/predict.py --model RUN --text TEXT
@@ -23,7 +23,7 @@ def main() -> None:
         (record,) = load_predictor(args)([{"text": args.text, "id": ""}])
         write_lines([in_words(event) for event in record["event_list"]] or ["no event found"])
         return
-    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
+    load_run(args.model, Config)  # a faulty run or input is reported before TensorFlow is imported
     check_output_path(args.output, args.input)
     records = peeked(read_inputs(args.input))
     with predicted(load_predictor, args, records, CHUNK) as predictions:

@@ -1,8 +1,9 @@
-"""What the labels are, and what an official DuEE 1.0 line is.
+"""What an official DuEE 1.0 line is, and what the labels are.
 
-A line is `{"text": ..., "id": ..., "event_list": [EVENT, ...]}`, an event a dict with the keys `event_type`,
-`trigger`, `trigger_start_index` and `arguments`, an argument one with `role`, `argument`, `argument_start_index` and
-`alias`, a list. Predictions have `id` and `event_list` with `event_type` and `arguments` of `role` and `argument`.
+A line is `{"text": ..., "id": ..., "event_list": [EVENT, ...]}`. An event is an object with `event_type`, `trigger`,
+`trigger_start_index` and `arguments`. An argument is an object with `role`, `argument`, `argument_start_index` and
+`alias`, a list of strings. Predictions have only `id` and `event_list`. Their events have only `event_type` and
+`arguments`, and their arguments only `role` and `argument`.
 """
 
 from collections.abc import Iterator
@@ -23,14 +24,21 @@ TRIGGER = ""  # the role of a trigger; no role of the schema has this name
 
 @dataclass(frozen=True)
 class Labels:
-    """What a span can be: the trigger of an event type, or the argument in a role of it. A link from a trigger to an
-    argument has the label of the argument.
+    """The labels of spans and links.
+
+    A span is the trigger of an event type or an argument in one of its roles. So there is a label for each pair of an
+    event type and a role, and the trigger counts as a role. A link from a trigger to an argument has the label of the
+    argument.
+
+    >>> Labels({"人生-死亡": ("时间", "死者")}).names
+    [('人生-死亡', ''), ('人生-死亡', '时间'), ('人生-死亡', '死者')]
     """
 
     schema: Schema
 
     @cached_property
     def names(self) -> list[tuple[str, str]]:
+        """The (event type, role) of each label."""
         return [(name, role) for name, roles in self.schema.items() for role in (TRIGGER, *roles)]
 
     @cached_property
@@ -39,12 +47,12 @@ class Labels:
 
     @cached_property
     def trigger(self) -> np.ndarray:
-        """int [labels]: of each label the trigger of its event type."""
+        """For each label the label of its event type's trigger, int [labels]."""
         return np.array([self.ids[event_type, TRIGGER] for event_type, _ in self.names])
 
     @cached_property
     def arguments(self) -> list[int]:
-        """The labels that are none of a trigger."""
+        """The labels of arguments, which are all labels but those of triggers."""
         return [i for i, (_, role) in enumerate(self.names) if role != TRIGGER]
 
     def __len__(self) -> int:
@@ -52,9 +60,10 @@ class Labels:
 
 
 def read_schema(path: str | Path) -> Schema:
-    """Read an `event_schema.json` (one JSON object a line), in the order of the file.
+    """Read the event types and their roles from an `event_schema.json`, in the order of the file.
 
-    Raises UserError, naming file and line, for a malformed line, a type or role defined twice or an empty file.
+    The file has one JSON object on each line. Raises UserError if the file is empty, and with file and line if a line
+    is malformed, or if an event type or a role is defined twice.
     """
     schema: Schema = {}
     for number, line in read_jsonl(path):
@@ -73,13 +82,15 @@ def read_schema(path: str | Path) -> Schema:
 
 
 def read_inputs(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file to predict: `text` and `id`. Raises UserError, naming file and line."""
+    """Yield the records of a file to predict, with `text` and `id`. Raises UserError with file and line."""
     return _read(path, "text", "id")
 
 
 def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file to learn from: `text`, `id` and events with trigger and offsets, all of them in
-    the schema and at their place in the text, no id twice. Raises UserError, naming file and line.
+    """Yield the records of a file to learn from, with `text`, `id` and `event_list`.
+
+    Their triggers and arguments stand in the text where their offsets say, event types and roles are in the schema, and
+    no id comes twice. Raises UserError with file and line for any other record.
     """
     first_line: dict[str, int] = {}
     for number, record in _numbered(path, "text", "id", "event_list"):
@@ -91,14 +102,18 @@ def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
 
 
 def read_events(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file to score, plain or zipped: `id` and events. Raises UserError, naming file and
-    line.
+    """Yield the records of a file to score, with `id` and `event_list`.
+
+    The file is plain or zipped. Raises UserError with file and line.
     """
     return _read(path, "id", "event_list")
 
 
 def record_faults(record: Any, *keys: str) -> Iterator[str]:
-    """Say what keeps a parsed line from being an official record with these of "text", "id" and "event_list"."""
+    """Yield a message for whatever keeps a parsed line from being an official record.
+
+    keys: those of "text", "id" and "event_list" that the record must have.
+    """
     if not isinstance(record, dict):
         names = " and ".join(f'"{key}"' for key in keys)
         yield f"expected a JSON object with {names}"
@@ -118,7 +133,7 @@ def record_faults(record: Any, *keys: str) -> Iterator[str]:
 
 
 def offset_faults(record: dict[str, Any]) -> Iterator[str]:
-    """Say where the trigger or an argument of a well-formed record is not at its place in the text."""
+    """Yield a message for each trigger and argument of a well-formed record that is not at its place in the text."""
     for event in record["event_list"]:
         spans = [("trigger", event.get("trigger"), event.get("trigger_start_index"))]
         spans += [("argument", a["argument"], a.get("argument_start_index")) for a in event["arguments"]]
@@ -130,7 +145,7 @@ def offset_faults(record: dict[str, Any]) -> Iterator[str]:
 
 
 def schema_faults(record: dict[str, Any], schema: Schema) -> Iterator[str]:
-    """Say where the events of a well-formed record leave the schema."""
+    """Yield a message for each event type and role of a well-formed record that is not in the schema."""
     for event in record["event_list"]:
         name = event["event_type"]
         if name not in schema:

@@ -12,30 +12,40 @@ KINDS = {
     "correct": "right",
     "partial": "partial",  # shares characters with the gold argument of its role that it is scored with
     "other role": "wrong",  # gold has the string in another role of the event type
-    "other event type": "wrong",  # gold has the string with another event type
+    "other event type": "wrong",  # gold has the string in an event of another type
     "not in gold": "wrong",
     "missed": "missed",
     "event correct": "right",  # whole events: type and all arguments
     "event not in gold": "wrong",
     "event missed": "missed",
 }
-LENGTHS = (25, 50, 75, 100, 150, 200)  # bounds of the parts by characters
+LENGTHS = (25, 50, 75, 100, 150, 200)  # bounds between the groups of texts by length, in characters
 Records = Sequence[dict[str, Any]]
 
 
 def write_report(
     folder: str | Path, gold: Records, predictions: Records, history: Sequence[dict[str, Any]] = ()
 ) -> None:
-    """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
-    gold = list({record["id"]: record for record in gold}.values())  # of a repeated id the last counts
+    """Write the report on predictions to a folder.
+
+    Args:
+        folder: where report.html and the charts go. It is made if it does not exist.
+        gold: official records with texts.
+        predictions: official records, matched with gold by `id`.
+        history: the epochs of a training, for its curves.
+
+    Raises:
+        UserError: if the folder cannot be written to.
+    """
+    gold = list({record["id"]: record for record in gold}.values())  # if an id is repeated, the last record counts
     found = {record["id"]: record["event_list"] for record in predictions}
 
     def scores(part: Records) -> dict[str, float]:
         return score(part, predictions)
 
     by_label = []
-    for event_type, of_type, roles in by_type(per_label(gold, predictions)):
-        by_label.append((event_type, *of_type.scores().values(), of_type.gold))
+    for event_type, total, roles in by_type(per_label(gold, predictions)):
+        by_label.append((event_type, *total.scores().values(), total.gold))
         by_label += [(_label(event_type, role), *count.scores().values(), count.gold) for role, count in roles.items()]
     by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
     by_number = by_size(gold, lambda record: len(record["event_list"]), (1, 2, 3, 4))
@@ -49,7 +59,13 @@ def write_report(
 
 
 def facts(text: str, gold: list[dict[str, Any]], predicted: list[dict[str, Any]]) -> list[Fact]:
-    """The distinct arguments of a sentence as the metric assigns them, then its whole events."""
+    """Return the distinct arguments of a sentence, paired as the metric pairs them, and then its whole events.
+
+    Args:
+        text: the sentence.
+        gold: its events.
+        predicted: the events that were predicted for it.
+    """
     expected, found = distinct_arguments(gold), distinct_arguments(predicted)
     places = _places(text, gold)
     facts = []
@@ -68,7 +84,7 @@ def facts(text: str, gold: list[dict[str, Any]], predicted: list[dict[str, Any]]
 def _argument_facts(
     text: str, label: tuple[str, str], expected: Arguments, found: Arguments, places: dict[tuple[str, str, str], Span]
 ) -> list[Fact]:
-    """The predictions of a (type, role), and what of gold has no prediction."""
+    """Return the predicted arguments of a (type, role), and then the gold arguments without a prediction."""
     gold, predicted = expected.get(label, {}), list(found.get(label, {}))
     strings, facts = list(gold), []
     pairs = zip(*assign(list(gold.values()), predicted), strict=True)
@@ -114,7 +130,7 @@ def _label(event_type: str, role: str) -> str:
 
 
 def _places(text: str, events: list[dict[str, Any]]) -> dict[tuple[str, str, str], Span]:
-    """Where gold says that an argument stands: (type, role, lower-cased string) -> the first of its places."""
+    """Return where arguments stand: (type, role, lower-cased string) -> the first of its places."""
     places: dict[tuple[str, str, str], Span] = {}
     for event in events:
         for argument in event["arguments"]:
@@ -124,14 +140,18 @@ def _places(text: str, events: list[dict[str, Any]]) -> dict[tuple[str, str, str
 
 
 def _at(text: str, string: str, start: Any) -> Span | None:
-    """The place of a string; without a right start its first occurrence."""
+    """Return the place of a string in the text. If `start` is wrong or missing, it is the first occurrence."""
     if type(start) is int and start >= 0 and string and text[start : start + len(string)] == string:
         return start, start + len(string)
     return next(iter(find(text, string)), None)
 
 
 def _written(text: str, string: str, near: Span | None) -> tuple[str, list[Span]]:
-    """Give a lower-cased string as the text has it, at its occurrence nearest to a place, or the first."""
+    """Return a lower-cased string as the text writes it, with its place there.
+
+    If it occurs several times, the place is the one nearest to `near`, or the first one if `near` is None.
+    """
+    # Lower-casing may change the length of a text ("İ"). Then places in it are not those of the text.
     spans = find(text.lower(), string) if len(text.lower()) == len(text) else find(text, string)
     if not spans:
         return string, []

@@ -1,14 +1,15 @@
 """The metric of DuEE 1.0: micro precision, recall and F1 over arguments, each scored by the characters it shares.
 
-The organisers give a text and no script. A predicted argument scores [event type equal] x [role equal] x character F1
-with the gold argument, without case; of several forms of it (its aliases) the best counts. Left open there, and here:
+The organisers describe the metric in words, without a script. A predicted argument scores [event type equal] x
+[role equal] x character F1 with the gold argument. Case does not count. If the gold argument has several forms (its
+aliases), the best one counts. The description leaves some points open. They are settled here as follows:
 
-- an argument is one distinct lower-cased string of a (type, role) of a sentence, in gold and in predictions,
-- characters in common are those of multisets,
-- one gold argument serves one prediction: pairs are assigned so that the sum of the scores is largest,
-- precision = sum / predicted arguments, recall = sum / gold arguments.
+- An argument is one distinct lower-cased string of a (type, role) of a sentence, in gold and in predictions.
+- The characters that two strings share are counted as multisets.
+- One gold argument serves one prediction. They are paired so that the sum of the scores is largest.
+- Precision is this sum over the number of predicted arguments, recall the sum over the number of gold arguments.
 
-`f1_lcs` is the same with the longest common subsequence in place of the multiset. Triggers and offsets do not count.
+`f1_lcs` counts the longest common subsequence in place of the multiset. Triggers and offsets do not count.
 """
 
 from collections import Counter, defaultdict
@@ -26,7 +27,7 @@ Similarity = Callable[[str, str], float]
 
 @dataclass
 class Counts:
-    """What the metric counts; add up for the micro average."""
+    """What the metric counts. Adding counts up gives the micro average."""
 
     predicted: int = 0  # distinct predicted arguments
     gold: int = 0  # distinct gold arguments
@@ -42,11 +43,11 @@ class Counts:
         )
 
     def scores(self) -> dict[str, float]:
-        """`precision`, `recall`, `f1` and `f1_lcs`, rounded to 4 decimals; 0.0 for a ratio over nothing."""
+        """Return `precision`, `recall`, `f1` and `f1_lcs`, rounded to 4 decimals. A ratio over nothing is 0.0."""
         scores = {
             "precision": _ratio(self.shared, self.predicted),
             "recall": _ratio(self.shared, self.gold),
-            # 2 P R / (P + R), where both have the same numerator
+            # This is 2 P R / (P + R), as P and R have the same numerator.
             "f1": _ratio(2 * self.shared, self.predicted + self.gold),
             "f1_lcs": _ratio(2 * self.shared_lcs, self.predicted + self.gold),
         }
@@ -54,10 +55,10 @@ class Counts:
 
 
 def score(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]) -> dict[str, float]:
-    """Score official records (`{"id", "event_list"}`): `{"precision", "recall", "f1", "f1_lcs"}`, 4 decimals each.
+    """Return `precision`, `recall`, `f1` and `f1_lcs` of official predictions, rounded to 4 decimals.
 
-    Records are matched by `id`: of a repeated one the last counts, predictions for ids that gold lacks do not, and a
-    gold record without a prediction counts in recall.
+    Records need `id` and `event_list`, and are matched by `id`. If an id is repeated, its last record counts.
+    Predictions for ids that gold lacks do not count. A gold record without a prediction counts in recall.
     """
     return sum(per_label(gold_records, predicted_records).values(), Counts()).scores()
 
@@ -65,7 +66,7 @@ def score(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[di
 def per_label(
     gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]
 ) -> dict[tuple[str, str], Counts]:
-    """Count like `score`, for each (event type, role) of gold or of the predictions on its own."""
+    """Count as `score` does, but separately for each (event type, role) that gold or the predictions have."""
     counts: dict[tuple[str, str], Counts] = defaultdict(Counts)
     for expected, predicted in _matched(gold_records, predicted_records):
         gold_arguments, arguments = distinct_arguments(expected), distinct_arguments(predicted)
@@ -81,7 +82,10 @@ def per_label(
 
 
 def by_type(counts: dict[tuple[str, str], Counts]) -> list[tuple[str, Counts, dict[str, Counts]]]:
-    """Each event type with the sum of its counts and those of its roles; the type with most gold arguments first."""
+    """Return each event type with the sum of its counts and the counts of its roles.
+
+    The type with the most gold arguments is first.
+    """
     types: dict[str, dict[str, Counts]] = defaultdict(dict)
     for (event_type, role), count in sorted(counts.items()):
         types[event_type][role] = count
@@ -92,8 +96,10 @@ def by_type(counts: dict[tuple[str, str], Counts]) -> list[tuple[str, Counts, di
 def exact_events(
     gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]
 ) -> dict[str, float]:
-    """`precision`, `recall` and `f1` over whole events: right when the type and the set of (role, string) are. Strings
-    without case; the same event twice in a sentence counts once.
+    """Return `precision`, `recall` and `f1` of whole events, rounded to 4 decimals.
+
+    An event is right if its type and its set of (role, string) are right. Case does not count, and an event that comes
+    twice in a sentence counts once. Records are matched as in `score`.
     """
     right = predicted = gold = 0
     for expected_list, predicted_list in _matched(gold_records, predicted_records):
@@ -113,13 +119,17 @@ def exact_events(
 def _matched(
     gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[dict[str, Any]]
 ) -> Iterable[tuple[list, list]]:
-    """The events of gold and of the predictions, by id."""
+    """Return the events of each gold record with those that were predicted for its id."""
     gold = {record["id"]: record["event_list"] for record in gold_records}
     predictions = {record["id"]: record["event_list"] for record in predicted_records}
     return [(events, predictions.get(name, [])) for name, events in gold.items()]
 
 
 def distinct_arguments(events: list[dict[str, Any]]) -> Arguments:
+    """Return the distinct arguments of a sentence.
+
+    They are lower-cased strings by (type, role), each with the set of its forms: itself and its aliases, lower-cased.
+    """
     arguments: Arguments = defaultdict(dict)
     for event in events:
         for argument in event["arguments"]:
@@ -130,7 +140,10 @@ def distinct_arguments(events: list[dict[str, Any]]) -> Arguments:
 
 
 def distinct_events(events: list[dict[str, Any]]) -> dict[tuple[str, frozenset[tuple[str, str]]], dict[str, Any]]:
-    """What makes an event distinct, its type and set of (role, string) -> the last of those events."""
+    """Return the distinct events of a sentence, by type and set of (role, lower-cased string).
+
+    If several events are the same, the last one is returned.
+    """
     return {
         (event["event_type"], frozenset((a["role"], a["argument"].lower()) for a in event["arguments"])): event
         for event in events
@@ -138,6 +151,11 @@ def distinct_events(events: list[dict[str, Any]]) -> dict[tuple[str, frozenset[t
 
 
 def character_f1(a: str, b: str) -> float:
+    """Return the F1 of two strings as multisets of characters.
+
+    >>> character_f1("天天地", "天")
+    0.5
+    """
     if a == b:
         return 1.0
     return _ratio(2 * (Counter(a) & Counter(b)).total(), len(a) + len(b))
@@ -146,8 +164,16 @@ def character_f1(a: str, b: str) -> float:
 def assign(
     gold: list[set[str]], predicted: list[str], similarity: Similarity = character_f1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The pairs of a gold argument (its forms) and a prediction, each in one pair at most, whose similarities have the
-    largest sum: indices of the gold arguments, of the predictions, and the similarities; some may be 0.
+    """Pair gold arguments with predictions so that the sum of their similarities is largest.
+
+    Args:
+        gold: the forms of each gold argument.
+        predicted: the predicted strings.
+        similarity: compares a form and a predicted string. The best form of an argument counts.
+
+    Returns:
+        The pairs: indices into `gold`, indices into `predicted`, and similarities, some of which may be 0. Each gold
+        argument and each prediction is in one pair at most.
     """
     if not gold or not predicted:
         return (np.empty(0, int), np.empty(0, int), np.empty(0))
@@ -159,7 +185,8 @@ def assign(
 def _subsequence_similarity(a: str, b: str) -> float:
     if a == b:
         return 1.0
-    longest = [0] * (len(b) + 1)  # of what is read of a and of each prefix of b
+    # Entry j is the length of the longest common subsequence of b[:j] and the characters of a that were read so far.
+    longest = [0] * (len(b) + 1)
     for character in a:
         diagonal = 0
         for j, other in enumerate(b, start=1):

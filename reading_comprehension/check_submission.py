@@ -1,8 +1,8 @@
-"""Would the DuReader-robust leaderboard take this prediction file?
+"""Check whether the DuReader-robust leaderboard would take a prediction file.
 
     python check_submission.py --input test1.json --predictions predictions.zip
 
-Each kind of problem is one line on standard error: the first place that has it, and how often it comes up.
+Each kind of problem gives one line on standard error, with the first place that has it and how often it occurs.
 """
 
 from common.cli import check_arguments, run_command

@@ -1,4 +1,4 @@
-"""Questions -> features (windows of the context, answers as spans of tokens). The heads make batches."""
+"""Turns questions into features: windows of the context, with the answers as token spans. The heads make batches."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,26 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Features:
-    """[CLS] question [SEP] window of the context [SEP]. `offsets` int32 [n, 2] are characters of the context, (0, 0)
-    for all tokens that are not of it.
+    """A question with one window of its context: [CLS] question [SEP] window [SEP]."""
 
-    `answers` int32 [a, 2]: first and last token of each occurrence of an answer.
-    """
-
-    question: int
-    token_ids: np.ndarray
-    segment_ids: np.ndarray
-    offsets: np.ndarray
-    answers: np.ndarray
+    question: int  # its index among all questions
+    token_ids: np.ndarray  # int32 [n]
+    segment_ids: np.ndarray  # int32 [n]: 0 up to the first [SEP], then 1
+    offsets: np.ndarray  # int32 [n, 2]: characters [start, end) of the context, (0, 0) for tokens outside it
+    answers: np.ndarray  # int32 [a, 2]: first and last token of each occurrence of an answer
 
 
 def to_features(
     questions: Sequence[Question], tokenizer: Tokenizer, config: "Config", counts: Counter[str] | None = None
 ) -> Iterator[Features]:
-    """Cut contexts into windows, every `stride` tokens, each after the question; together at most `max_length` tokens.
+    """Cut the context of each question into windows, and put the question in front of each window.
 
-    An answer is in every window that holds it. `counts` gets what cannot be located. A question with answers none of
-    which can be located has no features: its windows would teach that there is no answer in them.
+    A window starts every `stride` tokens. With the question it has at most `max_length` tokens. An answer is part of
+    every window that holds all of it. If a question has answers but none of them can be located, it gets no features:
+    its windows would teach that they hold no answer.
+
+    Args:
+        questions: with or without answers.
+        tokenizer: of the encoder.
+        config: of the run.
+        counts: collects how many answers there are, and how much was cut, lost or left out.
     """
     counts = Counter() if counts is None else counts
     contexts = list(dict.fromkeys(question.context for question in questions))
@@ -65,10 +68,14 @@ def to_features(
 
 
 def locate(context: str, answer: str, counts: Counter[str] | None = None) -> list[Span]:
-    """Find all occurrences of an answer: as written and, only where there is none, without case, width and white space.
+    """Find all occurrences of an answer in its context, as characters [start, end).
 
-    Offsets in the files are not looked at: those of DuReader-robust's dev file are all -1, and every occurrence of
-    the string answers the question as far as the metric can tell. `counts` gets what is found, and how.
+    An answer that does not occur as written is searched for again without regard to case, width and white space.
+    The offsets in the files are ignored: those of DuReader-robust's dev file are all -1, and to the metric every
+    occurrence is as good as any other. `counts` collects how answers were found or lost.
+
+    >>> locate("在 ＮＢＡ 打球", "nba")
+    [(2, 5)]
     """
     counts = Counter() if counts is None else counts
     counts["answers"] += 1
@@ -99,5 +106,5 @@ def _token_spans(question: Question, offsets: np.ndarray, counts: Counter[str]) 
 
 
 def model_inputs(features: list[Features]) -> dict[str, np.ndarray]:
-    """The inputs of a batch: `token_ids` and `segment_ids`, int32 [batch, longest]."""
+    """Return the inputs of a batch: `token_ids` and `segment_ids`, int32 [batch, longest]."""
     return batching.model_inputs(features) | {"segment_ids": pad([feature.segment_ids for feature in features])}

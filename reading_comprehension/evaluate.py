@@ -1,9 +1,9 @@
-"""Score answers by the official metric of DuReader-robust.
+"""Score a file of answers against gold by the official metric of DuReader-robust.
 
     python evaluate.py --gold dev.json --predictions predictions.json [--report DIR]
 
-One JSON object with F1, EM, TOTAL and SKIP on standard output. Like the official script it reads the first entry of
-the gold file's `data` only.
+Prints one JSON object with F1, EM, TOTAL and SKIP. Like the official script it scores only the first entry of the gold
+file's `data`.
 """
 
 import json
@@ -26,13 +26,13 @@ def main() -> None:
     questions = [*gold, *chain(*not_scored)]
     if len(gold) < len(questions):
         print(
-            f"note: like the official script, only the first entry of data is scored, {len(gold)} of "
+            f"note: like the official script, this scores only the first entry of data, {len(gold)} of "
             f"{len(questions)} questions",
             file=sys.stderr,
         )
     unknown = len(predictions.keys() - {question.id for question in questions})
     if unknown == len(predictions):
-        raise UserError(f"{args.predictions}: has not one of the ids of {args.gold}")
+        raise UserError(f"{args.predictions}: has none of the ids of {args.gold}")
     if unknown:
         print(f"note: {unknown} predicted ids are not in gold and are left out", file=sys.stderr)
     if args.report is not None:

@@ -1,10 +1,9 @@
-"""Questions -> answers by a model; for train.py and predict.py."""
+"""Answers questions with a trained model, for train.py and predict.py."""
 
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 from common.inference import chunks, in_length_order
 from common.run_folder import load_run
@@ -12,17 +11,19 @@ from common.tokenizer import Tokenizer
 from config import Config
 from dataset import to_features
 from decode import Answer, to_answers
-from model import load_extractor
+from model import Extractor, load_extractor
 from records import Question
 
-# Questions in memory at a time as scores, and of a worker's block; the more, the less padding.
+# Questions that are answered together, which is also what a worker gets at a time. A larger number means less padding,
+# and more scores in memory.
 CHUNK = 256
-N_BEST = 20
+N_BEST = 20  # answers to a question at most
 
 
 def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[Question]], Iterator[tuple[str, list[Answer]]]]:
-    """Loads the model of a run and returns what answers questions: (id, best answers) for each. Each worker calls it
-    once. Raises UserError for a folder that is no finished run.
+    """Load the model of a run and return a function that answers questions, as `predict` does.
+
+    `args` are those of predict.py. Each worker calls this once. Raises UserError if the folder is not a finished run.
     """
     folder, config, source = load_run(args.model, Config)
     n = 1 if args.text is None and args.n_best is None else N_BEST
@@ -32,15 +33,21 @@ def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[Question]], I
 
 def predict(
     questions: Iterable[Question],
-    extractor: Any,
+    extractor: Extractor,
     tokenizer: Tokenizer,
     config: Config,
     batch_size: int = 64,
 ) -> Iterator[tuple[str, list[Answer]]]:
-    """The id and the best answers of each question, best first; none where the context has no token. Answers that a
-    question has already are not looked at.
+    """Answer questions: yield the id of each with its answers, best first.
 
-    extractor: a head's; features of a batch -> candidates of each window.
+    There is no answer if the context has no token.
+
+    Args:
+        questions: what is asked. Gold answers in them are ignored.
+        extractor: of a trained model.
+        tokenizer: of the encoder.
+        config: of the run.
+        batch_size: windows per batch at most.
     """
     for chunk in chunks((replace(question, answers=()) for question in questions), CHUNK):
         features = list(to_features(chunk, tokenizer, config))

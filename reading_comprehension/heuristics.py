@@ -1,9 +1,9 @@
-"""Answers without any model, to know what a score is worth.
+"""Answers questions without a model, to compare scores with.
 
 python reading_comprehension/heuristics.py --method first|tfidf --input dev.json --output answers.json
 
-first: the first sentence of the context. tfidf: the sentence nearest to the question, by the cosine of TF-IDF vectors
-of characters and pairs of characters.
+Method first takes the first sentence of the context. Method tfidf takes the sentence nearest to the question, by the
+cosine of TF-IDF vectors of characters and pairs of characters.
 """
 
 import argparse
@@ -25,15 +25,20 @@ def main() -> None:
     check_output_path(args.output, args.input)
     questions = read_questions(args.input, labelled=False)
     check_ids(questions, args.input)
-    write_json(args.output, {"first": first_sentences, "tfidf": nearest_sentences}[args.method](questions))
+    answer = first_sentences if args.method == "first" else nearest_sentences
+    write_json(args.output, answer(questions))
 
 
 def first_sentences(questions: list[Question]) -> dict[str, str]:
+    """Return the first sentence of each context, by the id of the question."""
     return {question.id: next(iter(sentences(question.context)), "") for question in questions}
 
 
 def nearest_sentences(questions: list[Question]) -> dict[str, str]:
-    """A sentence of any context is a document; of equally near sentences the first."""
+    """Return the sentence of each context that is nearest to the question by TF-IDF, by the id of the question.
+
+    The documents of TF-IDF are the sentences of all contexts. Among equally near sentences the first is taken.
+    """
     split = [sentences(question.context) for question in questions]
     frequency = Counter(term for found in split for sentence in found for term in set(terms(sentence)))
     documents = sum(map(len, split))
@@ -52,11 +57,16 @@ def nearest_sentences(questions: list[Question]) -> dict[str, str]:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, without the marks that end them."""
+    """Cut a text into sentences, without the marks that end them."""
     return [sentence for part in re.split(r"[。！？!?；;\n]+", text) if (sentence := part.strip())]
 
 
 def terms(text: str) -> list[str]:
+    """Return the characters of a text, lower-case and without white space, and then its pairs of neighbours.
+
+    >>> terms("何 AB")
+    ['何', 'a', 'b', '何a', 'ab']
+    """
     text = "".join(text.lower().split())
     return [*text, *map("".join, zip(text, text[1:], strict=False))]
 

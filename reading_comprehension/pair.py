@@ -1,4 +1,4 @@
-"""The pair head: one efficient GlobalPointer (common/heads.py) with one label, the answers' first and last tokens."""
+"""The pair head: one efficient GlobalPointer (common/heads.py) scores first and last token of an answer together."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 
 def batch(features: list[Features], _rng: np.random.Generator) -> tuple[dict, dict]:
-    """Makes the inputs and targets of a batch: `answers` int32 [batch, a, 3] of (0, first, last), padded with -1. All
-    occurrences of all answers are positives at once, and a window without one has none.
+    """Make the inputs and targets of a batch.
+
+    The targets are `answers`, int32 [batch, a, 3] of (0, first, last), padded with -1. All occurrences of all answers
+    are positives at once. A window without an answer has no positives.
     """
     answers = [np.insert(feature.answers, 0, 0, axis=1) for feature in features]
     return model_inputs(features), {"answers": pad(answers, -1)}
 
 
 def build(encoder: "keras.Model", seed: int) -> "LossModel":
-    """Builds the model: token_ids and segment_ids [batch, length] -> the factors of the head."""
+    """Build the model that maps token_ids and segment_ids, int32 [batch, length], to the factors of the head."""
     from common.heads import PairHead, second_segment_states
     from common.loss_model import LossModel
 
@@ -35,14 +37,14 @@ def build(encoder: "keras.Model", seed: int) -> "LossModel":
 
 
 def loss(targets: dict, outputs: dict) -> "tf.Tensor":
-    """Returns a loss for each row, float32 [batch]."""
+    """Return a loss for each row, float32 [batch]."""
     from common.losses import factored_multilabel_crossentropy
 
     return factored_multilabel_crossentropy(targets["answers"], *outputs["answers"])[:, 0]
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Names the models that have to run for the extractor. Its engines have the same names."""
+    """Return the models that have to run for the extractor, by name. Its engines have the same names."""
     return {"pair": model}
 
 

@@ -1,8 +1,10 @@
-"""Run folder + questions -> the leaderboard's answers, a JSON object id -> answer.
+"""Answer questions with the model of a run folder.
 
 python reading_comprehension/predict.py --model RUN --input FILE|- --output FILE|- [--n-best FILE]
     [--workers N] [--ray [ADDRESS]]
 python reading_comprehension/predict.py --model RUN --text CONTEXT --question QUESTION
+
+The output is what the leaderboard takes: a JSON object id -> answer.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from decode import Answer
 from extraction import CHUNK, N_BEST, load_predictor
 from records import Question, check_ids, read_questions
 
-N_PRINTED = 5  # of --text
+N_PRINTED = 5  # answers that --text prints
 
 
 def main() -> None:
@@ -28,7 +30,7 @@ def main() -> None:
         ((_, found),) = load_predictor(args)([Question("", args.question, args.text, ())])
         write_lines([f"{answer.probability:.3f}  {answer.text}" for answer in found[:N_PRINTED]] or ["no answer found"])
         return
-    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
+    load_run(args.model, Config)  # like the input, it is checked before TensorFlow is imported
     for path in (args.output, args.n_best):
         if path is not None:
             check_output_path(path, args.input)
@@ -36,17 +38,20 @@ def main() -> None:
     check_ids(questions, args.input)
     with predicted(load_predictor, args, questions, CHUNK) as predictions:
         predictions = tqdm(predictions, desc="predicting", unit=" questions", total=len(questions))
-        answers = {name: [Answer(*answer) for answer in found] for name, found in predictions}  # workers give lists
+        answers = {name: [Answer(*answer) for answer in found] for name, found in predictions}  # workers return lists
         write_json(args.output, {name: found[0].text if found else "" for name, found in answers.items()})
         if args.n_best is not None:
             write_json(args.n_best, {name: [answer._asdict() for answer in found] for name, found in answers.items()})
 
 
 def read_arguments() -> argparse.Namespace:
-    """Raises UserError for options that do not go together."""
+    """Read the command line. Raise UserError for options that do not go together."""
     more = {
-        "--n-best": {"metavar": "FILE", "help": f"also write the {N_BEST} best answers, with probabilities"},
-        "--question": {"help": "of --text"},
+        "--n-best": {
+            "metavar": "FILE",
+            "help": f"also write the {N_BEST} best answers of each question, with probabilities",
+        },
+        "--question": {"help": "the question that --text answers"},
     }
     args = prediction_arguments(__doc__, more)
     if (args.text is None) != (args.question is None):
@@ -54,7 +59,7 @@ def read_arguments() -> argparse.Namespace:
     if args.n_best is not None and args.text is not None:
         raise UserError("--n-best: goes with --output, not with --text")
     if args.n_best is not None and Path(args.output).resolve() == Path(args.n_best).resolve():
-        raise UserError(f"--n-best: {args.n_best} is --output, too")
+        raise UserError(f"--n-best: {args.n_best} is also --output; expected another name")
     return args
 
 

@@ -1,4 +1,4 @@
-"""What a SQuAD-like file is, the questions in it, and what a file of answers is."""
+"""Reads and checks SQuAD-like files of questions, and files of answers."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,24 +11,27 @@ from common.files import read_json
 
 @dataclass(frozen=True)
 class Question:
+    """A question about a context."""
+
     id: str
     question: str
     context: str
-    answers: tuple[str, ...]  # as annotated; none where the file has no labels
+    answers: tuple[str, ...]  # as annotated; empty if the file has no labels
 
 
 def read_questions(path: str | Path, labelled: bool = True) -> list[Question]:
-    """The questions of a file, as `read_entries` has them by entry."""
+    """Read all questions of a file, see `read_entries`."""
     return [question for entry in read_entries(path, labelled) for question in entry]
 
 
 def read_entries(path: str | Path, labelled: bool = True) -> list[list[Question]]:
-    """The questions of each entry of a file's `data`; `labelled` ones must have answers. A number as an id is read as
-    its digits.
+    """Read the questions of each entry of a file's `data`. An id that is a whole number is read as its digits.
 
-    Raises UserError, naming the file and the place in it, for another form.
+    If the file is `labelled`, each question must have a list of answers. Otherwise answers are ignored.
+
+    Raises UserError if something is missing or has another type. The message names the file and the place in it.
     """
-    entries = []
+    entries: list[list[Question]] = []
     for i, entry in enumerate(_list(read_json(path), "data", path), start=1):
         entries.append([])
         for j, paragraph in enumerate(_list(entry, "paragraphs", f"{path}, entry {i}"), start=1):
@@ -42,7 +45,7 @@ def read_entries(path: str | Path, labelled: bool = True) -> list[list[Question]
 
 
 def read_predictions(path: str | Path) -> dict[str, str]:
-    """Answers by id, of a plain or zipped file; raises UserError for another form."""
+    """Read the answers by id from a plain or zipped file. Raise UserError if it has another form."""
     predictions = read_json(path)
     if isinstance(predictions, dict) and "data" in predictions:
         raise UserError(f"{path}: a file of questions, expected answers by id (are gold and predictions swapped?)")
@@ -55,10 +58,10 @@ def read_predictions(path: str | Path) -> dict[str, str]:
 
 
 def check_ids(questions: list[Question], path: str | Path) -> None:
-    """Raises UserError where two questions have the same id: there is one answer for each."""
+    """Raise UserError if two questions have the same id, because answers are looked up by it."""
     for name, times in Counter(question.id for question in questions).items():
         if times > 1:
-            raise UserError(f"{path}: {times} questions have the id {name!r}, expected one answer for each id")
+            raise UserError(f"{path}: {times} questions have the id {name!r}, expected a different id for each")
 
 
 def _question(item: Any, context: str, labelled: bool, place: str) -> Question:

@@ -1,4 +1,4 @@
-"""The report of reading comprehension: scores by what is asked for, and each context with its answers."""
+"""The report of reading comprehension: scores by what is asked for, and every context with its answers marked."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ from scoring import SCORES, question_scores, score
 
 KINDS = {
     "exact": "right",
-    "partial": "partial",  # has something of an answer
+    "partial": "partial",  # shares something with an answer
     "wrong": "wrong",
-    "no answer": "missed",  # none or an empty one
+    "no answer": "missed",  # no prediction or an empty one
     "gold answer": "gold",
 }
-# the first that fits says what a question asks for
+# What a question asks for is the first entry whose regular expression matches it.
 ASKED = {
     "when 什么时候": "什么时候|何时|时间|日期|哪年|哪一年|哪天|几月|几号|几点",
     "how many, how much 多少": "多少|几|多大|多高|多长|多久|多重|多远",
@@ -37,7 +37,17 @@ def write_report(
     predictions: Mapping[str, str],
     history: Sequence[dict[str, Any]] = (),
 ) -> None:
-    """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
+    """Write report.html and its charts.
+
+    Args:
+        folder: where to write. It is made if it does not exist.
+        questions: with their gold answers.
+        predictions: the answer by id. Questions without one are shown as such.
+        history: a row for each epoch of a training, for the learning curves.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
 
     def scores(part: Sequence[Question]) -> dict[str, float]:
         found = score(part, predictions)
@@ -60,11 +70,15 @@ def write_report(
 
 
 def asked_for(question: Question) -> str:
+    """Find what a question asks for, a key of `ASKED`."""
     return next(name for name, words in ASKED.items() if re.search(words, question.question))
 
 
 def to_item(question: Question, prediction: str | None) -> Item:
-    """The context with the prediction and the gold answers, every occurrence of each: the metric knows of none."""
+    """Return the context with the prediction and the gold answers, each marked wherever it occurs.
+
+    Only texts are compared by the metric, so no occurrence is more right than another.
+    """
     f1, exact = question_scores(question.answers, prediction or "")
     if prediction is None or (not prediction and not exact):
         kind, exact = "no answer", False

@@ -1,7 +1,8 @@
 """The official metric of DuReader-robust: F1 over the longest common run of tokens, and exact match.
 
-Gives what the organisers' script gives, to the last digit shown. Texts are lower-cased and lose the characters in
-`DELETED`; every Chinese character and every "=" is a token, and so is any other run of characters, spaces included.
+The scores equal those of the organisers' script to the last digit shown. Texts are lower-cased, and the characters in
+`DELETED` are removed. Every Chinese character and every "=" is a token. So is any run of other characters, spaces
+included.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +16,14 @@ DELETED = str.maketrans("", "", ":_`|,()，。：？！“”；’《》·、�
 
 
 def score(questions: Iterable[Question], predictions: Mapping[str, str]) -> dict[str, Any]:
-    """Score answers by id: `F1` and `EM` in percent with 3 decimals, `TOTAL` questions, and `SKIP` of them that have
-    no prediction and count 0. An answer is scored against the best of the question's.
+    """Score predicted answers, given by the id of their question.
+
+    A prediction is compared with all answers of its question, and the best match counts. A question without a
+    prediction scores 0.
+
+    Returns:
+        `F1` and `EM` in percent with 3 decimals, `TOTAL`, the number of questions, and `SKIP`, how many of them have
+        no prediction.
     """
     f1 = exact = 0.0
     total = skipped = 0
@@ -37,13 +44,13 @@ def score(questions: Iterable[Question], predictions: Mapping[str, str]) -> dict
 
 
 def question_scores(answers: Sequence[str], prediction: str) -> tuple[float, bool]:
-    """F1 of a prediction, 0 to 1, with the best of the answers, and whether it is one of them."""
+    """Return the F1 of a prediction with the best of the answers, 0 to 1, and whether it equals one of them."""
     f1 = max((answer_f1(answer, prediction) for answer in answers), default=0.0)
     return f1, any(normalise(answer) == normalise(prediction) for answer in answers)
 
 
 def answer_f1(answer: str, prediction: str) -> float:
-    """F1 of a predicted answer, 0 to 1."""
+    """Return the F1 of a prediction with one answer, 0 to 1."""
     gold, predicted = tokens(answer), tokens(prediction)
     common = longest_common_run(gold, predicted)
     if not common:
@@ -53,10 +60,16 @@ def answer_f1(answer: str, prediction: str) -> float:
 
 
 def normalise(text: str) -> str:
+    """Lower-case a text and remove the characters in `DELETED`."""
     return text.lower().translate(DELETED)
 
 
 def tokens(text: str) -> list[str]:
+    """Normalise a text and cut it into tokens.
+
+    >>> tokens("2=3年 Ab，cd 的")
+    ['2', '=', '3', '年', ' abcd ', '的']
+    """
     found, run = [], ""
     for character in normalise(text):
         if character == "=" or any(first <= ord(character) <= last for first, last in CJK_RANGES):
@@ -72,8 +85,9 @@ def tokens(text: str) -> list[str]:
 
 
 def longest_common_run(a: list[str], b: list[str]) -> int:
-    """Length of the longest sequence of neighbours that is in both."""
-    longest, ending = 0, [0] * (len(b) + 1)  # common runs that end with the last of a and the j-th of b
+    """Return the length of the longest run of neighbouring tokens that is in both."""
+    longest = 0
+    ending = [0] * (len(b) + 1)  # ending[j] is the length of the common run that ends with x and the j-th token of b
     for x in a:
         ending = [0] + [before + 1 if x == y else 0 for before, y in zip(ending, b, strict=False)]
         longest = max(longest, *ending)

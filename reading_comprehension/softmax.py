@@ -1,4 +1,4 @@
-"""Two softmaxes over the first and the last token, the baseline of 2020 (kexue.fm/archives/7321)."""
+"""The softmax head, the baseline of 2020: one softmax over first and one over last tokens (kexue.fm/archives/7321)."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 
 def batch(features: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
-    """Makes the inputs and targets of a batch: `span` int32 [batch, 2], one of the answers drawn by `rng`, and [CLS]
-    for a window without one.
+    """Make the inputs and targets of a batch.
+
+    The targets are `span`, int32 [batch, 2]: first and last token of one of the answers, which `rng` draws. A window
+    without an answer has [CLS] as both.
     """
     spans = np.zeros((len(features), 2), np.int32)
     for span, feature in zip(spans, features, strict=True):
@@ -28,8 +30,10 @@ def batch(features: list[Features], rng: np.random.Generator) -> tuple[dict, dic
 
 
 def build(encoder: "keras.Model", seed: int) -> "LossModel":
-    """Builds the model: token_ids and segment_ids [batch, length] -> logits [batch, length, 2] of first and last
-    tokens, and the mask they are chosen from.
+    """Build the model that maps token_ids and segment_ids, int32 [batch, length], to two outputs.
+
+    `logits` float32 [batch, length, 2] are those of the first and of the last token. `context` bool [batch, length]
+    says which tokens belong to the context.
     """
     import tf_keras as keras
 
@@ -42,8 +46,9 @@ def build(encoder: "keras.Model", seed: int) -> "LossModel":
 
 
 def loss(targets: dict, outputs: dict) -> "tf.Tensor":
-    """Returns a loss for each row, float32 [batch]: the mean over first and last token. [CLS] is the answer of a window
-    without one.
+    """Return a loss for each row, float32 [batch]: the mean of the cross-entropies of first and last token.
+
+    Both are chosen among the tokens of the context and [CLS], the answer of a window without one.
     """
     import tensorflow as tf
 
@@ -56,7 +61,7 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Names the models that have to run for the extractor. Its engines have the same names."""
+    """Return the models that have to run for the extractor, by name. Its engines have the same names."""
     import tf_keras as keras
 
     return {"softmax": keras.Model(model.input, {"logits": model.output["logits"]})}
@@ -72,7 +77,8 @@ class Extractor:
         outputs = self.engine(model_inputs(features))
         for row, feature in enumerate(features):
             length, context = len(feature.token_ids), feature.offsets[:, 1] > 0
-            # log probabilities: logits of two windows do not compare, "no answer here" is in that of [CLS] alone
+            # Windows are compared by log probabilities, which also depend on the logit of [CLS], "no answer here".
+            # Logits of the context alone do not say how likely it is to hold an answer.
             logits = outputs["logits"][row, :length]
             choices = context | (np.arange(length) == 0)
             first, last = (logits - np.logaddexp.reduce(logits[choices])).T

@@ -1,4 +1,4 @@
-"""Config -> data -> model -> compile -> fit.
+"""Train a reading comprehension model as a config says.
 
 python reading_comprehension/train.py --config demo.json
 """
@@ -47,7 +47,7 @@ def train(
     print(f"{len(questions)} questions to train on in {len(features)} windows, {len(dev)} dev")
     lengths = [len(feature.token_ids) for feature in features]
 
-    # TensorFlow is imported only here, when the input has been checked
+    # TensorFlow is imported only now that the input has been checked.
     from common.optimizers import make_optimizer
     from common.training import Training
     from common.weights import load_weights
@@ -77,7 +77,7 @@ def train(
 
 
 def read_features(questions: list[Question], tokenizer: Tokenizer, config: Config) -> list[Features]:
-    """Makes features, and says what was cut or lost on the way. Raises UserError if nothing is left."""
+    """Make the features and print what was cut or lost on the way. Raise UserError if nothing is left."""
     counts: Counter[str] = Counter()
     features = list(to_features(questions, tokenizer, config, counts))
     print_counts(counts, sys.stdout)

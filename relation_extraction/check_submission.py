@@ -1,8 +1,8 @@
-"""Would the DuIE 2.0 leaderboard take this prediction file?
+"""Check whether the DuIE 2.0 leaderboard would take a prediction file.
 
-    python check_submission.py --input test1.json --predictions predictions.zip --schema schema.json
+    python relation_extraction/check_submission.py --input test1.json --predictions predictions.zip --schema schema.json
 
-Each kind of problem is one line on standard error: the first place that has it, and how often it comes up.
+Each kind of problem is one line on standard error, with the first place that has it and the number of places.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,14 @@ from records import Predicate, read_records, read_schema, record_faults, schema_
 
 
 def examine(record: Any, problem: Say, warning: Say, schema: dict[str, Predicate] | None) -> int:
-    """Says what is wrong with a parsed line; returns the number of its triples."""
+    """Report what is wrong with a parsed line, and return the number of its triples.
+
+    Args:
+        record: the parsed line, any JSON value.
+        problem: called with each problem.
+        warning: called with each warning.
+        schema: predicates by name. Without it only the form of the triples is checked.
+    """
     faults = list(record_faults(record))
     if faults:
         for fault in faults:
@@ -30,7 +37,7 @@ def examine(record: Any, problem: Say, warning: Say, schema: dict[str, Predicate
 
 
 def record_problems(record: dict[str, Any], schema: dict[str, Predicate] | None) -> Iterator[str]:
-    """Say where the triples of a well-formed record miss the full official form or leave the schema."""
+    """Yield what the triples of a well-formed record lack of the official form, and what the schema does not allow."""
     for triple in record["spo_list"]:
         name, slots = triple["predicate"], triple["object"]
         subject_type, object_type = triple.get("subject_type"), triple.get("object_type")
@@ -49,7 +56,7 @@ def record_problems(record: dict[str, Any], schema: dict[str, Predicate] | None)
 
 
 def type_problems(triple: dict[str, Any], predicate: Predicate) -> Iterator[str]:
-    """Compare the types that a triple gives with those of its predicate."""
+    """Yield which types of a triple are not those of its predicate."""
     given = triple.get("subject_type")
     if isinstance(given, str) and given != predicate.subject_type:
         yield f"subject type of {predicate.name!r} is {given!r}, the schema has {predicate.subject_type!r}"

@@ -1,4 +1,4 @@
-"""Official DuIE 2.0 records -> examples (spans of characters) -> features (spans of tokens). The heads make batches."""
+"""Turns official DuIE 2.0 records into examples (spans of characters), and these into features (spans of tokens)."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from records import Labels
 
 @dataclass(frozen=True)
 class Triple:
-    """A subject, a predicate and the slots of one object; `@value` is always among them."""
+    """A subject, a predicate and the slots of one object. `@value` is always one of them."""
 
     subject: Span
     predicate: str
@@ -30,25 +30,19 @@ class Example:
 
 @dataclass(frozen=True)
 class Features:
-    """One window of an example. `offsets` [n, 2] are characters; [CLS] and [SEP] hold (0, 0).
+    """A window of an example. The heads make batches of them."""
 
-    `relations` int32 [r, 5]: label, first and last token of the one span, first and last of the other.
-    """
-
-    example: int
-    token_ids: np.ndarray
-    offsets: np.ndarray
-    relations: np.ndarray
-
-
-# --- record -> example
+    example: int  # number of the example
+    token_ids: np.ndarray  # int32 [n], from [CLS] to [SEP]
+    offsets: np.ndarray  # int32 [n, 2], the characters [start, end) of each token; (0, 0) for [CLS] and [SEP]
+    relations: np.ndarray  # int32 [r, 5]: label, first and last token of one span, first and last token of the other
 
 
 def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Example:
-    """Find the strings of a record in its text. The data has no offsets: of all occurrences the subject and
-    the `@value` that stand nearest are taken, and of every other slot the one nearest to the `@value`.
+    """Find the strings of a record in its text, as the data has no offsets.
 
-    What cannot be found is left out; `counts` gets how much of what.
+    If the subject or the `@value` occurs several times, the two that are nearest to each other are taken. Every other
+    slot is taken where it is nearest to the `@value`. What is not in the text is left out and counted in `counts`.
     """
     counts = Counter() if counts is None else counts
     text, triples = record["text"], []
@@ -74,11 +68,13 @@ def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Ex
 
 
 def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
-    """All spans of `string`: as written and, only where there is none, ignoring case, width and white space. Those
-    inside a longer Latin word or number count only if alone.
+    """Find a string in a text: as written or, if it is not there, ignoring case, width and white space.
+
+    A match inside a longer Latin word or number is used only if there is no other.
     """
     if string[:1].isspace() or string[-1:].isspace():
-        # No token holds the white space at an edge. Book marks around it do, and the official metric strips them.
+        # No token covers white space, so no span can start or end with it. With book marks around it one can, and the
+        # official metric strips these.
         marked = f"《{string}》"
         string = marked if marked in text else string
     spans = find(text, string)
@@ -98,12 +94,9 @@ def _in_word(character: str) -> bool:
 
 
 def _distance(a: Span, b: Span) -> tuple[bool, int]:
-    """Apart before overlapping (a name inside another is rarely what is meant), then near before far."""
+    """Return a key that sorts overlapping spans last (a name inside another is rarely meant), else near before far."""
     gap = max(a[0] - b[1], b[0] - a[1])
     return gap < 0, abs(gap)
-
-
-# --- example -> features
 
 
 def to_features(
@@ -114,10 +107,15 @@ def to_features(
     stride: int,
     counts: Counter[str] | None = None,
 ) -> Iterator[Features]:
-    """Cut examples into windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens.
+    """Cut examples into windows. A relation is in every window that holds both of its spans.
 
-    A relation is in every window that holds both its spans. `counts` gets the spans that token boundaries cut, and
-    what fits no window.
+    Args:
+        examples: texts, with triples if they are labelled.
+        tokenizer: of the encoder.
+        labels: the numbers of the relations.
+        max_length: tokens of a window at most, [CLS] and [SEP] included.
+        stride: tokens from the start of a window to the start of the next.
+        counts: counts the spans that do not begin and end with a token, and the relations that fit no window.
     """
     counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)
@@ -132,6 +130,7 @@ def to_features(
 
 
 def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter[str]) -> np.ndarray:
+    """Return the relations and ties of an example as in `Features.relations`, but between tokens of the whole text."""
     relations = []
     if example.triples:
         starts, ends = offsets[:, 0].tolist(), offsets[:, 1].tolist()

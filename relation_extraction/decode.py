@@ -1,4 +1,4 @@
-"""Relations between tokens -> relations between characters -> official records."""
+"""Turns relations between tokens into relations between characters, and these into official records."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from common.spans import Span, text_spans
 from dataset import Features
 from records import Labels
 
-MAX_OBJECTS = 16  # of one subject, predicate and `@value`
+MAX_OBJECTS = 16  # with the same subject, predicate and `@value`
 
 
 class Relation(NamedTuple):
@@ -23,7 +23,7 @@ class Relation(NamedTuple):
 
 
 def to_characters(feature: Features, relations: np.ndarray) -> set[Relation]:
-    """Relations between tokens -> relations between characters; what touches [CLS] or [SEP] is dropped."""
+    """Turn relations between tokens, int [r, 5], into those between characters. Drop what touches [CLS] or [SEP]."""
     inside, spans = text_spans(relations[:, 1:], feature.offsets)
     return {
         Relation(label, (a, b), (c, d))
@@ -32,9 +32,14 @@ def to_characters(feature: Features, relations: np.ndarray) -> set[Relation]:
 
 
 def to_record(text: str, relations: Iterable[Relation], labels: Labels, tied: bool = True) -> dict[str, Any]:
-    """The official record of a text, triples in the order of the text, each once.
+    """Return the official record of a text. Its triples are in the order of the text, and each comes once.
 
-    tied: a slot belongs to the `@value` that a tie joins it to; otherwise (a head without ties) to the nearest.
+    Args:
+        text: the text of the record.
+        relations: what was found in the text, relations and ties.
+        labels: tells what each label means, and the types that belong in the record.
+        tied: whether a slot belongs to the `@value` that a tie joins it to. If not, as with a head that finds no ties,
+            it belongs to the nearest one.
     """
     spans: dict[tuple[Span, str, str], list[Span]] = defaultdict(list)
     ties = set()

@@ -1,8 +1,8 @@
 """Score a prediction file against gold by the official metric of DuIE 2.0.
 
-    python evaluate.py --gold dev.json --predictions predictions.zip [--report DIR]
+    python relation_extraction/evaluate.py --gold dev.json --predictions predictions.zip [--report DIR]
 
-One JSON object with precision, recall and F1 on standard output, a table by predicate on standard error.
+Prints one JSON object with precision, recall and F1 on standard output, and a table by predicate on standard error.
 """
 
 import json
@@ -16,16 +16,16 @@ from common.table import format_table
 from records import read_records
 from scoring import SCORES, Counts, by_support, per_predicate, read_aliases
 
-# Official gold has a triple for every sentence, and real predictions leave some without. From this many
-# sentences on, gold without triples against predictions that all have some is taken for a swap of the two.
+# In official gold every sentence has a triple, while some predictions have none. If it is the other way round, and at
+# least this many gold sentences have no triple, the two files were probably swapped.
 EMPTY_GOLD_OF_A_SWAP = 5
 
 
 def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Read gold and predictions; raises UserError for malformed ones and for what looks like the two swapped.
+    """Read gold and predictions. Raises UserError if a line is malformed, or if the two files seem to be swapped.
 
-    Two complete files of official lines look alike, so a swap is recognised by its traces only: gold is a zip
-    or lacks `spo_list`, no sentence is in both, or only gold has sentences without a triple.
+    Gold and predictions have the same format, so only traces show a swap: gold is a zip or lacks `spo_list`, the files
+    share no sentence, or only gold has sentences without a triple.
     """
     if zipfile.is_zipfile(gold_path):
         raise UserError(f"{gold_path}: a zip, expected plain JSON lines (are gold and predictions swapped?)")
@@ -34,7 +34,7 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any
     gold_texts = {record["text"] for record in gold}
     predicted_texts = {record["text"] for record in predictions}
     if not gold_texts & predicted_texts:
-        raise UserError(f"{prediction_path}: has not one of the sentences of {gold_path}")
+        raise UserError(f"{prediction_path}: has none of the sentences of {gold_path}")
     empty = sum(not record["spo_list"] for record in gold)
     if empty >= EMPTY_GOLD_OF_A_SWAP and all(record["spo_list"] for record in predictions):
         raise UserError(
@@ -46,8 +46,8 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any
 
 
 def table(counts: dict[str, Counts]) -> str:
-    """The scores of each predicate, most frequent in gold first."""
-    rows = [("predicate", *SCORES, "support")]
+    """Format the scores of each predicate as a table, the most frequent in gold first."""
+    rows: list[tuple[str, ...]] = [("predicate", *SCORES, "support")]
     for name, count in by_support(counts):
         rows.append((name, *(f"{score:.4f}" for score in count.scores().values()), str(count.gold)))
     return format_table(rows)
@@ -65,7 +65,7 @@ def main() -> None:
     print(table(counts), file=sys.stderr)
     print(json.dumps(sum(counts.values(), Counts()).scores()))
     if args.report is not None:
-        from report import write_report  # imports NumPy, which scoring does without
+        from report import write_report  # imports NumPy, which scoring does not need
 
         write_report(args.report, gold, predictions, aliases)
 

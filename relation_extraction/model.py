@@ -1,24 +1,91 @@
-"""The output heads, one file each, and the trained model of a run."""
+"""What an output head is, the table of the heads, and the trained model of a run."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 import pair
 import pointer
 from common.encoder import EncoderSource, build_encoder
-from common.inference import start_engines
+from common.inference import Engine, start_engines
 from common.run_folder import RunFolder, read_threshold
+from common.thresholds import HasThreshold
+from dataset import Features
 from records import Labels
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
+    from common.losses import Weighted
     from config import Config
 
-HEADS = {"pair": pair, "pointer": pointer}
+
+class Extractor(HasThreshold, Protocol):
+    """Finds relations between the tokens of windows. Those that score above its threshold count."""
+
+    has_ties: bool  # whether it also finds ties
+
+    def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        """Yield the relations of each window of a batch: int32 [r, 5] as in `Features.relations`."""
+
+
+class Head(Protocol):
+    """What every output head has. A head is a module, and these are its functions and its class."""
+
+    def batch(self, features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
+        """Make the inputs and the targets of a batch, arrays [batch, ...] by name.
+
+        Args:
+            features: the windows of the batch, with their relations.
+            rng: draws what is random in the batch.
+            labels: the numbers of the relations.
+        """
+
+    def build(self, encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
+        """Build the model, from the inputs of a batch to outputs, both by name.
+
+        Args:
+            encoder: makes hidden states [batch, length, size] of tokens; see `common.encoder.build_encoder`.
+            labels: the relations that the model scores.
+            seed: decides the dropout of each training step.
+        """
+
+    def loss(self, targets: dict, outputs: dict) -> "tf.Tensor | Weighted":
+        """Return a loss for each row, float32 [batch], or losses with their weights. `LossModel` takes the mean."""
+
+    def parts(self, model: "LossModel") -> dict[str, "keras.Model"]:
+        """Return the models that have to run for the extractor, by name."""
+
+    def Extractor(  # noqa: N802
+        self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...
+    ) -> "Extractor":
+        """Make an extractor.
+
+        Args:
+            engines: each runs one of the `parts` and has its name.
+            labels: those that the model was built with.
+            threshold: what scores above it counts. By default it is the `default_threshold` of the head.
+        """
+
+
+HEADS: dict[str, Head] = {"pair": pair, "pointer": pointer}
 
 
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, labels: Labels, engine: str = "auto"
-) -> Any:
-    """Loads the extractor of a finished run: its model in float32, with the threshold that training chose."""
+) -> Extractor:
+    """Load the extractor of a finished run: its model in float32, with the threshold that training chose.
+
+    Args:
+        folder: has the weights and the threshold.
+        config: names the head.
+        source: has the sizes of the encoder. Its weights are not read, as those of the run include them.
+        labels: those that the model was trained with.
+        engine: what runs the model: "tensorflow", "openvino" or "auto", see `common.inference.select_engine`.
+    """
     from common.weights import load_weights
 
     head = HEADS[config.head]

@@ -1,8 +1,8 @@
-"""The pair head: three efficient GlobalPointers (common/heads.py).
+"""The pair head: three efficient GlobalPointers (common/heads.py). `Head` in model.py says what each function is for.
 
-`spans` are those of subjects (label 0) and of objects and slots (label 1). `starts` and `ends` are the pairs of the
-first and of the last tokens of two spans, for every relation and tie. The loss never builds a tensor
-[labels, length, length], and decoding looks only at the pairs between the few spans found.
+`spans` scores the spans of subjects (label 0) and of objects' slots (label 1). For every relation and tie, `starts`
+scores pairs of first tokens of two spans, and `ends` pairs of last tokens. The loss never builds a tensor
+[labels, length, length], and decoding looks only at pairs of the few spans that were found.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
     from common.loss_model import LossModel
 
-Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # int [n], int [n] -> scores [labels, n]
+Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # tokens i and j, int [n] each -> their scores [labels, n]
 
 
-def batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """Makes the inputs and targets of a batch: for each of the three heads the positives int32 [batch, p, 3] of
-    (label, i, j), padded with -1.
+def batch(features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
+    """Make the inputs and targets of a batch. Nothing in it is random.
+
+    The targets of each of the three heads are its positives (label, i, j), int32 [batch, p, 3], padded with -1.
     """
-    targets = {"spans": [], "starts": [], "ends": []}
+    targets: dict[str, list[np.ndarray]] = {"spans": [], "starts": [], "ends": []}
     for feature in features:
         relations = feature.relations
         is_tie = relations[:, 0] >= len(labels.relations)
@@ -43,7 +44,7 @@ def batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -
 
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
-    """Builds the model: token_ids [batch, length] -> the factors of the three heads."""
+    """Build the model: `token_ids` int32 [batch, length] -> the factors of the scores of each head, see `PairHead`."""
     from common.heads import PairHead, hidden_states
     from common.loss_model import LossModel
 
@@ -57,28 +58,29 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 
 
 def loss(targets: dict, outputs: dict) -> "tf.Tensor":
-    """Returns a loss for each row, float32 [batch]."""
+    """Return a loss for each row, float32 [batch]."""
     from common.losses import pair_heads_loss
 
     return pair_heads_loss(targets, outputs)
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Names the models that have to run for the extractor. Its engines have the same names."""
+    """Return the model, which the extractor runs as it is."""
     return {"pair": model}
 
 
 class Extractor:
-    """Finds the relations in each feature of a batch: int32 [r, 5], as in `Features.relations`."""
+    """Finds the relations and ties of each window of a batch: int32 [r, 5] as in `Features.relations`."""
 
     has_ties = True
-    default_threshold = 0.0
-    thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+    default_threshold: float | None = 0.0
+    thresholds: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
 
-    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float = default_threshold):
+    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = default_threshold):
         self.engine, self.labels, self.threshold = engines["pair"], labels, threshold
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        assert self.threshold is not None
         outputs = self.engine(model_inputs(features))
         for row, feature in enumerate(features):
             factors = {name: tuple(factor[row] for factor in of_output) for name, of_output in outputs.items()}
@@ -86,13 +88,13 @@ class Extractor:
 
 
 def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: float) -> np.ndarray:
-    """Finds the relations of a window.
+    """Find the relations and ties of a window: int32 [r, 5].
 
     Args:
-        factors: of each head (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
-        length: tokens of the window without its padding.
-        labels: what relations can be.
-        threshold: above which a span, or a pair of starts or of ends, is taken.
+        factors: for each head (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
+        length: the number of tokens of the window, without padding.
+        labels: the relations and ties that the model scores.
+        threshold: spans, and pairs of first or of last tokens, count if they score above it.
     """
     spans = best_spans(factors["spans"], length, threshold)
     starts = partial(pair_scores, factors["starts"])
@@ -101,7 +103,7 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: fl
 
 
 def find_relations(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, threshold: float) -> np.ndarray:
-    """The relations and ties between spans, int [s, 3] of (0 subject or 1 object, first, last): int32 [r, 5]."""
+    """Find the relations and ties between spans, int [s, 3] of (0 subject or 1 slot, first, last): int32 [r, 5]."""
     subjects, objects = spans[spans[:, 0] == 0, 1:], spans[spans[:, 0] == 1, 1:]
     n = len(labels.relations)
     relations = _link(subjects, objects, starts, ends, slice(0, n), threshold)
@@ -111,8 +113,9 @@ def find_relations(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labe
 
 
 def _link(a: np.ndarray, b: np.ndarray, starts: Gather, ends: Gather, wanted: slice, threshold: float) -> np.ndarray:
-    """Relations of the wanted labels between spans a [m, 2] and b [n, 2]: int32 [r, 5]. One holds where the pair of
-    first tokens and the pair of last tokens both score above the threshold.
+    """Find the relations of the wanted labels between spans a [m, 2] and b [n, 2]: int32 [r, 5].
+
+    The pair of first tokens and the pair of last tokens both have to score above the threshold.
     """
     if not len(a) or not len(b):
         return np.zeros((0, 5), np.int32)

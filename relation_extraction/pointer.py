@@ -1,5 +1,7 @@
-"""The pointer head, the baseline of 2020 (kexue.fm/archives/7321): subjects by half pointers, then the objects of one
-subject by half pointers under a conditional layer normalisation. It has no ties between the slots of an object.
+"""The pointer head, the baseline of 2020 (kexue.fm/archives/7321). `Head` in model.py says what each function is for.
+
+Half pointers mark the starts and ends of all subjects. Others mark those of the objects of one given subject, after a
+layer normalisation that depends on this subject. There are no ties between the slots of an object.
 """
 
 from collections.abc import Iterator
@@ -20,15 +22,17 @@ if TYPE_CHECKING:
     from common.loss_model import LossModel
     from common.losses import Weighted
 
-# A probability is sigmoid(logit) ** power: a power above 1 starts the many negatives near 0 (kexue.fm/archives/7161).
+# A probability is sigmoid(logit) ** power. Nearly all tokens are negatives, and with a power above 1 their probability
+# starts near 0 (kexue.fm/archives/7161).
 SUBJECT_POWER, OBJECT_POWER = 2, 4
 
 
 def batch(features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """Makes the inputs and targets of a batch: all subjects, and the objects of one subject drawn by `rng`.
+    """Make the inputs and targets of a batch: all subjects, and the objects of one subject that `rng` draws.
 
-    Adds the input `subject` int32 [batch, 2] (first and last token; [CLS] where there is none) and gives the targets
-    `subjects` [batch, length, 2] and `objects` [batch, length, 2 * relations], starts before ends, in {0, 1}.
+    Besides `token_ids` the inputs hold this `subject`, int32 [batch, 2]: its first and last token, or [CLS] twice if
+    the window has no subject. The targets are `subjects`, float32 [batch, length, 2], and `objects`, float32
+    [batch, length, 2 * relations], starts before ends. They hold 1 where a span starts or ends, and 0 elsewhere.
     """
     inputs = model_inputs(features)
     shape, n = inputs["token_ids"].shape, len(labels.relations)
@@ -50,10 +54,11 @@ def batch(features: list[Features], rng: np.random.Generator, labels: Labels) ->
 
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
-    """Builds the model: token_ids, subject [batch, 2] -> logits of the subjects' starts and ends [batch, length, 2],
-    and of the objects of the given subject [batch, length, 2 * relations].
+    """Build the model, which finds the subjects of a text and the objects of a given subject.
 
-    The layer `objects` is a model of its own, so that prediction runs the encoder once.
+    Its inputs are `token_ids` int32 [batch, length] and `subject` int32 [batch, 2]. Its outputs are the logits of
+    `subjects` [batch, length, 2] and of `objects` [batch, length, 2 * relations], and the `mask` of the text, bool
+    [batch, length]. The layer `objects` is a model of its own, so that prediction runs the encoder only once.
     """
     import tf_keras as keras
 
@@ -69,7 +74,11 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 
 
 def _object_model(size: int, n_relations: int) -> "keras.Model":
-    """Hidden states [batch, length, size], subject [batch, 2] -> logits [batch, length, 2 * relations]."""
+    """Build the model that finds the objects of a subject.
+
+    Its inputs are hidden states [batch, length, size] and a subject in each of them, int32 [batch, 2]. Its outputs are
+    logits [batch, length, 2 * relations].
+    """
     import tensorflow as tf
     import tf_keras as keras
 
@@ -85,8 +94,10 @@ def _object_model(size: int, n_relations: int) -> "keras.Model":
 
 
 def loss(targets: dict, outputs: dict) -> "Weighted":
-    """Returns a loss for each token and its weight, both [batch, length]: the binary cross-entropies of subjects and of
-    objects, each summed over its pointers (a pair of start and end).
+    """Return a loss for each token and its weight, which is the mask of the text, both [batch, length].
+
+    The loss is the sum over all pointers of their binary cross-entropies. That of a pointer is the mean of those of its
+    start and its end.
     """
     from common.losses import Weighted
 
@@ -96,7 +107,7 @@ def loss(targets: dict, outputs: dict) -> "Weighted":
 
 
 def _crossentropy(targets: "tf.Tensor", logits: "tf.Tensor", power: int) -> "tf.Tensor":
-    """[batch, length, 2 * pointers] in {0, 1}, logits of the same shape -> float32 [batch, length]."""
+    """Return the loss float32 [batch, length] for targets in {0, 1} and logits, both [batch, length, 2 * pointers]."""
     import tensorflow as tf
 
     from common.losses import TINY
@@ -107,7 +118,7 @@ def _crossentropy(targets: "tf.Tensor", logits: "tf.Tensor", power: int) -> "tf.
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Names the models that have to run for the extractor. Its engines have the same names."""
+    """Return two models: one from a text to its hidden states and subjects, one from these and a subject to objects."""
     import tf_keras as keras
 
     subjects = model.get_layer("subject_pointers")
@@ -116,18 +127,21 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 
 
 class Extractor:
-    """Finds the relations in each feature of a batch: int32 [r, 5]. One pass finds the subjects of the batch, another
-    one the objects of all of them.
+    """Finds the relations of each window of a batch: int32 [r, 5] as in `Features.relations`.
+
+    The encoder runs once and finds the subjects of all windows. Their objects are found for as many subjects at a time
+    as the batch has windows.
     """
 
     has_ties = False
-    default_threshold = 0.4
-    thresholds = (0.2, 0.3, 0.4, 0.5, 0.6)  # to choose from
+    default_threshold: float | None = 0.4
+    thresholds: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6)  # to choose from
 
-    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float = default_threshold):
+    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = default_threshold):
         self.find_subjects, self.find_objects, self.threshold = engines["subjects"], engines["objects"], threshold
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        assert self.threshold is not None
         outputs = self.find_subjects(model_inputs(features))
         probabilities = sigmoid(outputs["subjects"]) ** SUBJECT_POWER
         lengths = [len(feature.token_ids) for feature in features]
@@ -144,7 +158,16 @@ class Extractor:
 
 
 def pointer_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """Spans of a pointer, from probabilities [length, 2]: every start with the nearest end from it on, int [n, 2]."""
+    """Find the spans of a pointer, int [n, 2] of first and last tokens, at most `MAX_SPANS`.
+
+    The probabilities of a start and of an end, [length, 2], count if they are above the threshold. Every start makes a
+    span with the nearest end that does not come before it.
+
+    >>> probabilities = np.zeros((6, 2))
+    >>> probabilities[[1, 4], 0] = probabilities[[2, 3, 5], 1] = 0.9
+    >>> pointer_spans(probabilities, 0.5).tolist()
+    [[1, 2], [4, 5]]
+    """
     starts = np.flatnonzero(probabilities[:, 0] > threshold)
     ends = np.flatnonzero(probabilities[:, 1] > threshold)
     nearest = np.searchsorted(ends, starts)
@@ -153,7 +176,13 @@ def pointer_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def object_relations(subject: np.ndarray, probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """Relations of one subject from the object pointers' probabilities [length, 2 * relations]: int32 [r, 5]."""
+    """Find the relations of one subject: int32 [r, 5].
+
+    Args:
+        subject: its first and last token, int [2].
+        probabilities: of the object pointers, [length, 2 * relations], starts before ends.
+        threshold: starts and ends count if their probability is above it.
+    """
     n = probabilities.shape[1] // 2
     relations = []
     for label in np.flatnonzero((probabilities[:, :n] > threshold).any(0)):
@@ -163,4 +192,5 @@ def object_relations(subject: np.ndarray, probabilities: np.ndarray, threshold: 
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Compute 1 / (1 + exp(-x)) without an overflow."""
     return 0.5 * (1 + np.tanh(0.5 * x))

@@ -1,4 +1,4 @@
-"""Run folder + official records without labels -> submission.
+"""Predict the triples of official records with a trained model, and write them as a submission.
 
 python relation_extraction/predict.py --model RUN --input FILE|- --output FILE|- [--workers N] [--ray [ADDRESS]]
 python relation_extraction/predict.py --model RUN --text TEXT
@@ -23,7 +23,7 @@ def main() -> None:
         (record,) = load_predictor(args)([{"text": args.text}])
         write_lines([in_words(triple) for triple in record["spo_list"]] or ["no triple found"])
         return
-    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
+    load_run(args.model, Config)  # so that a faulty run or input shows before TensorFlow is imported
     check_output_path(args.output, args.input)
     records = peeked(read_records(args.input, labelled=False))
     with predicted(load_predictor, args, records, CHUNK) as predictions:
@@ -31,6 +31,11 @@ def main() -> None:
 
 
 def in_words(triple: dict[str, Any]) -> str:
+    """Return a triple as a readable line.
+
+    >>> in_words({"predicate": "饰演", "subject": "王五", "object": {"@value": "林平", "inWork": "山水之间"}})
+    '饰演: 王五 → 林平 · inWork 山水之间'
+    """
     slots = [f"{slot} {string}" for slot, string in triple["object"].items() if slot != "@value"]
     return f"{triple['predicate']}: {triple['subject']} → {' · '.join([triple['object']['@value'], *slots])}"
 

@@ -1,7 +1,7 @@
-"""What the labels are, and what an official DuIE 2.0 line is.
+"""The labels, and the lines of official DuIE 2.0 files.
 
-A line is `{"text": ..., "spo_list": [TRIPLE, ...]}`, a triple a dict with the keys `predicate`, `subject`,
-`subject_type`, `object` and `object_type`, the last two dicts over slots, of which `@value` is always there.
+A line is `{"text": ..., "spo_list": [TRIPLE, ...]}`. A triple is a dict with the keys `predicate`, `subject`,
+`subject_type`, `object` and `object_type`. The last two are dicts with a key for each slot, and always with `@value`.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from common.files import read_jsonl, read_submission_lines
 
 @dataclass(frozen=True)
 class Predicate:
-    """One line of the schema: a predicate, the type of its subject and, slot by slot, those of its object."""
+    """A line of the schema: a predicate, the type of its subject, and the type of each slot of its object."""
 
     name: str
     subject_type: str
@@ -25,11 +25,10 @@ class Predicate:
 
 @dataclass(frozen=True)
 class Labels:
-    """What relations between spans can be.
+    """The labels of pairs of spans: first those of relations, then those of ties.
 
-    A relation joins a subject to the span of one slot: a label per (predicate, slot). A tie joins the `@value`
-    of an object to another slot of it, so that several objects of one subject come apart again.
-    Relations come first, then ties.
+    A relation joins a subject to a slot of its object. A tie joins the `@value` of an object to another of its slots,
+    and so tells which slots belong to the same object. Both have a label for each (predicate, slot).
     """
 
     schema: dict[str, Predicate]
@@ -55,9 +54,9 @@ class Labels:
 
 
 def read_schema(path: str | Path) -> dict[str, Predicate]:
-    """Read a `schema.json` (one JSON object a line) into predicates by name, in the order of the file.
+    """Read a `schema.json` (one JSON object per line) into predicates by name, in the order of the file.
 
-    Raises UserError, naming file and line, for a malformed line, a predicate defined twice or an empty file.
+    Raises UserError, with file and line, for a malformed line, a predicate that is defined twice or an empty file.
     """
     schema: dict[str, Predicate] = {}
     for number, line in read_jsonl(path):
@@ -76,10 +75,12 @@ def read_schema(path: str | Path) -> dict[str, Predicate]:
 def read_records(
     path: str | Path, labelled: bool = True, schema: dict[str, Predicate] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file of official lines, plain or zipped; `labelled` ones must have a `spo_list`.
+    """Yield the records of a file of official lines. Raises UserError, with file and line, if one is wrong.
 
-    Raises UserError, naming file and line, for the first line that `record_faults` or, with a schema,
-    `schema_faults` finds fault with.
+    Args:
+        path: the file, plain or zipped.
+        labelled: whether a record must have a `spo_list`.
+        schema: if given, the predicates and slots of all triples must be in it.
     """
     for number, record in read_submission_lines(path):
         where = f"{path}, line {number}"
@@ -91,7 +92,7 @@ def read_records(
 
 
 def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
-    """Say what keeps a parsed line from being an official record: what the official scorer refuses."""
+    """Yield the reasons why the official scorer would refuse a parsed line. Without labels only its text matters."""
     if not isinstance(record, dict):
         yield 'expected a JSON object with "text" and "spo_list"'
         return
@@ -109,7 +110,7 @@ def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
 
 
 def schema_faults(triple: dict[str, Any], schema: dict[str, Predicate]) -> Iterator[str]:
-    """Say where a well-formed triple leaves the schema: its predicate and its slots, not its types."""
+    """Yield which predicate or slots of a well-formed triple are not in the schema. Types are not compared."""
     name, slots = triple["predicate"], triple["object"]
     if name not in schema:
         yield f"predicate {name!r} is not in the schema"

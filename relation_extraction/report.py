@@ -1,4 +1,4 @@
-"""The report of relation extraction: scores by predicate, and each sentence with its triples."""
+"""What a report of relation extraction shows: scores by predicate, and every sentence with its triples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ KINDS = {
     "not in gold": "wrong",
     "missed": "missed",
 }
-LENGTHS = (25, 50, 75, 100, 150, 200)  # bounds of the parts by characters
+LENGTHS = (25, 50, 75, 100, 150, 200)  # bounds between the rows of the table by text length, in characters
 Records = Sequence[dict[str, Any]]
 
 
@@ -27,8 +27,19 @@ def write_report(
     aliases: Aliases | None = None,
     history: Sequence[dict[str, Any]] = (),
 ) -> None:
-    """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
-    gold = list({record["text"]: record for record in gold}.values())  # of a repeated text the last counts
+    """Write the report of predictions, one page and its charts.
+
+    Args:
+        folder: where to write it. It is made if it does not exist.
+        gold: official records.
+        predictions: the same with what was predicted.
+        aliases: other names for a name, as `scoring.read_aliases` returns them.
+        history: a row for each epoch, if this is the end of a training.
+
+    Raises:
+        UserError: if the folder cannot be written to.
+    """
+    gold = list({record["text"]: record for record in gold}.values())  # the last record of a repeated text counts
     found = {record["text"]: record["spo_list"] for record in predictions}
 
     def scores(part: Records) -> dict[str, float]:
@@ -48,7 +59,7 @@ def write_report(
 
 
 def facts(text: str, gold: Records, predicted: Records, aliases: Aliases) -> list[Fact]:
-    """The distinct predictions of a sentence, right and wrong, and what of gold they miss."""
+    """Return the distinct predictions for a sentence, right and wrong, and the gold triples that they miss."""
     expected, judged = compare(gold, predicted, aliases)
     missed = [triple for triple, found in expected if not found]
     kinds = [(triple, ("correct", "") if correct else explain(triple, missed)) for triple, correct in judged]
@@ -57,7 +68,7 @@ def facts(text: str, gold: Records, predicted: Records, aliases: Aliases) -> lis
 
 
 def explain(wrong: dict[str, Any], missed: Records) -> tuple[str, str]:
-    """The kind of a wrong triple, and the missed one it was probably meant for, in words."""
+    """Return the kind of a wrong triple, and a note on the missed triple that was probably meant."""
     ours = normalise_triple(wrong)
     theirs = [(normalise_triple(triple), triple) for triple in missed]
     for triple, original in theirs:
@@ -82,7 +93,10 @@ def _nested(a: str, b: str) -> bool:
 
 
 def _parts(text: str, triple: dict[str, Any]) -> list[Part]:
-    """Say where training would look for the strings: nowhere if one of subject and `@value` is not in the text."""
+    """Return the strings of a triple, with the spans in which training would look for them.
+
+    There are no spans if the subject or the `@value` is not in the text.
+    """
     located = to_example({"text": text, "spo_list": [triple]}).triples
     spans = {"": located[0].subject, **located[0].slots} if located else {}
     slots = sorted(triple["object"].items(), key=lambda slot: slot[0] != "@value")

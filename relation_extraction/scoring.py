@@ -1,9 +1,9 @@
 """The official metric of DuIE 2.0: micro precision, recall and F1 over triples.
 
-Gives what the organisers' `re_official_evaluation.py` gives, to the last digit. Two triples are the same when
-predicate, subject and every slot of the object are, after lower-casing and taking off one outer pair of book
-marks; types do not count. With aliases "the same" is neither symmetric nor transitive, so it matters who is
-looked up among whom:
+The scores equal those of the organisers' `re_official_evaluation.py` to the last digit. Two triples are the same if
+their predicates, their subjects and all slots of their objects are. Subjects and slots are compared in lower case and
+without one outer pair of book marks. Types are not compared. With aliases, "the same" is neither symmetric nor
+transitive, so it matters which triples are looked for among which:
 
     precision = distinct predictions found among the distinct gold triples / distinct predictions
     recall    = distinct gold triples found among all predictions / distinct gold triples
@@ -23,7 +23,7 @@ Judged = tuple[dict[str, Any], bool]  # a triple as written, and whether the oth
 
 
 class NormalTriple(NamedTuple):
-    """A normalised triple; the object as its (slot, value) pairs, sorted."""
+    """A normalised triple. Its object is a sorted tuple of (slot, value) pairs."""
 
     predicate: str
     subject: str
@@ -32,12 +32,12 @@ class NormalTriple(NamedTuple):
 
 @dataclass
 class Counts:
-    """What the metric counts; add up predicates for the micro average."""
+    """What the metric counts. The sum over all predicates gives the micro average."""
 
     predicted: int = 0  # distinct predictions
-    correct: int = 0  # of these, found in gold
+    correct: int = 0  # those of them that are in gold
     gold: int = 0  # distinct gold triples
-    found: int = 0  # of these, found in the predictions
+    found: int = 0  # those of them that are in the predictions
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -48,7 +48,7 @@ class Counts:
         )
 
     def scores(self) -> dict[str, float]:
-        """`precision`, `recall` and `f1`, rounded to 4 decimals; 0.0 for a ratio over nothing."""
+        """Return `precision`, `recall` and `f1`, rounded to 4 decimals. A ratio over nothing is 0.0."""
         precision = self.correct / self.predicted if self.predicted else 0.0
         recall = self.found / self.gold if self.gold else 0.0
         f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
@@ -60,10 +60,15 @@ def score(
     predicted_records: Iterable[dict[str, Any]],
     alias: Aliases | None = None,
 ) -> dict[str, float]:
-    """Score official records (`{"text", "spo_list"}`): `{"precision", "recall", "f1"}`, 4 decimals each.
+    """Score predictions, and return `{"precision", "recall", "f1"}` with 4 decimals each.
 
-    Records are matched by their exact text: of a repeated text the last one counts, predictions for texts
-    that gold lacks do not, and a gold text without a prediction counts in recall.
+    Records are matched by their exact text. If a text is repeated, its last record counts. Predictions for texts that
+    are not in gold do not count, while a gold text without a prediction lowers recall.
+
+    Args:
+        gold_records: official records, `{"text", "spo_list"}`.
+        predicted_records: the same with what was predicted.
+        alias: other names for a name, as `read_aliases` returns them.
     """
     return sum(per_predicate(gold_records, predicted_records, alias).values(), Counts()).scores()
 
@@ -73,7 +78,7 @@ def per_predicate(
     predicted_records: Iterable[dict[str, Any]],
     alias: Aliases | None = None,
 ) -> dict[str, Counts]:
-    """Count like `score`, for each predicate of gold or of the predictions on its own."""
+    """Count as `score` does and with the same arguments, but for each predicate on its own."""
     alias = alias or {}
     gold = {record["text"]: record["spo_list"] for record in gold_records}
     predictions = {record["text"]: record["spo_list"] for record in predicted_records}
@@ -90,15 +95,18 @@ def per_predicate(
 
 
 def by_support(counts: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
-    """The most frequent in gold first."""
+    """Sort predicates by the number of their gold triples, the most frequent first."""
     return sorted(counts.items(), key=lambda item: (-item[1].gold, item[0]))
 
 
 def compare(
     gold_list: Collection[dict[str, Any]], predicted_list: Collection[dict[str, Any]], alias: Aliases
 ) -> tuple[list[Judged], list[Judged]]:
-    """The distinct gold triples of a sentence, each with whether it was found, and the distinct predictions, each with
-    whether it is correct.
+    """Compare the predictions for a sentence with its gold triples.
+
+    Returns:
+        The distinct gold triples, each with whether it was found, and the distinct predictions, each with whether it is
+        correct.
     """
     expected, predicted = _distinct(gold_list, alias), _distinct(predicted_list, alias)
     raw = set(map(normalise_triple, predicted_list))
@@ -109,15 +117,20 @@ def compare(
 
 
 def read_aliases(path: str | Path) -> dict[str, set[str]]:
-    """Read a tab-separated alias file: a name, then its aliases; of a repeated name the last line counts.
+    """Read a tab-separated file with a name and its aliases on each line, and put them into lower case.
 
-    Raises UserError for a file that is missing, empty or not UTF-8.
+    If a name is repeated, its last line counts. Raises UserError for a file that is missing, empty or not UTF-8.
     """
     rows = (line.strip().lower().split("\t") for _, line in read_lines(path))
     return {name: set(aliases) for name, *aliases in rows}
 
 
 def normalise_triple(triple: dict[str, Any]) -> NormalTriple:
+    """Put a triple into the form in which triples are compared.
+
+    >>> normalise_triple({"predicate": "作者", "subject": "《Big Fish》", "object": {"@value": "Wallace"}})
+    NormalTriple(predicate='作者', subject='big fish', object=(('@value', 'wallace'),))
+    """
     slots = sorted((slot, _normalise(value)) for slot, value in triple["object"].items())
     return NormalTriple(triple["predicate"], _normalise(triple["subject"]), tuple(slots))
 
@@ -127,7 +140,7 @@ def _normalise(name: str) -> str:
 
 
 def _distinct(triples: Iterable[dict[str, Any]], alias: Aliases) -> dict[NormalTriple, dict[str, Any]]:
-    """The first of each, as written."""
+    """Return the distinct triples, normalised and as written. Of several that are the same the first is kept."""
     kept: dict[NormalTriple, dict[str, Any]] = {}
     for original in triples:
         triple = normalise_triple(original)
@@ -141,7 +154,10 @@ def _is_among(target: NormalTriple, triples: Set[NormalTriple], alias: Aliases) 
 
 
 def _matches(target: NormalTriple, triple: NormalTriple, alias: Aliases) -> bool:
-    """Whether `triple` stands for `target`: subjects by the target's aliases, slot values by both sides'."""
+    """Return whether `triple` stands for `target`, with aliases.
+
+    Its subject may be an alias of the target's. Two slot values have to be aliases of each other.
+    """
     return (
         triple.predicate == target.predicate
         and _names(target.subject, triple.subject, alias)

@@ -1,4 +1,4 @@
-"""Config -> data -> model -> compile -> fit.
+"""Train a model from a config: data -> model -> compile -> fit.
 
 python relation_extraction/train.py --config demo.json
 """
@@ -55,7 +55,7 @@ def train(
     features = read_features(records, source.tokenizer, labels, config)
     lengths = [len(feature.token_ids) for feature in features]
 
-    # TensorFlow is imported only here, when the input has been checked
+    # These import TensorFlow, which takes seconds. By now the input has been checked.
     from common.optimizers import make_optimizer
     from common.training import Training
     from common.weights import load_weights
@@ -81,13 +81,13 @@ def train(
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
         training.score(lambda: score(dev, predict_all(dev)), best_by="f1")
 
-    load_weights(model, folder.weights)
+    load_weights(model, folder.weights)  # of the best epoch
     by_threshold = choose_threshold(extractor, lambda: score(kept, predict_all(kept))["f1"]) if kept else {}
     write_results(training, dev, predict_all(dev), {"threshold": extractor.threshold, "f1_by_threshold": by_threshold})
 
 
 def read_features(records: list[dict], tokenizer: Tokenizer, labels: Labels, config: Config) -> list[Features]:
-    """Makes features, and says what was cut or lost on the way."""
+    """Make features, and print what was cut or lost on the way."""
     counts: Counter[str] = Counter()
     examples = [to_example(record, counts) for record in records]
     features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, counts))
@@ -96,7 +96,7 @@ def read_features(records: list[dict], tokenizer: Tokenizer, labels: Labels, con
 
 
 def write_results(training: "Training", dev: list[dict], predictions: list[dict], chosen: dict[str, Any]) -> None:
-    """Writes the report, and the scores with what was chosen on the kept records."""
+    """Write the report, and the scores together with what was chosen on the kept records."""
     write_report(training.folder.report, dev, predictions, history=training.history)
     at_default = {name: training.best_row[name] for name in SCORES}
     training.finish({"dev_at_default_threshold": at_default, **chosen, "dev": score(dev, predictions)})

@@ -1,4 +1,4 @@
-"""Loaded before the test files, which import TensorFlow first: `common` sets the environment that needs."""
+"""Fixtures of the tests here. `common` is imported first, because it sets the environment that TensorFlow needs."""
 
 import common  # noqa: F401  isort: skip
 import pytest
@@ -18,5 +18,8 @@ def pytest_configure():
 
 @pytest.fixture(scope="session")
 def two_devices():
-    """A strategy on two devices of the CPU; one alone, because collectives of a second would be taken for its own."""
+    """Return a strategy over two devices of the CPU.
+
+    All tests share it, because TensorFlow would mix up its collective operations with those of a second one.
+    """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

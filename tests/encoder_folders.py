@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ CONFIG = {
     "hidden_act": "gelu",
     "max_position_embeddings": 16,
     "type_vocab_size": 2,
-    "layer_norm_eps": 1e-7,  # bert4keras' own, but for BERT
+    "layer_norm_eps": 1e-7,  # the value that bert4keras itself uses, except for BERT
 }
 IDS = np.array([[2, 7, 8, 9, 3], [2, 7, 3, 0, 0]], np.int32)
 INPUTS = [IDS, np.array([[0, 0, 0, 1, 1], [0, 1, 1, 0, 0]], np.int32)]
@@ -44,7 +45,7 @@ def load(spec, with_mlm=False):
 
 
 def pytorch_weights():
-    """A BERT as PyTorch names it."""
+    """Return random weights of a small BERT under PyTorch's names."""
     rng = np.random.default_rng(0)
     shapes = {
         "embeddings.word_embeddings.weight": (len(VOCABULARY), 8),
@@ -73,13 +74,13 @@ def pytorch_weights():
 
 @pytest.fixture
 def folder(tmp_path):
-    """A BERT without masked-language-model head as Hugging Face publishes it."""
+    """Write a BERT without masked-language-model head as Hugging Face publishes it."""
     write_folder(tmp_path / "bert", "config.json", {"model_type": "bert", **CONFIG})
     save_file(pytorch_weights(), tmp_path / "bert" / "model.safetensors")
     return tmp_path / "bert"
 
 
-ORIGINALS = {
+ORIGINALS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "bert": (models.BERT, "bert_config.json", {}),
     "albert": (models.ALBERT, "albert_config_tiny.json", {"embedding_size": 4}),
     "electra": (models.ELECTRA, "electra_config.json", {"embedding_size": 4}),
@@ -89,7 +90,7 @@ ORIGINALS = {
 
 
 def original_with_checkpoint(model, folder):
-    """bert4keras' own encoder with random weights, saved as a TensorFlow checkpoint folder; its output."""
+    """Save a random encoder of bert4keras as a TensorFlow checkpoint folder, and return its output on INPUTS."""
     original_class, config_name, extra = ORIGINALS[model]
     config = {**CONFIG, **extra}
     original = original_class(**config, max_position=16, segment_vocab_size=2)

@@ -1,4 +1,4 @@
-"""The constants of the approximations come out of the definition."""
+"""Tests that the constants of the approximations of GELU follow from its definition."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ X = np.linspace(0, 8, 400_001)  # the errors are even in x
 
 
 def tanh_form(c, x=X):
-    """Of Phi; (1 + tanh(z)) / 2 = sigmoid(2 z)."""
+    """Approximate Phi by tanh, using (1 + tanh(z)) / 2 = sigmoid(2 z)."""
     return expit(2 * np.sqrt(2 / np.pi) * (x + c * x**3))
 
 

@@ -1,4 +1,5 @@
 import functools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from common.bert import Compat, MultiHeadAttention, StatelessDropout, TruncatedN
 from common.bert import layers as originals
 from common.encoder import build_encoder
 
-SIZES = {
+SIZES: dict[str, Any] = {
     "vocab_size": 50,
     "hidden_size": 16,
     "embedding_size": 12,
@@ -43,7 +44,7 @@ def test_dropout_is_a_function_of_seed_step_and_name():
         for name, seed, step in [("a", 1, 1), ("a", 1, 1), ("a", 1, 2), ("a", 2, 1), ("b", 1, 1)]
     ]
     assert (masks[0] == masks[1]).all()
-    for other in masks[2:]:  # independent: 0.25^2 + 0.75^2 = 0.625 of the places are alike
+    for other in masks[2:]:  # independent masks agree in 0.25^2 + 0.75^2 = 0.625 of the places
         assert np.mean(other == masks[0]) == pytest.approx(0.625, abs=0.02)
     assert np.mean(masks[0] == 0) == pytest.approx(0.25, abs=0.02)
     assert np.unique(masks[0]).tolist() == pytest.approx([0, 1 / 0.75])
@@ -80,16 +81,22 @@ def test_encoder_dropout(model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_batch_without_rows(model):
-    """What a worker is given when there are fewer rows than workers."""
+    """A worker gets such a batch if there are fewer rows than workers."""
     assert in_training(encoder(model), [ids[:0] for ids in INPUTS]).shape == (0, 5, 16)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_each_dropout_of_an_encoder_draws_its_own_mask(model, monkeypatch):
-    names = []
-    monkeypatch.setattr("common.bert.stateless_dropout", lambda x, rate, name: names.append(name) or x)
+    names: list[str] = []
+
+    def without_dropout(x, rate, name):
+        names.append(name)
+        return x
+
+    monkeypatch.setattr("common.bert.stateless_dropout", without_dropout)
     encoder(model)(INPUTS, training=True)
-    assert len(set(names)) == len(names) == 1 + 3 * SIZES["num_hidden_layers"]  # embeddings; 3 in each block
+    # one for the embeddings, three in each block
+    assert len(set(names)) == len(names) == 1 + 3 * SIZES["num_hidden_layers"]
 
 
 def test_dropout_of_attention_probabilities():
@@ -150,7 +157,7 @@ def test_fresh_weights_all_differ_and_follow_from_the_seed():
     assert len({tuple(kernel.ravel()[:4]) for kernel in kernels}) == len(kernels)
     values = np.concatenate([kernel.ravel() for kernel in kernels])
     assert np.abs(values).max() <= 0.04
-    assert values.std() == pytest.approx(0.88 * 0.02, rel=0.03)  # cutting at two deviations takes 12% off
+    assert values.std() == pytest.approx(0.88 * 0.02, rel=0.03)  # truncation at two deviations reduces it by 12%
     again = build_encoder({**SIZES, "model": "bert"}, seed=0, with_mlm=True).get_weights()
     for weight, same in zip(weights, again, strict=False):
         np.testing.assert_array_equal(weight, same)
@@ -183,7 +190,7 @@ def test_inputs_and_layer_norm_epsilon():
 
 def test_goes_with_the_attention_masks_of_bert4keras():
     class LanguageModel(models.LM_Mask, Compat, models.BERT):
-        """Each token sees those before it."""
+        """A BERT whose tokens see only themselves and the tokens before them."""
 
     model = LanguageModel(**SIZES)
     model.build()

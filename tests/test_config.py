@@ -38,7 +38,7 @@ class Config:
 
 @pytest.fixture
 def task(tmp_path, monkeypatch):
-    """A task folder with a base config and two descendants; the working directory is another folder."""
+    """Make a task folder with a base config and two descendants, and change to another folder."""
     (tmp_path / "configs" / "far").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -102,8 +102,8 @@ def test_only_marked_keys_are_paths(task):
         ("data:encoder", str(DATA_FOLDER / "encoder")),
         ("./missing", "TASK/configs/missing"),
         ("/missing", "/missing"),
-        ("far", "TASK/configs/far"),  # there, relative to the config
-        ("nearby", "TASK/elsewhere/nearby"),  # there, relative to the working directory
+        ("far", "TASK/configs/far"),  # exists beside the config
+        ("nearby", "TASK/elsewhere/nearby"),  # exists in the working directory
     ],
 )
 def test_encoder_is_a_folder_or_a_name(task, spec, resolved):
@@ -224,4 +224,4 @@ def test_files_by_name_folder_and_pattern(task):
 
 def test_configs_are_frozen(task):
     with pytest.raises(dataclasses.FrozenInstanceError):
-        load_config(Config, "base", task).epochs = 3
+        load_config(Config, "base", task).epochs = 3  # type: ignore[misc]  # that is what is refused

@@ -26,7 +26,7 @@ def path_score(path, emissions, transitions):
 
 
 def all_paths(emissions, transitions, length):
-    """Every path and its score, float64."""
+    """Return every path and its score in float64."""
     emissions, transitions = emissions.astype(np.float64), transitions.astype(np.float64)
     paths = list(itertools.product(range(emissions.shape[1]), repeat=length))
     return paths, np.array([path_score(path, emissions[:length], transitions) for path in paths])
@@ -39,7 +39,7 @@ def test_loss_and_gradients_equal_the_sum_over_all_paths(seed, scale):
     with tf.GradientTape() as tape:
         inputs = [tf.constant(emissions), tf.constant(transitions)]
         tape.watch(inputs)
-        loss = crf_loss(labels, *inputs, mask)
+        loss = crf_loss(labels, inputs[0], inputs[1], mask)
         weighted = tf.reduce_sum(loss * [1.0, 2.0, 3.0])
     by_emission, by_transition = tape.gradient(weighted, inputs)
     expected, emission_gradient = [], np.zeros_like(emissions, np.float64)
@@ -97,7 +97,7 @@ def test_viterbi_finds_the_best_of_all_paths(seed):
 
 @pytest.mark.parametrize("scale", [0.1, 3.0])
 def test_viterbi_is_exact_with_many_labels(scale):
-    """More labels than are looked at first, and transitions that weigh little or much."""
+    """There are more labels than Viterbi looks at first, and the transitions weigh little or much."""
     rng = np.random.default_rng(1)
     emissions = rng.normal(0, 1, (4, 9, 60)).astype(np.float32)
     transitions = rng.normal(0, scale, (60, 60)).astype(np.float32)

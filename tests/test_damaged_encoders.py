@@ -1,4 +1,4 @@
-"""Encoder folders that are refused, and weights that are none."""
+"""Tests that damaged encoder folders and damaged files of weights are refused."""
 
 import json
 
@@ -51,7 +51,7 @@ def fake_hdf5(folder):
 
 
 def safetensors(dtype, numbers):
-    """A file of one tensor "bert.a"."""
+    """Return a .safetensors file with one tensor "bert.a" of two numbers."""
     header = json.dumps({"bert.a": {"dtype": dtype, "shape": [2], "data_offsets": [0, len(numbers)]}}).encode()
     return len(header).to_bytes(8, "little") + header + numbers
 
@@ -59,12 +59,12 @@ def safetensors(dtype, numbers):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (safetensors("F32", np.float32([1, np.nan]).tobytes()), "bert.a has values that are not finite"),
-        (safetensors("F16", np.float16([1, np.inf]).tobytes()), "bert.a has values that are not finite"),
-        (safetensors("F8_E4M3", b"\0\0"), "truncated, or no .safetensors file"),
-        (safetensors("F64", b"\0" * 8), "truncated, or no .safetensors file"),
-        (safetensors("F32", b"\0" * 8)[:-1], "truncated, or no .safetensors file"),
-        (b"\xff" * 8, "truncated, or no .safetensors file"),
+        (safetensors("F32", np.array([1, np.nan], np.float32).tobytes()), "bert.a has values that are not finite"),
+        (safetensors("F16", np.array([1, np.inf], np.float16).tobytes()), "bert.a has values that are not finite"),
+        (safetensors("F8_E4M3", b"\0\0"), "truncated, or not a .safetensors file"),
+        (safetensors("F64", b"\0" * 8), "truncated, or not a .safetensors file"),
+        (safetensors("F32", b"\0" * 8)[:-1], "truncated, or not a .safetensors file"),
+        (b"\xff" * 8, "truncated, or not a .safetensors file"),
     ],
 )
 def test_weights_that_are_none(tmp_path, content, message):
@@ -89,8 +89,8 @@ def test_weights_in_bfloat16(tmp_path):
         (rename("model.safetensors", "pytorch_model.bin"), "pytorch_model.bin is a pickle file, which is"),
         (rename("model.safetensors", "model-00001-of-00002.safetensors"), "found 1 of 2 parts"),
         (rename("model.safetensors", "bert_model.ckpt.index"), "found 0 of 1 parts"),
-        (truncate("model.safetensors"), "model.safetensors: truncated, or no .safetensors file"),
-        (fake_hdf5, "tf_model.h5: truncated, or no .h5 file"),
+        (truncate("model.safetensors"), "model.safetensors: truncated, or not a .safetensors file"),
+        (fake_hdf5, "tf_model.h5: truncated, or not a .h5 file"),
         (truncate("config.json"), "config.json, line 1: not JSON"),
         (drop_from_vocabulary("[CLS]"), "vocab.txt: the vocabulary lacks [CLS]"),
         (drop_from_vocabulary("天"), "vocab.txt: 12 entries, but the encoder has embeddings for 13"),
@@ -119,7 +119,7 @@ def test_bad_folders_are_refused_when_resolved(folder, damage, message):
         ),
         (
             edit_weights(**{"bert.encoder.layer.1.output.dense.weight": None}),
-            "the file lacks 1 tensors of the encoder, bert/encoder/layer_1/output/dense/kernel for one",
+            "the file lacks 1 tensors of the encoder, the first is bert/encoder/layer_1/output/dense/kernel",
         ),
     ],
 )
@@ -133,15 +133,16 @@ def test_weights_of_other_sizes_are_refused_when_loaded(folder, damage, message)
 def test_truncated_tensorflow_checkpoint(tmp_path):
     original_with_checkpoint("bert", tmp_path)
     weights = resolve_encoder(str(tmp_path)).weights
+    assert weights is not None
     for part in ("data-00000-of-00001", "index"):
         file = tmp_path / f"bert_model.ckpt.{part}"
         content = file.read_bytes()
         file.write_bytes(content[: len(content) // 2])
-        with pytest.raises(UserError, match=r"bert_model\.ckpt\.index: truncated, or no \.index file"):
+        with pytest.raises(UserError, match=r"bert_model\.ckpt\.index: truncated, or not a \.index file"):
             weights()
 
 
 @pytest.mark.parametrize("spec", ["/nowhere/at/all", "./nowhere", "nowhere", "a/b/c", __file__, "x" * 300, ""])
 def test_no_such_folder(spec):
-    with pytest.raises(UserError, match=f"^{spec}: no such folder, and no name on the hub"):
+    with pytest.raises(UserError, match=f"^{spec}: no such folder, and not a name on the hub"):
         resolve_encoder(spec)

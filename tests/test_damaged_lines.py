@@ -1,4 +1,4 @@
-"""tests/stress/damaged_lines.py with few lines."""
+"""Runs tests/stress/damaged_lines.py with few lines."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""The demo sets are what `data/demo_sets` writes, in the official form, with the oddities of the real data."""
+"""Tests of the demo sets.
+
+They are what `data/demo_sets` writes, in the official form, and have the oddities of the real data.
+"""
 
 import json
 import runpy
@@ -18,8 +21,8 @@ SLOTS = {
     "上映时间": ["inArea", "@value"],
     "票房": ["inArea", "@value"],
     "获奖": ["inWork", "onDate", "@value", "period"],
-}  # as in the official schema; every other predicate has @value alone
-VALUE_TYPES = {"Date", "Number", "地点"}  # what is no invented name
+}  # as in the official schema, where every other predicate has only @value
+VALUE_TYPES = {"Date", "Number", "地点"}  # their values are no invented names
 
 
 def lines(name):
@@ -28,7 +31,7 @@ def lines(name):
 
 @pytest.fixture(scope="module")
 def relation_extraction():
-    """The generator's module of this task. The plain names of its modules do not stay in `sys.modules`."""
+    """Load the module that writes this demo set, without leaving the generator's modules in `sys.modules`."""
     with mock.patch.dict(sys.modules):
         for path in (DATA / "demo_sets").glob("[a-z]*.py"):
             sys.modules.pop(path.stem, None)
@@ -204,7 +207,7 @@ def test_event_oddities_occur(event_records):
     several = [record["event_list"] for record in event_records if len(record["event_list"]) > 1]
     types = [[event["event_type"] for event in events] for events in several]
     assert len(several) > len(event_records) / 4
-    assert any(len(set(of_one)) < len(of_one) for of_one in types)  # several events of a type
+    assert any(len(set(of_one)) < len(of_one) for of_one in types)  # several events of one type
 
     def places(event):
         return {(a["argument_start_index"], a["argument_start_index"] + len(a["argument"])) for a in event["arguments"]}
@@ -231,7 +234,7 @@ def entity_lines(name):
 
 
 def places(record):
-    """(label, string, first, last character) of every entity."""
+    """Return (label, string, first character, last character) of every entity."""
     return [
         (label, string, *place)
         for label, strings in record["label"].items()
@@ -258,8 +261,8 @@ def test_entities_fit_the_schema_and_stand_where_they_say(split):
 def test_entity_oddities_occur():
     train = [places(record) for record in entity_lines("train.json")]
     pairs = [(a, b) for of_one in train for a in of_one for b in of_one if a != b]
-    assert any(a[:2] == b[:2] for a, b in pairs)  # a string with several places
-    assert any(a[0] != b[0] and a[1] == b[1] for a, b in pairs)  # a string with two labels
+    assert any(a[:2] == b[:2] for a, b in pairs)  # one string in several places
+    assert any(a[0] != b[0] and a[1] == b[1] for a, b in pairs)  # one string with two labels
     assert any(a[2] <= b[2] and b[3] <= a[3] for a, b in pairs)  # one entity in another
     assert any(not of_one for of_one in train)
     names, dev = (

@@ -1,4 +1,7 @@
-"""`TF_CONFIG`, and training on two devices against one. Two processes: relation_extraction/tests/test_train.py."""
+"""Tests of `TF_CONFIG`, and of training on two devices against training on one.
+
+relation_extraction/tests/test_train.py trains with two processes.
+"""
 
 import atexit
 import json
@@ -46,6 +49,7 @@ def task(kind, index):
 def test_cluster(settings, names, this, chief, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(settings))
     cluster = read_cluster()
+    assert cluster is not None
     assert (list(cluster.addresses), cluster.this, cluster.is_chief) == (names, this, chief)
 
 
@@ -69,9 +73,9 @@ def test_a_worker_alone(settings, monkeypatch, tmp_path):
         ({"cluster": {"worker": ["a:1", "a:1"]}}, "two tasks have the same address"),
         ({"cluster": TWO}, "task: expected an object such as"),
         ({"cluster": TWO, "task": {"type": "worker"}}, "task: expected an object such as"),
-        ({"cluster": TWO, "task": task("worker", 2)}, "worker 2 is none of the cluster's: worker 0, worker 1"),
-        ({"cluster": TWO, "task": task("worker", -1)}, "worker -1 is none"),
-        ({"cluster": TWO, "task": task("evaluator", 0)}, "evaluator 0 is none"),
+        ({"cluster": TWO, "task": task("worker", 2)}, "task: the cluster has no worker 2, only worker 0, worker 1"),
+        ({"cluster": TWO, "task": task("worker", -1)}, "the cluster has no worker -1"),
+        ({"cluster": TWO, "task": task("evaluator", 0)}, "the cluster has no evaluator 0"),
     ],
 )
 def test_wrong_cluster(settings, message, monkeypatch, tmp_path):
@@ -91,7 +95,7 @@ def test_a_worker_beside_the_chief_has_a_copy_of_the_run_folder(folder, monkeypa
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     removed_at_exit = []
     monkeypatch.setattr(atexit, "register", lambda _, path, **more: removed_at_exit.append(path))
-    for index, is_chief in ((0, True), (1, False), (1, False)):  # the second time after a kill
+    for index, is_chief in ((0, True), (1, False), (1, False)):  # this worker starts again, as after a kill
         monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": task("worker", index)}))
         place = place_to_work(Path(folder))
         assert (place == Path(folder)) == is_chief
@@ -106,7 +110,7 @@ def test_a_copy_that_does_not_fit(monkeypatch, tmp_path):
     (tmp_path / "run" / "config.json").write_text("{}" * 100)
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": task("worker", 1)}))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    with disk_full(10), pytest.raises(UserError, match="cannot be copied to it .* TMPDIR names another place"):
+    with disk_full(10), pytest.raises(UserError, match="cannot be copied here .* set TMPDIR to another place"):
         place_to_work(tmp_path / "run")
 
 
@@ -116,7 +120,7 @@ def test_a_lost_worker_is_named(monkeypatch, capsys):
     lost = tf.errors.UnavailableError(None, None, "from /job:chief/replica:0/task:0: Socket closed")
     with pytest.raises(SystemExit, match="1"), devices.naming_lost_workers():
         raise lost
-    assert capsys.readouterr().err == "error: lost chief 0 at c.d:33; the same command, on every worker, resumes\n"
+    assert capsys.readouterr().err == "error: lost chief 0 at c.d:33; run the same command on every worker to resume\n"
     with pytest.raises(ZeroDivisionError), devices.naming_lost_workers():
         raise ZeroDivisionError
 
@@ -125,7 +129,7 @@ def test_workers_that_see_different_checkpoints(monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "_strategy", "of several")
     monkeypatch.setattr(devices, "_values_of_workers", lambda step: [step, 7])
     devices.check_same_step(7, tmp_path)
-    with pytest.raises(UserError, match="the workers do not see the same checkpoint, here step 5"):
+    with pytest.raises(UserError, match="the workers see different checkpoints, this one step 5"):
         devices.check_same_step(5, tmp_path)
 
 
@@ -145,11 +149,11 @@ def test_the_rows_of_all_replicas_are_the_batch_in_order(rows, replicas):
 
 
 LENGTHS = [9, 4, 6, 7, 5, 8, 6, 5, 9, 4]
-ORDER = [[0, 1, 2, 3, 4], [5, 6, 7, 8], [9]]  # the last with fewer rows than devices
+ORDER = [[0, 1, 2, 3, 4], [5, 6, 7, 8], [9]]  # the last batch has fewer rows than there are devices
 
 
 def collate(items, rng):
-    """Inputs and targets of all kinds of heads."""
+    """Return inputs and targets for all kinds of heads."""
     token_ids = pad([rng.integers(1, 20, LENGTHS[item]).astype(np.int32) for item in items])
     rows, length = token_ids.shape
     positives = np.where(np.arange(4)[:, None] < rng.integers(0, 4, (rows, 1, 1)), rng.integers(0, 3, (rows, 4, 3)), -1)
@@ -164,13 +168,13 @@ def collate(items, rng):
 def all_losses(targets, outputs):
     return [
         pair_heads_loss(targets["pairs"], outputs["pairs"]),
-        token_crossentropy(targets["tokens"], outputs["tokens"]),  # means over tokens, of which replicas differ
+        token_crossentropy(targets["tokens"], outputs["tokens"]),  # means over tokens; replicas have different numbers
         crf_loss(targets["tags"], outputs["emissions"], outputs["transitions"], outputs["mask"]),
     ]
 
 
 def train_all_heads(strategy):
-    """Weights and loss after three steps."""
+    """Train a model with all kinds of heads for three steps; return its weights and its loss."""
     with strategy.scope():
         keras.utils.set_random_seed(1)
         token_ids = keras.Input([None], dtype="int32", name="token_ids")
@@ -205,5 +209,5 @@ def test_every_device_has_its_own_dropout(two_devices):
         model.compile(keras.optimizers.SGD(1.0), lambda _, outputs: tf.reduce_sum(outputs, -1))
     batches = Batches([0, 0], [[0, 1]], lambda items, _: (np.ones((2, 64), np.float32), np.zeros(2)), seed=(0,))
     model.fit(batches)
-    change = 1 - np.diag(model.get_weights()[0])  # 2 where a unit was kept, half from each device
+    change = 1 - np.diag(model.get_weights()[0])  # each device adds 1 for a unit that it has kept
     assert set(change.round(3)) == {0, 1, 2}

@@ -50,7 +50,7 @@ def test_tensorflow_checkpoint_equals_bert4keras(model, tmp_path, capsys):
 
 
 def random_model(model, embedding_size=8):
-    """An encoder, a model of it with the masked-language-model head and random weights, and its outputs."""
+    """Return an encoder's source, its model with random weights and masked-language-model head, and the outputs."""
     architecture = resolve_encoder(EncoderSizes(hidden_size=8, layers=2, heads=2)).architecture
     architecture |= {"model": model, "embedding_size": embedding_size, "vocab_size": len(VOCABULARY)}
     encoder = build_encoder(architecture, seed=0, with_mlm=True)
@@ -89,7 +89,7 @@ def test_bert4keras_loads_the_checkpoint(tmp_path):
 
 
 def test_transformers_reads_what_is_written(tmp_path):
-    """`tests/transformers_gold.py` has loaded this folder into RoFormerForMaskedLM."""
+    """The folder of the expected outputs was loaded into RoFormerForMaskedLM by `tests/transformers_gold.py`."""
     gold = Path(__file__).parent / "roformer"
     expected = np.load(gold / "expected.npz")
     encoder, _ = load(str(gold), with_mlm=True)
@@ -133,7 +133,9 @@ def test_half_precision_parts_and_bare_names_give_the_same(folder, dtype):
         part = {name: weights[name] for name in names[i - 1 :: 2]}
         save_file(part, folder / f"model-0000{i}-of-00002.safetensors")
     (folder / "model.safetensors").unlink()
-    read = resolve_encoder(str(folder)).weights()
+    source = resolve_encoder(str(folder))
+    assert source.weights is not None
+    read = source.weights()
     assert read.keys() == expected.keys()
     for name, value in read.items():
         assert value.dtype == np.float32
@@ -218,7 +220,7 @@ def test_fresh_encoder(tmp_path):
 
 
 def test_unilm_says_who_looks_at_whom(tmp_path):
-    """Of 5 tokens of segment 0 and 3 of segment 1, by what changes when one token does."""
+    """The input has 5 tokens of segment 0 and 3 of segment 1. Each is changed in turn to see which outputs change."""
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n何\n", encoding="utf-8")
     sizes = EncoderSizes(hidden_size=16, layers=2, heads=2, vocabulary=str(tmp_path / "vocab.txt"))
     encoder = build_encoder(resolve_encoder(sizes).architecture, seed=0, with_mlm=True, unilm=True)
@@ -249,5 +251,5 @@ def test_an_encoder_without_gelu_takes_no_form_of_it(tmp_path):
     folder = write_folder(tmp_path / "relu", "config.json", CONFIG | {"hidden_act": "relu"})
     (tmp_path / "relu/model.safetensors").write_bytes(b"")
     save_file({"embeddings.word_embeddings.weight": np.zeros((13, 8))}, tmp_path / "relu/model.safetensors")
-    with pytest.raises(UserError, match="^gelu: .* has the activation relu$"):
+    with pytest.raises(UserError, match="^gelu: .* has the activation relu, not a form of GELU$"):
         resolve_encoder(folder, gelu="tanh")

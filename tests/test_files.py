@@ -52,7 +52,7 @@ def test_written_form(tmp_path):
     write_jsonl(tmp_path / "out.json", RECORDS)
     content = (tmp_path / "out.json").read_bytes()
     assert content.splitlines()[0] == '{"text": "春风又绿江南岸 😀\u2028\\u0000"}'.encode()
-    assert content.endswith(b'{"\xe5\x8d\x8a": "\\ud800"}\n')  # no UTF-8 form: JSON's escape
+    assert content.endswith(b'{"\xe5\x8d\x8a": "\\ud800"}\n')  # UTF-8 has no form for it, so JSON escapes it
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.json.zip", "a.ZIP"])
@@ -105,7 +105,7 @@ def test_what_is_read_is_not_written_over(tmp_path):
     link.symlink_to(read)
     hard.hardlink_to(read)
     for path in (read, link, hard, tmp_path / "." / "read"):
-        with pytest.raises(UserError, match="is an input, too"):
+        with pytest.raises(UserError, match="is also an input"):
             check_output_path(path, other, read)
     for path in (other, tmp_path / "new", "-", "/dev/null"):
         check_output_path(path, read, tmp_path / "none", "-", path if str(path).startswith("/dev") else read)
@@ -162,7 +162,7 @@ def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new"
 
     def write_new(interrupted=False):
-        (tmp_path / ".new.tmp").mkdir()  # a killed process has left it
+        (tmp_path / ".new.tmp").mkdir()  # as if left behind by a killed process
         with new_folder(path) as folder:
             (folder / "a").write_bytes(bytes(100))
             assert not path.exists()

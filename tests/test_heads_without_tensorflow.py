@@ -1,4 +1,4 @@
-"""Every head is imported, and decodes what its engines give, where there is no TensorFlow."""
+"""Tests that every head can be imported, and decodes what its engines return, without TensorFlow."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ text = "何川导演了《山水之间》，江月主演"
 
 
 def factors(n_labels, masked=-1e12):
-    # of a pair head, which masks spans that end before they start
+    # a pair head masks spans that end before they start
     def engine(inputs):
         rows, length = inputs["token_ids"].shape
         scores = np.where(np.tri(length, k=-1), masked, rng.normal(size=(rows, length, length)))

@@ -1,4 +1,4 @@
-"""The hub cannot be reached from everywhere: a local server speaks as much of it as is needed."""
+"""Tests of encoders from the hub. A local server takes its place, as the hub cannot be reached from everywhere."""
 
 import hashlib
 import io
@@ -48,7 +48,17 @@ REPOSITORIES = {
 }
 
 
+class Server(ThreadingHTTPServer):
+    """Answers on a free port of this machine, and keeps the paths of all GET requests in `log`."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Hub)
+        self.log: list[str] = []
+
+
 class Hub(BaseHTTPRequestHandler):
+    server: Server
+
     def do_HEAD(self):
         self.do_GET()
 
@@ -87,8 +97,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.log = []
+    server = Server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     stop(server)
@@ -99,7 +108,7 @@ def stop(server):
     server.server_close()
 
 
-# In a process of its own, as huggingface_hub reads its settings when it is imported.
+# This runs in a process of its own, because huggingface_hub reads its settings when it is imported.
 RESOLVE = """
 import sys
 from common.cli import UserError
@@ -124,7 +133,7 @@ def resolve(names, home, server):
 
 
 def fetched(server):
-    """The paths of all files fetched, in order of name."""
+    """Return the paths of all fetched files, sorted by name."""
     return sorted(path.replace(f"/resolve/{COMMIT}", "") for path in server.log if "/resolve/" in path)
 
 
@@ -135,7 +144,7 @@ def test_only_what_is_read_is_fetched_and_then_comes_from_the_cache(hub, tmp_pat
         "1 6 4",
         "org/pickle: pytorch_model.bin is a pickle file, which is never read; "
         "expected model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*",
-        "org/missing: no such folder, and the hub has no such repository for you",
+        "org/missing: no such folder, and no repository on the hub that you may read",
     ]
     assert fetched(hub) == [
         *(f"/org/full/{name}" for name in ("config.json", "model.safetensors", "vocab.txt")),

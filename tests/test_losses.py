@@ -1,4 +1,4 @@
-"""The three forms of the multi-label loss against an independent float64 computation, and the means of losses."""
+"""Tests of mean losses, and of the three forms of the multi-label loss against their definition in float64."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from common.losses import (
 
 
 def reference(labels, scores):
-    """float64 loss and gradient by the definition; labels in [0, 1], last axis summed."""
+    """Return loss and gradient by the definition, in float64. Labels are in [0, 1]; the last axis is summed."""
     y, s = np.asarray(labels, np.float64), np.asarray(scores, np.longdouble)
     negatives, positives = (1 - y) * np.exp(s), y * np.exp(-s)
     a, b = 1 + negatives.sum(-1, keepdims=True), 1 + positives.sum(-1, keepdims=True)
@@ -25,10 +25,10 @@ def reference(labels, scores):
 
 
 def value_and_gradients(loss, *variables):
-    variables = [tf.Variable(np.asarray(v, np.float32)) for v in variables]
+    inputs = [tf.Variable(np.asarray(v, np.float32)) for v in variables]
     with tf.GradientTape() as tape:
-        value = loss(*variables)
-    return value.numpy(), [g.numpy() for g in tape.gradient(value, variables)]
+        value = loss(*inputs)
+    return value.numpy(), [g.numpy() for g in tape.gradient(value, inputs)]
 
 
 LABELS = {
@@ -52,7 +52,7 @@ def test_dense_equals_definition(labels, scale):
 
 @pytest.mark.parametrize("confident", [20.0, 50.0])
 def test_sparse_keeps_confident_scores(confident):
-    """Where the usual sparse formula cancels: one positive far above the rest, as in a trained model."""
+    """The usual sparse formula cancels here: one positive is far above the rest, as in a trained model."""
     scores = np.array([[confident, 1.0, 0.5, -2.0], [-1.0, confident, confident, 0.0], [1.0, 2.0, 3.0, 4.0]])
     positives = np.array([[0, -1, 0], [1, 2, -1], [-1, -1, -1]])
     dense = np.array([[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]])
@@ -63,7 +63,7 @@ def test_sparse_keeps_confident_scores(confident):
 
 
 def factored_case(scale, seed, batch=3, labels=5, length=9, lengths=(9, 6, 0)):
-    """Factors with padding, and positives with duplicates, several in a row, none in some labels."""
+    """Return factors with padding, and positives with duplicates, several in one row, and none for some labels."""
     rng = np.random.default_rng(seed)
     scores, rows, columns = (
         (rng.uniform(-scale, scale, shape) / 3).astype(np.float32)
@@ -75,12 +75,12 @@ def factored_case(scale, seed, batch=3, labels=5, length=9, lengths=(9, 6, 0)):
         if n:
             cells = np.stack([rng.integers(0, labels - 1, 8), rng.integers(0, n, 8), rng.integers(0, n, 8)], 1)
             positives[b, :8], positives[b, 9] = cells, cells[0]
-            positives[b, 10] = [cells[1, 0], cells[1, 1], (cells[1, 2] + 1) % n]  # a second one in a row
+            positives[b, 10] = [cells[1, 0], cells[1, 1], (cells[1, 2] + 1) % n]  # a second one in the same row
     return scores, rows, columns, positives
 
 
 def factored_reference(scores, rows, columns, positives, weights):
-    """Dense float64 loss [batch, labels] and the gradients of its weighted sum."""
+    """Return the dense loss, float64 [batch, labels], and the gradients of its weighted sum."""
     scores, rows, columns = (np.asarray(x, np.float64) for x in (scores, rows, columns))
     s = scores[:, None] + rows[..., None] + columns[:, :, None]
     y = np.zeros(s.shape)
@@ -113,7 +113,7 @@ def test_factored_equals_definition(scale, seed):
 
 
 def test_factored_all_positive_and_confident():
-    """Every cell of a label positive, and one positive at 50 among scores near 0."""
+    """All cells of one label are positive. The only positive of the other scores 50, where all others score 0."""
     length = 4
     scores, rows, columns = np.zeros((1, length, length)), np.zeros((1, 2, length)), np.zeros((1, 2, length))
     scores[0, 1, 2] = 50
@@ -132,9 +132,9 @@ def test_factored_is_float32_under_half_precision_and_in_a_graph():
     scores, rows, columns, positives = factored_case(1, 0)
     half = [tf.cast(x, tf.bfloat16) for x in (scores, rows, columns)]
     value = tf.function(factored_multilabel_crossentropy)(positives, *half)
-    rounded = [x.numpy().astype(np.float32) for x in half]
+    scores, rows, columns = (x.numpy().astype(np.float32) for x in half)
     assert value.dtype == tf.float32
-    expected, _ = factored_reference(*rounded, positives, np.ones(rows.shape[:2]))
+    expected, _ = factored_reference(scores, rows, columns, positives, np.ones(rows.shape[:2]))
     np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -149,8 +149,9 @@ def test_factored_with_an_empty_list_of_positives():
 def test_pair_heads_loss_is_the_mean_over_heads_of_the_sum_over_labels():
     heads, positives, expected = {}, {}, np.zeros(3)
     for seed, name in enumerate(("starts", "ends")):
-        *heads[name], positives[name] = factored_case(1, seed)
-        expected += factored_reference(*heads[name], positives[name], np.ones((3, 5)))[0].sum(1) / 2
+        scores, rows, columns, positives[name] = factored_case(1, seed)
+        heads[name] = scores, rows, columns
+        expected += factored_reference(scores, rows, columns, positives[name], np.ones((3, 5)))[0].sum(1) / 2
     np.testing.assert_allclose(pair_heads_loss(positives, heads), expected, rtol=1e-6)
 
 
@@ -167,4 +168,4 @@ def test_mean_loss():
     assert float(mean_loss(tf.constant([1.0, 2.0, 6.0]))) == 3
     np.testing.assert_allclose(mean_loss(Weighted(values, weights)), 13 / 3)
     np.testing.assert_allclose(mean_loss([tf.constant([1.0, 2.0]), Weighted(values, weights)]), 1.5 + 13 / 3)
-    assert float(mean_loss(tf.zeros([0]))) == 0  # of a replica without a row
+    assert float(mean_loss(tf.zeros([0]))) == 0  # the loss of a replica without rows

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +10,7 @@ from common.config import OptimizerConfig
 from common.optimizers import AdamW, AdaX, WarmupDecay, averaged_weights, make_optimizer
 
 BOTH = pytest.mark.parametrize("optimizer_class", [AdamW, AdaX])
-SEEN_ROWS = np.tile([0, 1, 1, 2], 16).reshape(16, 4)  # of the embedding: rows come up again and again
+SEEN_ROWS = np.tile([0, 1, 1, 2], 16).reshape(16, 4)  # rows of the embedding, which come up again and again
 TARGETS = np.ones((16, 4, 1), np.float32)
 
 
@@ -17,7 +19,7 @@ def noise(*shape, seed=0):
 
 
 def run(optimizer, weights, gradients):
-    """The weights after one step in a tf.function per row of `gradients`."""
+    """Return the weights after one step for each row of `gradients`, taken in a tf.function."""
     variable = tf.Variable(weights, name="kernel")
     step = tf.function(lambda gradient: optimizer.apply_gradients([(gradient, variable)]))
     for gradient in gradients:
@@ -26,7 +28,7 @@ def run(optimizer, weights, gradients):
 
 
 def clipped(gradients, **settings):
-    """What the clipping of the optimizer makes of the gradients, read off its first moments."""
+    """Return the gradients as the optimizer has clipped them, computed from its first moments."""
     optimizer = AdamW(beta_1=0.5, **settings)
     variables = [tf.Variable(tf.zeros_like(gradient)) for gradient in gradients]
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -34,7 +36,7 @@ def clipped(gradients, **settings):
 
 
 def adax(weights, gradients, rate, decay, beta_1=0.9, beta_2=1e-4, epsilon=1e-12):
-    """The formula as the article has it, in float64, with decoupled weight decay."""
+    """Apply AdaX by the formula of the article, in float64 and with decoupled weight decay."""
     w, m, v = weights.astype(np.float64), 0.0, 0.0
     for t, g in enumerate(gradients.astype(np.float64), start=1):
         m = beta_1 * m + (1 - beta_1) * g
@@ -120,7 +122,7 @@ def test_adax_stays_finite_and_keeps_its_memory(step):
 
 @pytest.mark.parametrize("jit_compile", [False, True])  # on a GPU tf_keras compiles each update
 def test_adamw_equals_that_of_tf_keras(jit_compile):
-    settings = {"learning_rate": 1e-2, "weight_decay": 0.1, "beta_1": 0.8}
+    settings: dict[str, Any] = {"learning_rate": 1e-2, "weight_decay": 0.1, "beta_1": 0.8}
     optimizer = AdamW(**settings)
     optimizer.jit_compile = jit_compile
     expected = run(keras.optimizers.AdamW(**settings), noise(50), noise(100, 50, seed=1))
@@ -222,7 +224,7 @@ def test_bad_settings_raise(settings):
 
 
 def small_model(**config):
-    """A compiled model with an embedding, the same in each call."""
+    """Return a compiled model with an embedding. Its weights are the same in each call."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.layers.Embedding(30, 8), keras.layers.Dense(1)])
     model.build((None, 4))

@@ -1,4 +1,4 @@
-"""docs/own_task.md: its commands make examples/named_entities/ out of event extraction, and its excerpts are true."""
+"""Tests that the commands in docs/own_task.md give examples/named_entities/, and that its excerpts are true."""
 
 import re
 import shutil

@@ -7,6 +7,7 @@ import math
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,8 +135,10 @@ def test_characters_to_tokens_of_windows_and_back(tokenizer, text, max_length, d
     first = data.draw(st.integers(0, len(encoding.ids) - 1))
     last = data.draw(st.integers(first, min(len(encoding.ids) - 1, first + max_length - 2 - stride)))
     starts, ends = encoding.offsets[:, 0].tolist(), encoding.offsets[:, 1].tolist()
-    characters, counts = (starts[first], ends[last]), Counter()
+    counts: Counter[str] = Counter()
+    characters = starts[first], ends[last]
     tokens = token_span(characters, starts, ends, counts)
+    assert tokens is not None
     assert tokens[0] <= first
     assert tokens[1] >= last
     assert not counts.total()
@@ -162,7 +165,7 @@ def test_what_is_found_is_there(text, string):
 
 # --- configs
 
-VALUES = {
+VALUES: dict[str, st.SearchStrategy[Any]] = {
     "epochs": st.integers(-1, 5),
     "dropout": st.floats(-0.5, 1.5),
     "gelu": st.sampled_from(["erf", "tanh", None, "GELU", 1]),
@@ -176,7 +179,7 @@ SETTINGS = st.fixed_dictionaries({}, optional=VALUES | {"about": TEXT, "epoch": 
 
 
 def load(folder, *overrides, **values):
-    """A config, or the message without the name of the source."""
+    """Return the config, or the error message without the name of its source."""
     good = {"train_file": "config.json", "dev_file": "config.json", "encoder": "a/b"}
     (folder / "config.json").write_text(json.dumps(good | nested(values)), encoding="utf-8")
     try:
@@ -186,7 +189,7 @@ def load(folder, *overrides, **values):
 
 
 def nested(values):
-    """Without dots in keys."""
+    """Return the values with an object for each key before a dot."""
     found = {}
     for key, value in values.items():
         outer, dot, inner = key.partition(".")
@@ -219,7 +222,8 @@ def test_a_child_has_its_own_keys_and_those_of_its_parent(file, parent, child):
     assume("optimizer" not in parent.keys() | child.keys())
     (file.parent / "parent.json").write_text(json.dumps(nested(parent)), encoding="utf-8")
     together = load(file.parent, **(parent | child))
-    own = {"encoder": (parent | child)["encoder"]} if "encoder" in parent | child else {}  # `load` gives each file one
+    # `load` gives every file an encoder, and that of the child would hide its parent's
+    own = {"encoder": (parent | child)["encoder"]} if "encoder" in parent | child else {}
     inherited = load(file.parent, **(child | own), parent="parent.json")
     if isinstance(together, str):
         assert isinstance(inherited, str)

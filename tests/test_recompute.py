@@ -1,4 +1,4 @@
-"""Recompute changes what is kept, not what comes out."""
+"""Tests that recompute changes what is kept in memory, not what comes out."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def policy(request):
 
 
 def outputs_and_gradients(name, recompute, unilm):
-    """Of a step with much dropout, in a graph."""
+    """Return outputs and gradients of a step with much dropout, computed in a graph."""
     model = build_encoder(
         SIZES | {"model": name}, seed=0, dropout_rate=0.3, with_mlm=True, recompute=recompute, unilm=unilm
     )
@@ -67,7 +67,7 @@ def test_outputs_and_gradients_are_the_same(name, policy, recompute, unilm):
 
 
 def test_gradients_are_the_same_on_two_devices(two_devices):
-    """Each with dropout of its own: the weights after a step of plain gradient descent."""
+    """Each device has its own dropout. The weights are compared after a step of plain gradient descent."""
     trained = []
     for recompute in (0, 1):
         with two_devices.scope():
@@ -84,7 +84,7 @@ def test_gradients_are_the_same_on_two_devices(two_devices):
 
 
 def test_weights_are_the_same_file(tmp_path):
-    """Saved with it, loaded without."""
+    """The file is written by a model with recompute and read by one without."""
     models = [build_encoder(SIZES | {"model": "roformer"}, seed, recompute=1 - seed) for seed in (0, 1)]
     save_weights(models[0], tmp_path / "model.weights.h5")
     load_weights(models[1], tmp_path / "model.weights.h5")

@@ -1,4 +1,4 @@
-"""The page of a report: what it holds is what it was given, and nothing of it can run or be loaded from elsewhere."""
+"""Tests of a report's page: it holds what it was given, and nothing in it can run or be loaded from elsewhere."""
 
 import base64
 import hashlib
@@ -50,7 +50,7 @@ def test_a_diverged_loss():
 
 
 def test_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("common.plots.find_font", lambda: "DejaVu Sans")  # not every machine has a Chinese one
+    monkeypatch.setattr("common.plots.find_font", lambda: "DejaVu Sans")  # not every machine has a Chinese font
     history = [{"epoch": epoch, "loss": 2.0, "f1": 0.1, "seconds": 1.0} for epoch in (1, 2)]
     write(report("a $b_ \x01" * 9, "\ud800", history=history), tmp_path / "new" / "report")
     files = sorted((tmp_path / "new" / "report").iterdir())
@@ -72,7 +72,7 @@ def test_without_a_font_the_page_is_whole(tmp_path, capsys, monkeypatch):
 def test_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     for folder in ("file", "file/report"):
-        with pytest.raises(UserError, match=f"{folder}: cannot be made a folder"):
+        with pytest.raises(UserError, match=f"{folder}: the folder cannot be made"):
             write(report("好"), tmp_path / folder)
 
 

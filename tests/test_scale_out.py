@@ -1,6 +1,6 @@
-"""Prediction by workers, here without a model: what one process gives, whatever happens to the workers.
+"""Tests of prediction by workers, without a model: the result is that of one process, whatever happens to them.
 
-Where Ray is installed the same is asked of actors on a cluster of two nodes, which is started here.
+If Ray is installed, the same is tested with actors on a cluster of two nodes, which is started here.
 """
 
 import argparse
@@ -19,7 +19,7 @@ SIZE = 3
 
 
 def load(args):
-    """Multiplies numbers by --factor; writes down which. Words are what goes wrong."""
+    """Return a predictor that multiplies its inputs by --factor and logs them. Some words make something go wrong."""
     if args.factor == 0:
         raise UserError("no factor")
 
@@ -49,12 +49,12 @@ def args(tmp_path):
 
 @pytest.fixture(scope="module")
 def cluster():
-    """The address of a cluster of two nodes."""
+    """Start a cluster of two nodes and return its address."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # else its head reports to the makers of Ray
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # else the head node reports to the makers of Ray
         cluster = Cluster()
         for _ in range(2):
             cluster.add_node(num_cpus=1, include_dashboard=False)
@@ -64,7 +64,7 @@ def cluster():
 
 @pytest.fixture(params=["processes", "actors"])
 def anywhere(request, args):
-    """The arguments of either kind of workers."""
+    """Return the arguments for either kind of workers."""
     if request.param == "actors":
         args.workers, args.ray = None, request.getfixturevalue("cluster")
     return args
@@ -97,12 +97,12 @@ def test_all_predictions_in_order_though_a_worker_is_killed(anywhere, capfd):
     inputs = ["slow", *range(7), "kill once", "何\ud800", *range(20)]
     assert run(anywhere, iter(inputs)) == expected(anywhere, inputs)
     assert logged(anywhere).count("'slow'") == 1
-    assert "once more: 7 to 9 of the input" in capfd.readouterr().err
+    assert "trying again: 7 to 9 of the input" in capfd.readouterr().err
     assert not Path(f"{anywhere.output}.blocks").exists()
 
 
 def test_holds_few_blocks_whatever_the_number_of_inputs(args):
-    """One for each worker, and the next."""
+    """It holds one block for each worker, and the next one."""
     blocks, read = args.workers + 1, 0
 
     def inputs():
@@ -119,7 +119,7 @@ def test_a_block_that_kills_its_workers_is_one_error(anywhere, capfd):
         run(anywhere, [0, 1, 2, "kill", 4, 5])
     assert exit.value.code == 1
     *_, error = capfd.readouterr().err.strip().split("\n")
-    assert error.startswith("error: 4 to 6 of the input: 3 workers were lost with it, the last ")
+    assert error.startswith("error: 4 to 6 of the input: 3 workers were lost with it (the last: ")
     assert logged(anywhere).count("'kill'") == 3
 
 
@@ -148,7 +148,7 @@ def test_a_cluster_that_is_not_there(args, address):
 
 @pytest.fixture
 def interruptible():
-    """SIGINT is an exception, also where the tests run in the background of a shell, which ignores it."""
+    """Make SIGINT raise an exception, even if the tests run in the background of a shell, where it is ignored."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, handler)
@@ -175,7 +175,7 @@ def test_blocks_made_with_something_else_are_made_anew(change, args):
         Path(args.model, "weights").write_text("2")
     if change == "options":
         args.factor = 3
-    args.output = str(Path(args.model).parent / "." / "out.json")  # the same by another name
+    args.output = str(Path(args.model).parent / "." / "out.json")  # the same file by another name
     inputs = [9 if change == "input" else 0, 1, 2, 3, 4, 5]
     done = len(logged(args))
     assert run(args, inputs) == expected(args, inputs)

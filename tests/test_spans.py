@@ -1,4 +1,6 @@
 from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +20,10 @@ def test_windows_cover_everything(length, size, stride):
 
 
 def test_token_windows_hold_the_tokens_they_say():
-    class Tokenizer:
-        cls_id, sep_id = 101, 102
-
+    tokenizer: Any = SimpleNamespace(cls_id=101, sep_id=102)
     ids = np.arange(7, dtype=np.int32)
     encoding = Encoding(ids, np.stack([ids, ids + 1], 1))
-    found = list(token_windows(encoding, Tokenizer, max_length=6, stride=2))
+    found = list(token_windows(encoding, tokenizer, max_length=6, stride=2))
     assert [window.token_ids.tolist() for window in found] == [
         [101, 0, 1, 2, 3, 102], [101, 2, 3, 4, 5, 102], [101, 3, 4, 5, 6, 102],
     ]  # fmt: skip
@@ -46,7 +46,7 @@ def test_token_windows_hold_the_tokens_they_say():
     [((0, 2), (0, 0), 0), ((1, 3), (0, 1), 1), ((4, 5), None, 0), ((2, 7), (1, 2), 0), ((5, 9), (2, 2), 1)],
 )
 def test_token_span(span, expected, cut):
-    counts = Counter()
+    counts: Counter[str] = Counter()
     assert token_span(span, starts=[0, 2, 5], ends=[2, 4, 7], counts=counts) == expected
     assert counts["spans not on token boundaries"] == cut
 

@@ -1,4 +1,4 @@
-"""What a reader may rely on: short functions and files, thin commands, imports that run one way."""
+"""Tests of what a reader may rely on: short functions and files, thin commands, imports that run one way."""
 
 import ast
 from pathlib import Path
@@ -25,7 +25,7 @@ def functions(path):
 
 
 def imports(path):
-    """The modules that a file imports, anywhere in it."""
+    """Yield the modules that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,4 +1,4 @@
-"""Token ids as bert4keras has them, offsets into the original text, the vocabulary and its builder."""
+"""Tests of the tokenizer (the ids of bert4keras, offsets into the text), of the vocabulary and of its builder."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def reference(path: Path, **options):
 
 
 def shared_texts() -> list[str]:
-    """Every 20th text, context and question of the official data, without repeats."""
+    """Return every 20th text, context and question of the official data, without repeats."""
     texts = []
     for name in ("duie/train", "duie/dev", "duie/test1", "duee/train", "duee/dev", "duee/test1"):
         with (SHARED / "data" / f"{name}.json").open(encoding="utf-8") as lines:
@@ -110,7 +110,7 @@ def test_ids_and_offsets_of_bert4keras_for_real_texts(vocabulary):
     texts = shared_texts()
     tokenizer, other = Tokenizer.from_vocab(vocabulary), reference(vocabulary)
     assert_same_ids(tokenizer, other, texts)
-    texts = [text for text in texts if "İ" not in text]  # bert4keras' offsets are one too high behind it
+    texts = [text for text in texts if "İ" not in text]  # after it bert4keras' offsets are one too high
     for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
         places = other.rematch(text, other.tokenize(text))[1:-1]
         assert [(place[0], place[-1] + 1) for place in places] == list(map(tuple, encoding.offsets.tolist()))
@@ -122,10 +122,10 @@ def test_word_level_ids_of_bert4keras(tmp_path, ours):
     texts = [*ODD_TEXTS, "他毕业于北京大学，是著名导演。", "Café里的科学家研究人工智能 2020年"]
     if SHARED.exists():
         texts += shared_texts()[::10]
-    words = {word for text in texts for word in jieba.cut(text.lower(), HMM=False) if 1 < len(word) < 20}
-    words = sorted(word for word in words if word.isalpha())
+    found = {word for text in texts for word in jieba.cut(text.lower(), HMM=False) if 1 < len(word) < 20}
+    words = sorted(word for word in found if word.isalpha())
     path = tmp_path / "vocab.txt"
-    Tokenizer(dict.fromkeys([*ours.tokens, *words, "导演"])).save(path)
+    Tokenizer(list(dict.fromkeys([*ours.tokens, *words, "导演"]))).save(path)
     other = reference(path, pre_tokenize=lambda text: jieba.cut(text, HMM=False))
     tokenizer = Tokenizer.from_vocab(path, word_level=True)
     assert_same_ids(tokenizer, other, texts)
@@ -136,7 +136,7 @@ def test_word_level_ids_of_bert4keras(tmp_path, ours):
 
 @pytest.mark.parametrize("text", ["", "怎么还款？", "用iphone7付款", "open ai的gpt", "《红楼梦》2010年版", "a-b, c"])
 def test_decode_gives_the_text_back(ours, text):
-    """But for white space next to Chinese characters and marks."""
+    """Only white space next to Chinese characters and marks is lost."""
     decoded = ours.decode(ours.encode_batch([text])[0].ids)
     assert decoded == text.replace(", ", ",")
     assert [*ours.encode_batch([decoded])[0].ids] == [*ours.encode_batch([text])[0].ids]
@@ -175,7 +175,7 @@ def test_vocabulary_errors(tmp_path, content, message):
 
 
 def build(*arguments, seed: str = "0") -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "data" / "build_vocab.py", *map(str, arguments)]
+    command = [sys.executable, str(ROOT / "data" / "build_vocab.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": seed})
 
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind when its process or the disk fails; with whole trainings in tests/stress/faults.py."""
+"""Tests of what a run leaves behind if its process or the disk fails. tests/stress/faults.py runs whole trainings."""
 
 import os
 import random
@@ -27,12 +27,12 @@ HISTORY = [{"epoch": 1, "loss": 0.5, "f1": 0.25, "seconds": 1.0}]
 
 
 def start(folder: Path, weights: float = 0.0) -> Training:
-    """A run with a model of one layer, whose weights all have one value."""
+    """Start or resume a run with a model of one layer, whose weights all have one value."""
     inputs = keras.Input([50])
     model = LossModel(inputs, keras.layers.Dense(50, kernel_initializer=keras.initializers.Constant(weights))(inputs))
     model.compile(make_optimizer(OptimizerConfig(), 1e-3, 10), loss=tf.reduce_mean)
     folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text("{}")  # a run that was started
+    (folder / "config.json").write_text("{}")  # so the run counts as started
     run = Training(RunFolder(folder), CONFIG, EncoderSource("fresh", {}, Tokenizer([])), model)
     run.set_model(model)
     return run
@@ -58,7 +58,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path):
 
 
 def test_best_weights_that_do_not_fit_leave_those_before(tmp_path):
-    """HDF5 itself crashes the process, at times at its end only: no part of it may see a full disk."""
+    """HDF5 would crash the process on a full disk, sometimes only at its end. So it must never see one."""
     training = start(tmp_path, weights=1)
     training.keep_best(0.5)
     before = files(tmp_path)
@@ -80,7 +80,7 @@ def test_history_and_curves_that_do_not_fit_leave_those_before(tmp_path):
 
 
 def test_a_checkpoint_is_on_the_disk_before_it_is_believed(tmp_path, monkeypatch):
-    """And so before the one before is deleted. Power failures cannot be had here."""
+    """Its files are flushed while the one before is still the latest. A power failure itself cannot be tried here."""
     flushed = {}
 
     def fsync(descriptor):
@@ -135,7 +135,7 @@ def test_damaged_weights_are_refused_or_read(tmp_path):
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     training = start(tmp_path)
-    training.model.loss_tracker.total.assign(np.nan)  # of a diverged step, and no weight
+    training.model.loss_tracker.total.assign(np.nan)  # the loss of a diverged step, which is no weight
     training.keep_best(0.5)
     load_weights(training.model, tmp_path / "model.weights.h5")
     training.model.trainable_weights[0].assign(np.full_like(training.model.trainable_weights[0], np.nan))

@@ -1,4 +1,6 @@
-"""The training step of `LossModel`."""
+"""Tests of the training step of `LossModel`."""
+
+from functools import cache
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from common.losses import pair_heads_loss
 from common.optimizers import make_optimizer
 
 SIZES = {
-    "model": "roformer", "vocab_size": 30, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 2,
+    "model": "roformer", "vocab_size": 30, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 1,
     "num_attention_heads": 2, "intermediate_size": 32, "hidden_act": "gelu_erf", "max_position": 16,
     "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
 }  # fmt: skip
@@ -29,8 +31,9 @@ def batch(rows):
     return {"token_ids": token_ids}, {"pairs": positives}
 
 
+@cache  # tracing a step takes seconds
 def trained(rows, times=1, policy="float32", dropout=0.0, recompute=0, **settings):
-    """The losses of four steps on a batch, its rows repeated, and the weights after them."""
+    """Take four steps on a batch whose rows are repeated; return the losses and the weights after the last."""
     keras.mixed_precision.set_global_policy(policy)
     try:
         token_ids, hidden, mask = hidden_states(build_encoder(SIZES, 0, dropout, recompute=recompute))
@@ -56,11 +59,11 @@ def test_a_batch_in_parts_is_the_same_step(rows, parts, settings):
     tolerance = 1e-2 if "policy" in settings else 1e-5
     np.testing.assert_allclose(again, losses, rtol=tolerance)
     for a, b in zip(weights, same, strict=True):
-        np.testing.assert_allclose(a, b, atol=100 * tolerance * 1e-3)  # of four steps of 1e-3
+        np.testing.assert_allclose(a, b, atol=100 * tolerance * 1e-3)  # the weights have made four steps of 1e-3
 
 
 def test_each_part_has_its_own_dropout():
-    """Of one row four times: with the same masks in all parts the loss would be that of the row alone."""
+    """The batch is one row, four times. With the same masks in all parts its loss would be that of the row alone."""
     (alone, *_), _ = trained(1, dropout=0.5)
     (in_parts, *_), _ = trained(1, dropout=0.5, times=4, accumulate=4)
     assert abs(in_parts - alone) > 1e-4 * alone
@@ -86,5 +89,5 @@ def test_pieces_do_not_go_with_several_devices(two_devices):
     with two_devices.scope():
         inputs = keras.Input([2])
         model = LossModel(inputs, keras.layers.Dense(1)(inputs))
-        with pytest.raises(UserError, match="accumulate: does not go with several workers or GPUs"):
+        with pytest.raises(UserError, match="accumulate: cannot be combined with several workers or GPUs"):
             model.compile(keras.optimizers.SGD(1.0), lambda _, outputs: outputs, accumulate=2)

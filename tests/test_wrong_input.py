@@ -1,5 +1,7 @@
-"""Whatever is wrong with the input, as far as no task has a say in it: exit code 2, one line that says where and what,
-and nothing left behind. The tasks' own tests have one case of each kind.
+"""Tests of whatever can be wrong with the input of any task.
+
+A mistake gives exit code 2 and one line that says where it is and what is wrong, and leaves nothing behind. The tasks'
+own tests have one case of each kind.
 """
 
 import json
@@ -38,7 +40,7 @@ CONFIGS = bad_configs(CONFIG)
 
 
 def train():
-    """What the train.py of every task asks of `common` until it has data and an encoder."""
+    """Call `common` as every task's train.py does until it has data and an encoder."""
     args = training_arguments("")
     config = load_config(WindowedConfig, args.config, HERE, args.set)
     source = resolve_encoder(config.encoder, config.max_length, config.gelu)
@@ -47,7 +49,7 @@ def train():
 
 
 def predict():
-    """What predict.py asks of it before it loads a model."""
+    """Call `common` as every task's predict.py does before it loads a model."""
     args = prediction_arguments("")
     load_run(args.model, WindowedConfig)
     check_output_path(args.output, args.input)
@@ -55,7 +57,7 @@ def predict():
 
 
 def check(path):
-    """Compares a file of predictions with one line of input."""
+    """Compare a file of predictions with one line of input."""
     check_submission([json.loads(LINE)], "train.json", path, "text", lambda record, problem, warning: 0)
 
 
@@ -65,7 +67,7 @@ READERS = LINE_READERS | {"one value": read_json}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A config, data, vocabulary and finished run, all of it good, in the working directory."""
+    """Write a config, data, a vocabulary and a finished run, all without mistakes, and change to their folder."""
     folder = write_input(tmp_path / "input", LINE, LINE)
     write(folder, run_files(CONFIG, None))
     (folder / "link.json").symlink_to("train.json")
@@ -75,12 +77,12 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def read_refused(folder, refused):
-    """Reads a file, which may be written first, to its end; returns what is said of it."""
+    """Return a function that reads a file to its end, perhaps after writing it, and returns the error message."""
 
     def read_refused(read, name, content=None):
         if content is not None:
             write(folder, {name: content})
-        return refused(lambda: list(read(name) or ()), lines=2)  # a check warns of what is no zip
+        return refused(lambda: list(read(name) or ()), lines=2)  # a check also warns if the file is no zip
 
     return read_refused
 
@@ -110,7 +112,7 @@ def test_overrides(argument, message, folder, refused, without_tensorflow):
 
 @pytest.mark.parametrize(("files", "message"), BAD_CHECKPOINTS.values(), ids=BAD_CHECKPOINTS)
 def test_checkpoints(files, message, folder, refused):
-    """Other sizes than the config says are found when the model is built."""
+    """Sizes that differ from those in the config are found only when the model is built."""
     write(folder, checkpoint_files(CONFIG, files, folder.parent / "file"))
     assert message in refused(train, "--config", folder / "config.json", "--output", folder / "new")
 

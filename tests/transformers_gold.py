@@ -1,4 +1,6 @@
-"""Writes tests/roformer/expected.npz, what `transformers` makes of that folder. Needs PyTorch (`make bench-torch`).
+"""Writes tests/roformer/expected.npz, the outputs of `transformers` with the encoder in that folder.
+
+It needs PyTorch (`make bench-torch`).
 
 runs/benchmarks/torch/bin/python tests/transformers_gold.py
 """

@@ -1,11 +1,11 @@
-"""What each option of the optimizer does to the loss curve and the dev score: one short training per option.
+"""Shows what each option of the optimizer does to the loss curve and the dev score, by one short training per option.
 
 python benchmarks/experiments/optimizers.py [--task relation_extraction|event_extraction]
 
-Every run is the task's `small.json` (with the files of the official data) for one epoch from the same seed, and
-differs from the first one in the named keys alone. Prints a table and writes docs/optimizers_TASK.png. Runs stay in
-runs/experiments/TASK and are not repeated: the same command goes on where it was stopped. Not part of `make bench`:
-it takes about half an hour.
+Every run trains the task's `small.json` (with the files of the official data) for one epoch from the same seed. It
+differs from the first one only in the named keys. The script prints a table and writes docs/optimizers_TASK.png. Runs
+stay in runs/experiments/TASK and are not repeated, so the same command resumes where it was stopped. It takes about
+half an hour and is therefore not part of `make bench`.
 """
 
 import argparse
@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools.harness import ROOT, SCHEMAS, official_or_demo
 
-# name -> the settings that differ
-VARIANTS = {
+# task -> name of a run -> the settings in which it differs
+VARIANTS: dict[str, dict[str, list[str]]] = {
     "relation_extraction": {
         "AdamW, linear, hard clip": [],
         "AdaX": ["optimizer.name=adax"],
@@ -47,7 +47,7 @@ VARIANTS = {
         "transitions x 100": ["head=crf", "crf_learning_rate=5e-2"],
     },
 }
-SMOOTHED = 5  # points of the curve, 20 steps each
+SMOOTHED = 5  # points that are averaged in the plot; each is a mean over 20 steps
 
 
 def main() -> None:
@@ -65,10 +65,18 @@ def main() -> None:
 
 
 def train(task: str, settings: list[str], folder: Path, jobs: int) -> None:
+    """Train in a process of its own.
+
+    Args:
+        task: folder of the task
+        settings: KEY=VALUE in which this run differs
+        folder: run folder; the output goes to a .log beside it
+        jobs: trainings that run side by side and share the cores
+    """
     names = {"train_file": "train.json", "dev_file": "dev.json", "schema_file": SCHEMAS[task]}
     files = [f"{key}={official_or_demo(task, name)}" for key, name in names.items()]
-    command = [sys.executable, ROOT / task / "train.py", "--config", "small.json", "--output", folder]
-    threads = str(max(os.cpu_count() // jobs, 1))
+    command = [sys.executable, str(ROOT / task / "train.py"), "--config", "small.json", "--output", str(folder)]
+    threads = str(max((os.cpu_count() or 1) // jobs, 1))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.log").open("a", encoding="utf-8") as log:
         subprocess.run(
@@ -78,7 +86,10 @@ def train(task: str, settings: list[str], folder: Path, jobs: int) -> None:
 
 
 def loss_curve(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and the mean loss of the 20 before each; of a step that was run twice, in a resumed run, the last."""
+    """Return steps, and the mean loss of the 20 steps before each.
+
+    A resumed run may have taken a step twice. Then the second time counts.
+    """
     events = EventAccumulator(str(folder / "logs"), {"tensors": 0}).Reload().Tensors("training/loss")
     points = {event.step: float(make_ndarray(event.tensor_proto)) for event in events}
     return np.array(list(points)), np.array(list(points.values()))

@@ -1,4 +1,4 @@
-"""What the benchmarks share: options, the data, measuring in turns, and the report as a table and as JSON."""
+"""Shared by the benchmarks: options, the data, measuring in turns, and the report as a table and as JSON."""
 
 import argparse
 import itertools
@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 from common.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
-LOAD = os.getloadavg()[0]  # of the minute before, so of what else ran
+LOAD = os.getloadavg()[0]  # of the minute before the start, so it comes from other programs
 TORCH_PYTHON = ROOT / "runs/benchmarks/torch/bin/python"  # made by `make bench-torch`
+Case = Callable[[int], object]  # does the work of a round, whose number it gets
 PACKAGES = ("tensorflow", "tf-keras", "bert4keras", "openvino", "numpy")
 # task -> the folders of its official data; CMRC 2018 stands in for the train file of DuReader-robust
 OFFICIAL = {
@@ -32,11 +33,14 @@ OFFICIAL = {
     "event_extraction": ("duee",),
     "reading_comprehension": ("dureader_robust", "cmrc2018"),
 }
-SCHEMAS = {"relation_extraction": "schema.json", "event_extraction": "event_schema.json"}  # reading has none
+SCHEMAS = {
+    "relation_extraction": "schema.json",
+    "event_extraction": "event_schema.json",
+}  # reading comprehension has none
 
 
 class Data(NamedTuple):
-    """Files of relation extraction."""
+    """The files of relation extraction."""
 
     train: Path
     test: Path
@@ -44,8 +48,9 @@ class Data(NamedTuple):
 
 
 def official_or_demo(task: str, name: str) -> Path:
-    """A file of a task's official data where it is (in `data/`, or `shared/data/` beside the repository), else of its
-    demo set.
+    """Return a file of a task's official data, or of its demo set if there is no official data.
+
+    Official data is looked for in `data/`, and in `shared/data/` beside the repository.
     """
     places = (ROOT / "data", ROOT.parent / "shared/data")
     files = (place / official / name for official in OFFICIAL[task] for place in places)
@@ -53,20 +58,23 @@ def official_or_demo(task: str, name: str) -> Path:
 
 
 def duie_or_demo() -> Data:
-    """The DuIE 2.0 files, else the demo set."""
+    """Return the files of DuIE 2.0, or those of the demo set if they are not there."""
     train = official_or_demo("relation_extraction", "train.json")
     test = "test1.json" if train.parent.name == "duie" else "test.json"
     return Data(train, train.with_name(test), train.with_name("schema.json"))
 
 
 def corpus_or_demo() -> str:
-    """The text for pretraining where it is (`shared/corpus` beside the repository), else that of the demo."""
+    """Return the text for pretraining: `shared/corpus` beside the repository, or the demo set if it is not there."""
     corpus = ROOT.parent / "shared/corpus"
     return str(corpus if corpus.is_dir() else ROOT / "data/demo/pretraining")
 
 
 def first_items(path: Path, items: int) -> str:
-    """The first lines of a train file, or, of reading comprehension, the first paragraphs with as many questions."""
+    """Return the first lines of a train file.
+
+    A file of reading comprehension has no lines. It is cut after the paragraph with which it has so many questions.
+    """
     if path.parent.name in ("reading_comprehension", *OFFICIAL["reading_comprehension"]):
         paragraphs = [paragraph for entry in read_json(path)["data"] for paragraph in entry["paragraphs"]]
         before = itertools.accumulate((len(paragraph["qas"]) for paragraph in paragraphs), initial=0)
@@ -77,15 +85,17 @@ def first_items(path: Path, items: int) -> str:
 
 
 def make_parser(description: str, rounds: int = 5) -> argparse.ArgumentParser:
+    """Return a parser with the option of all benchmarks, --rounds."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=rounds, metavar="N", help="repetitions that are counted")
+    parser.add_argument("--rounds", type=int, default=rounds, metavar="N", help="rounds that are measured")
     return parser
 
 
-def in_turns(cases: dict[str, Callable[[int], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each case in each round, the cases taken in turns (A B C A B C ...), so that a slow minute
-    of the machine is shared by all. A case is called with the number of the round, 1 to `rounds`, and before
-    that once with 0 to warm up.
+def in_turns(cases: Mapping[str, Case], rounds: int) -> dict[str, list[float]]:
+    """Measure the seconds of each case in each round.
+
+    The cases are taken in turns (A B C A B C ...), so that a slow minute of the machine is shared by all. A case is
+    called with the number of the round, from 1 to `rounds`, and before that once with 0 to warm up.
     """
     for case in cases.values():
         case(0)
@@ -99,8 +109,8 @@ def in_turns(cases: dict[str, Callable[[int], Any]], rounds: int) -> dict[str, l
 
 
 @contextmanager
-def workers(serve: Callable, cases: dict[str, tuple]) -> Iterator[dict[str, Connection]]:
-    """A process of its own for each case, which runs `serve(connection, *arguments)` until its connection closes."""
+def workers(serve: Callable[..., None], cases: dict[str, tuple[Any, ...]]) -> Iterator[dict[str, Connection]]:
+    """Start a process for each case, which runs `serve(connection, *arguments)` until its connection closes."""
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     connections, processes = {}, []
     for name, arguments in cases.items():
@@ -115,13 +125,18 @@ def workers(serve: Callable, cases: dict[str, tuple]) -> Iterator[dict[str, Conn
 
 
 def ask(connection: Connection, message: Any) -> Any:
-    """What a worker answers."""
+    """Send a message to a worker and return its answer."""
     connection.send(message)
     return connection.recv()
 
 
+def asking(connection: Connection, message: Any) -> Case:
+    """Return a case that sends a worker the message in each round and waits for the answer."""
+    return lambda _: ask(connection, message)
+
+
 def messages(connection: Connection) -> Iterator[Any]:
-    """In a worker: what it is asked, until the other side closes."""
+    """Yield, in a worker, each message that it gets, until the other side closes."""
     while True:
         try:
             yield connection.recv()
@@ -131,18 +146,22 @@ def messages(connection: Connection) -> Iterator[Any]:
 
 @contextmanager
 def torch_process(python: Path, script: Path) -> Iterator[Callable[..., str] | None]:
-    """A process of another interpreter, with PyTorch, as a function: what the script answers to a message. None where
-    there is no such interpreter.
+    """Run a script in another interpreter, which has PyTorch.
+
+    Yields a function that sends the script a message and returns its answer, or None if there is no such interpreter.
     """
     if not python.is_file():
-        print(f"left out: PyTorch, as there is no {python} (`make bench-torch`, or --torch-python)")
+        print(f"left out: PyTorch, as there is no {python} (run `make bench-torch`, or name another by --torch-python)")
         yield None
         return
     with subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        to_worker, from_worker = worker.stdin, worker.stdout
 
         def ask(**message: Any) -> str:
-            print(json.dumps(message), file=worker.stdin, flush=True)
-            answer = worker.stdout.readline()
+            print(json.dumps(message), file=to_worker, flush=True)
+            answer = from_worker.readline()
             if not answer:
                 raise RuntimeError("the process with PyTorch has died")
             return answer.strip()
@@ -151,7 +170,16 @@ def torch_process(python: Path, script: Path) -> Iterator[Callable[..., str] | N
 
 
 def encoder_model(architecture: dict[str, Any], recompute: int = 0, precision: str = "auto") -> Any:
-    """An encoder with a loss on its hidden states that costs nothing, dropout, AdamW and clipping."""
+    """Build an encoder with dropout, AdamW, clipping, and a loss on its hidden states that costs nothing.
+
+    Args:
+        architecture: sizes of the encoder, as for `build_encoder`
+        recompute: as in a config
+        precision: as in a config
+
+    Returns:
+        A compiled `LossModel`.
+    """
     import tensorflow as tf
 
     from common.config import OptimizerConfig
@@ -168,8 +196,8 @@ def encoder_model(architecture: dict[str, Any], recompute: int = 0, precision: s
 
 
 def peak_memory() -> int:
-    """Of this process so far, in bytes."""
-    status = Path("/proc/self/status")  # Linux; its ru_maxrss starts with that of the process that started this one
+    """Return the peak memory of this process so far, in bytes."""
+    status = Path("/proc/self/status")  # on Linux, where ru_maxrss starts with that of the parent process
     if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))):
         return 1024 * int(found[1])
     kilobyte = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
@@ -177,12 +205,12 @@ def peak_memory() -> int:
 
 
 def median_ratio(a: list[float], b: list[float]) -> float:
-    """The median over the rounds of a / b."""
+    """Return the median over the rounds of a / b, the seconds of two cases."""
     return statistics.median(x / y for x, y in zip(a, b, strict=True))
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on."""
+    """Describe the machine, as far as the figures depend on it."""
     info = dict.fromkeys(("model name", "flags"), "")
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -196,7 +224,14 @@ def machine() -> dict[str, Any]:
 
 
 def report(name: str, settings: dict[str, Any], rows: list[dict[str, Any]], **facts: Any) -> None:
-    """Prints the rows as a table and then the facts; writes all to runs/benchmarks/NAME.json."""
+    """Print the rows as a table and the facts after it, and write everything to runs/benchmarks/NAME.json.
+
+    Args:
+        name: name of the JSON file
+        settings: options of the command
+        rows: rows of the table, all with the same columns
+        **facts: further figures
+    """
     described = machine()
     flags = " ".join(described["flags"])
     print(

@@ -1,7 +1,7 @@
-"""A training step of a base-size BERT in PyTorch + transformers under bfloat16 autocast, driven by encoder_step.py.
+"""Takes training steps of a base-size BERT in PyTorch + transformers under bfloat16 autocast.
 
-The first line of standard input is {"architecture": ..., "rows": N, "length": N}, answered by the versions; each
-further line is answered by the loss of a step.
+encoder_step.py drives this script over pipes. The first line of standard input is {"architecture": ..., "rows": N,
+"length": N}, and the answer is a line with the versions. Each further line is answered by the loss of a step.
 """
 
 import json

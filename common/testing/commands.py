@@ -1,13 +1,14 @@
-"""Calling commands, and what they are given and leave: files, a zip, a disk that is full. Needs pytest.
+"""Calls commands, and makes what they find: files, a zip, a full disk. Needs pytest.
 
 A test folder's conftest.py imports the fixtures by name.
 """
 
 import contextlib
+import importlib
 import resource
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,14 @@ from common.tokenizer import Tokenizer
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+def sibling(name: str) -> Any:
+    """Import a module of the folder under test. Its conftest.py puts the folder on the path."""
+    return importlib.import_module(name)
+
+
 @pytest.fixture(scope="session")
-def shared():
-    """The folder with the research data and the published vocabulary, next to the repository."""
+def shared() -> Path:
+    """Find the folder with the research data and the published vocabulary, next to the repository."""
     folder = REPOSITORY.parent / "shared"
     if not folder.is_dir():
         pytest.skip("needs ../shared")
@@ -29,15 +35,15 @@ def shared():
 
 
 @pytest.fixture(scope="session")
-def tokenizer():
+def tokenizer() -> Tokenizer:
     return Tokenizer.from_vocab(REPOSITORY / "data" / "vocab.txt")
 
 
 @pytest.fixture(scope="session")
-def call():
-    """Calls a command line in this process: call(main, "--key", value, ...). It ends as on the shell."""
+def call() -> Callable[..., None]:
+    """Call a command line in this process: call(main, "--key", value, ...). It exits as on the shell."""
 
-    def call(main, *arguments):
+    def call(main: Callable[[], None], *arguments: Any) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["command", *map(str, arguments)])
             run_command(main)
@@ -47,26 +53,24 @@ def call():
 
 @pytest.fixture
 def check_zipped(tmp_path, call, capsys):
-    """Calls check_submission.py with a zip of one file; returns standard output and error, and the exit code."""
+    """Call check_submission.py with a zip of one file. Returns standard output, standard error and the exit code."""
 
     def check_zipped(content: str, *arguments: Any, member: str = "result.json") -> tuple[str, str, int]:
-        import check_submission
-
         with zipfile.ZipFile(tmp_path / "result.zip", "w") as archive:
             archive.writestr(member, content)
         code = 0
         try:
-            call(check_submission.main, "--predictions", tmp_path / "result.zip", *arguments)
+            call(sibling("check_submission").main, "--predictions", tmp_path / "result.zip", *arguments)
         except SystemExit as exit:
-            code = exit.code
+            code = int(exit.code or 0)
         output = capsys.readouterr()
         return output.out, output.err.replace(f"{tmp_path}/", ""), code
 
     return check_zipped
 
 
-def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
-    """Writes files by name; None removes one."""
+def write(folder: Path, files: Mapping[str, str | bytes | None]) -> None:
+    """Write files, name -> content. None removes a file."""
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if content is None:
@@ -77,7 +81,7 @@ def write(folder: Path, files: dict[str, str | bytes | None]) -> None:
 
 @contextlib.contextmanager
 def disk_full(size: int = 0) -> Iterator[None]:
-    """No file of this process can grow beyond `size` bytes."""
+    """Keep the files of this process from growing beyond `size` bytes, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

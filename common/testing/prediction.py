@@ -1,4 +1,4 @@
-"""What holds for the predictions of every task whose files are JSON lines. Needs pytest."""
+"""Tests of the predictions of every task whose files are JSON lines. Needs pytest."""
 
 import io
 import json
@@ -8,44 +8,41 @@ import sys
 import numpy as np
 import pytest
 
+from common.testing.commands import sibling
 from common.testing.runs import read_records
 
 
 @pytest.fixture(scope="module")
 def submission(trained, inputs, call, tmp_path_factory):
-    """A zip of TensorFlow's predictions for `inputs`."""
-    import predict
-
+    """Make a zip of TensorFlow's predictions for `inputs`."""
     path = tmp_path_factory.mktemp("output") / "result.zip"
     call(
-        predict.main, "--model", trained, "--input", inputs, "--output", path, "--engine", "tensorflow",
+        sibling("predict").main, "--model", trained, "--input", inputs, "--output", path, "--engine", "tensorflow",
     )  # fmt: skip
     return path
 
 
 class PredictionTests:
-    """What holds for the predictions of the tasks whose files are JSON lines. Needs the fixtures `trained`, `inputs`
-    (official lines without labels) and `submission`.
+    """Tests of a task's predictions. They need the fixtures `trained`, `submission` and `inputs`.
+
+    `inputs` is a file of official lines without labels.
     """
 
-    records: int  # in `inputs`
+    records: int  # the number of lines in `inputs`
 
     def test_the_leaderboard_would_take_it(self, trained, inputs, submission, call, capsys):
-        import check_submission
-
-        call(check_submission.main, "--input", inputs, "--predictions", submission, "--schema", trained / "schema.json")
+        main = sibling("check_submission").main
+        call(main, "--input", inputs, "--predictions", submission, "--schema", trained / "schema.json")
         output = capsys.readouterr()
         assert output.out.startswith(f"OK: {self.records} records")
         assert output.err == ""
 
     def test_a_pipe_and_the_other_engine_give_the_same(self, trained, inputs, submission, call, capsys, monkeypatch):
-        """Standard input and output, small batches and OpenVINO, in float32: bfloat16 moves scores over thresholds."""
-        import predict
-
+        """OpenVINO runs in float32 here, with small batches: in bfloat16 some scores cross the threshold."""
         monkeypatch.setattr("common.inference.cpu_has_bfloat16", lambda: False)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(inputs.read_bytes())))
         call(
-            predict.main, "--model", trained, "--input", "-", "--output", "-",
+            sibling("predict").main, "--model", trained, "--input", "-", "--output", "-",
             "--engine", "openvino", "--batch-size", 7,
         )  # fmt: skip
         output = capsys.readouterr().out
@@ -54,10 +51,10 @@ class PredictionTests:
         same = np.mean([ours == theirs for ours, theirs in zip(predictions, expected, strict=True)])
         assert same >= 0.995
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_workers_write_the_same(self, trained, call, tmp_path, monkeypatch):
-        import predict
-
+        predict = sibling("predict")
         monkeypatch.setattr(predict, "CHUNK", 8)
         arguments = ["--model", trained, "--input", trained.parent / "dev.json", "--engine", "tensorflow"]
         call(predict.main, *arguments, "--output", tmp_path / "one.json")
@@ -65,23 +62,18 @@ class PredictionTests:
         assert (tmp_path / "two.json").read_bytes() == (tmp_path / "one.json").read_bytes()
 
     def test_a_text_of_the_command_line(self, trained, call, capfd):
-        import predict
-
         dev = read_records(trained.parent / "dev.json")
         for text in (max((record["text"] for record in dev), key=len), "\udcff", ""):
-            call(predict.main, "--model", trained, "--text", text, "--engine", "tensorflow")
+            call(sibling("predict").main, "--model", trained, "--text", text, "--engine", "tensorflow")
             lines = capfd.readouterr().out.splitlines()
             assert lines
             assert text or re.fullmatch(r"no \w+ found", *lines)
 
     def test_scores_what_training_said(self, trained, call, tmp_path):
-        import predict
-        from scoring import score
-
         dev = trained.parent / "dev.json"
         call(
-            predict.main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json",
+            sibling("predict").main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json",
             "--engine", "tensorflow",
         )  # fmt: skip
         metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
-        assert score(read_records(dev), read_records(tmp_path / "dev.json")) == metrics["dev"]
+        assert sibling("scoring").score(read_records(dev), read_records(tmp_path / "dev.json")) == metrics["dev"]

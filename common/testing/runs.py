@@ -1,4 +1,4 @@
-"""Small trainings and what they leave, also for the benchmarks: no pytest here."""
+"""Small trainings and what they leave behind, for tests and benchmarks. No pytest here."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ import numpy as np
 
 from common.files import read_submission_lines
 
-# of a training small enough for a test: one layer, 15 steps an epoch on 60 examples
+# The config of a training that is small enough for a test: one layer, 15 steps an epoch on 60 examples.
 TINY = {
     "train_file": "train.json",
     "dev_file": "dev.json",
@@ -29,7 +29,7 @@ TINY = {
     "precision": "float32",
     "checkpoint_steps": 5,
 }
-# BERT of one layer, as `build_encoder` takes it
+# A BERT of one layer, as `build_encoder` takes it.
 ARCHITECTURE = {
     "model": "bert", "vocab_size": 6, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 1,
     "num_attention_heads": 2, "intermediate_size": 32, "hidden_act": "gelu_erf", "max_position": 512,
@@ -38,19 +38,19 @@ ARCHITECTURE = {
 
 
 def write_tiny_config(folder: Path, **settings: Any) -> Path:
-    """tiny.json, `TINY` and other settings."""
+    """Write tiny.json with `TINY` and further or other settings, and return its path."""
     (folder / "tiny.json").write_text(json.dumps(TINY | settings), encoding="utf-8")
     return folder / "tiny.json"
 
 
 def history(folder: Path) -> list[dict[str, str]]:
-    """The rows of history.csv without the time that they took."""
+    """Read the rows of history.csv without the seconds, which differ from run to run."""
     with (folder / "history.csv").open(encoding="utf-8") as file:
         return [{name: row[name] for name in row if name != "seconds"} for row in csv.DictReader(file)]
 
 
 def assert_equal_runs(run: Path, expected: Path) -> None:
-    """History and metrics equal, best weights and the state of training to 1e-6."""
+    """Check that history and metrics are equal, and the best weights and the state of training to 1e-6."""
     assert history(run) == history(expected)
     assert (run / "metrics.json").read_bytes() == (expected / "metrics.json").read_bytes()
     assert (run / "curves.png").read_bytes()[:4] == b"\x89PNG"
@@ -61,8 +61,8 @@ def assert_equal_runs(run: Path, expected: Path) -> None:
         np.testing.assert_allclose(value, theirs[name], rtol=0, atol=1e-6, err_msg=name)
 
 
-def _tensors(folder: Path) -> dict[str, np.ndarray]:
-    """All there is in the best weights and in the last checkpoint, by name."""
+def _tensors(folder: Path) -> dict[str, np.ndarray | np.number]:
+    """Read all tensors of the best weights and of the last checkpoint, by name."""
     import tensorflow as tf
 
     found = {}
@@ -74,8 +74,9 @@ def _tensors(folder: Path) -> dict[str, np.ndarray]:
 
 
 def differences(run: Path, expected: Path) -> dict[str, float]:
-    """The largest one in each tensor of the best weights and of the last checkpoint of two runs of the same steps;
-    relative where a value is above 1, as the sum of the losses.
+    """Find the largest difference in each tensor of the best weights and of the last checkpoint of two runs.
+
+    The runs have the same steps. Where a value is above 1, as the sum of the losses is, its difference is relative.
     """
     ours, theirs = _tensors(run), _tensors(expected)
     assert ours.keys() == theirs.keys()
@@ -84,7 +85,14 @@ def differences(run: Path, expected: Path) -> dict[str, float]:
 
 
 def start_workers(script: Path, arguments: list, folder: Path, workers: int = 2) -> list[subprocess.Popen]:
-    """A training by several processes of this machine; the i-th runs in `folder`/i, what it says is in output.txt."""
+    """Start a training by several processes of this machine.
+
+    Args:
+        script: the train.py to run.
+        arguments: of its command line.
+        folder: the i-th process runs in the folder i below it, and prints to output.txt in there.
+        workers: how many processes.
+    """
     sockets = [socket.create_server(("localhost", 0)) for _ in range(workers)]
     cluster = {"worker": [f"localhost:{server.getsockname()[1]}" for server in sockets]}
     processes = []
@@ -93,7 +101,7 @@ def start_workers(script: Path, arguments: list, folder: Path, workers: int = 2)
         settings = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})
         place = folder / str(i)
         place.mkdir(exist_ok=True)
-        command, environment = [sys.executable, script, *map(str, arguments)], os.environ | {"TF_CONFIG": settings}
+        command, environment = [sys.executable, *map(str, (script, *arguments))], os.environ | {"TF_CONFIG": settings}
         with (place / "output.txt").open("w", encoding="utf-8") as output:
             processes.append(
                 subprocess.Popen(command, env=environment, cwd=place, stdout=output, stderr=subprocess.STDOUT)
@@ -102,13 +110,20 @@ def start_workers(script: Path, arguments: list, folder: Path, workers: int = 2)
 
 
 def kill_training(script: Path, arguments: list, run: Path, checkpoints: int) -> None:
-    """Starts a training and kills it after one of its first `checkpoints` checkpoints, drawn at random."""
+    """Start a training and kill it after one of its first checkpoints, drawn at random.
+
+    Args:
+        script: the train.py to run.
+        arguments: of its command line.
+        run: the run folder that they name.
+        checkpoints: how many of the first checkpoints to draw from.
+    """
     import tensorflow as tf
 
     process = subprocess.Popen([sys.executable, script, *map(str, arguments)])
     chosen = random.Random(20).randint(1, checkpoints)
 
-    def written():
+    def written() -> int:
         latest = tf.train.latest_checkpoint(run / "checkpoint")
         return int(latest.rpartition("-")[2]) if latest else 0
 
@@ -119,23 +134,24 @@ def kill_training(script: Path, arguments: list, run: Path, checkpoints: int) ->
 
 
 def read_records(path: Path) -> list[Any]:
-    """The records of JSON lines, plain or zipped."""
+    """Read the records of a file of JSON lines, plain or zipped."""
     return [record for _, record in read_submission_lines(path)]
 
 
 class ReportParser(HTMLParser):
-    """What a browser sees of a page: its elements with their attributes, and the text of its scripts by id."""
+    """Reads a page as a browser does: its elements with their attributes, and the text of its scripts by id."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.elements, self.scripts = [], {}
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: dict[str, str] = {}
 
     def handle_starttag(self, tag, attributes):
         self.elements.append((tag, dict(attributes)))
 
     def handle_data(self, data):
         if self.elements and self.elements[-1][0] == "script":
-            name = self.elements[-1][1].get("id", "")
+            name = self.elements[-1][1].get("id") or ""
             self.scripts[name] = self.scripts.get(name, "") + data
 
     def handle_endtag(self, tag):
@@ -143,7 +159,7 @@ class ReportParser(HTMLParser):
 
 
 def parse_report(page: str) -> tuple[dict[str, Any], ReportParser]:
-    """The data in a page, and the page."""
+    """Return the data of a report's page, and the parser that has read the page."""
     parser = ReportParser()
     parser.feed(page)
     parser.close()
@@ -151,4 +167,5 @@ def parse_report(page: str) -> tuple[dict[str, Any], ReportParser]:
 
 
 def read_report(folder: Path) -> dict[str, Any]:
+    """Read the data of the report in a folder."""
     return parse_report((folder / "report.html").read_text(encoding="utf-8"))[0]

@@ -1,6 +1,4 @@
-"""What property-based tests share: their settings, the same examples in every run, and texts of any kind. Needs
-hypothesis.
-"""
+"""Texts of any kind for property-based tests, and settings that give the same examples every time. Needs hypothesis."""
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -12,7 +10,8 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
-# What lower case or normalising makes longer or shorter, what has no width, no glyph or no UTF-8 form, and pairs.
+# Lower case or normalising makes some of these longer or shorter. Others have no width, no glyph or no UTF-8 form, or
+# are surrogate pairs.
 STRANGE = "İßﬁŉΐ한ｶﾞé👍🏽𠀀①㍿1a何川，。" + (
     "\u0301\u200b\u200d\ufe0f\u202e\xad\ufeff\ufffd\x00\x1f\x85\xa0\u2028\u3000\ud800\udc00"
 )
@@ -23,7 +22,7 @@ INKED = [character for character in dict.fromkeys(STRANGE + CHINESE) if words(ch
 
 @st.composite
 def parts(draw: st.DrawFn, least: int = 2, most: int = 6) -> list[str]:
-    """Strings of which no two have a character in common, and whose ends are ends of tokens between commas."""
+    """Draw strings that share no character, and whose ends are also ends of tokens when commas separate them."""
     characters = draw(st.permutations([character for character in INKED if character not in "，é"]))
     sizes = draw(st.lists(st.integers(1, 3), min_size=least, max_size=most))
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]

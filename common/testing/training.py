@@ -1,4 +1,4 @@
-"""What holds for the training of every task. Needs pytest."""
+"""Tests of the training of every task. Needs pytest."""
 
 import json
 import shutil
@@ -6,20 +6,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from common.testing.commands import sibling
 from common.testing.runs import assert_equal_runs, history, kill_training, read_report, write_tiny_config
 
 
 def config_of_lines(demo: Path, schema: str) -> Callable:
-    """The fixture `make_config` of a task on JSON lines. demo: the folder of its demo set, schema: a file in it."""
+    """Make the fixture `make_config` of a task on JSON lines, from the folder of its demo set and a schema in there."""
 
     @pytest.fixture(scope="session")
-    def make_config():
-        """Writes the config of a small training, one layer of 32 units, and lines of the demo set to train on."""
+    def make_config() -> Callable[..., Path]:
+        """Write the config of a small training, one layer of 32 units, and lines of the demo set to train on."""
 
-        def make(folder, train_lines=60, **settings):
+        def make(folder: Path, train_lines: int = 60, **settings: Any) -> Path:
             lines = (demo / "train.json").read_text(encoding="utf-8").splitlines(keepends=True)
             (folder / "train.json").write_text("".join(lines[:train_lines]), encoding="utf-8")
             (folder / "dev.json").write_text("".join(lines[:20]), encoding="utf-8")
@@ -32,31 +34,29 @@ def config_of_lines(demo: Path, schema: str) -> Callable:
 
 
 def trained_by_head(*heads: str) -> Callable:
-    """The fixture `trained` of a task, one after the other with each of its heads. Needs the fixture `make_config`."""
+    """Make the fixture `trained` of a task, which trains each of its heads. It needs the fixture `make_config`."""
 
     @pytest.fixture(scope="session", params=heads)
-    def trained(request, tmp_path_factory, make_config, call):
-        """The folder of a finished run; the config, tiny.json, and its data are next to it."""
-        from train import main
-
+    def trained(request, tmp_path_factory, make_config, call) -> Path:
+        """Train, and return the run folder. The config, tiny.json, and its data are next to it."""
         folder = tmp_path_factory.mktemp(request.param)
         config = make_config(folder, head=request.param)
-        call(main, "--config", config, "--output", folder / "run")
+        call(sibling("train").main, "--config", config, "--output", folder / "run")
         return folder / "run"
 
     return trained
 
 
 class TrainingTests:
-    """What holds for the training of every task, whose subclass says where it is and what its metric gives.
+    """Tests of a task's training. A subclass says where the task is and what its metric gives.
 
-    Needs the fixtures `trained` (a finished run of each head, 10 epochs of 15 steps, a checkpoint every 5 steps, its
-    config tiny.json and dev.json next to it) and `make_config`.
+    They need the fixtures `make_config` and `trained`: a finished run of each head, with 10 epochs of 15 steps, a
+    checkpoint every 5 steps, and its config tiny.json and dev.json next to it.
     """
 
     task: Path
-    scores: list[str]  # of the dev file after each epoch, the one that chooses the best epoch among them
-    best_by = "f1"
+    scores: list[str]  # names of the dev scores of an epoch
+    best_by = "f1"  # the one that chooses the best epoch
     has_schema = True
 
     def test_a_run_folder_holds_everything(self, trained):
@@ -123,7 +123,7 @@ class TrainingTests:
 
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_the_config_of_a_run_is_a_config(self, trained, call, tmp_path, capsys):
-        """It leads to the same run, as long as its format is known."""
+        """Training with it leads to the same run, as long as its format is known."""
         moved = shutil.copytree(trained.parent, tmp_path / "moved")
         call(self.train, "--config", moved / "run" / "config.json", "--output", moved / "run")
         assert f"finished: {moved / 'run'}" in capsys.readouterr().out
@@ -135,12 +135,13 @@ class TrainingTests:
             assert f"{moved / 'run'}: a run folder of format 1, expected 2" in capsys.readouterr().err
         with pytest.raises(SystemExit, match="2"):
             call(self.train, "--config", moved / "run" / "config.json", "--output", tmp_path / "new")
-        assert "config.json: the config of a run folder of format 1, expected 2" in capsys.readouterr().err
+        assert "config.json: belongs to a run folder of format 1, expected 2" in capsys.readouterr().err
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("trained", ["pair"], indirect=True)
     def test_a_killed_run_goes_on_as_if_nothing_had_happened(self, trained, call, tmp_path, capfd):
         arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
-        # of 40 checkpoints: one every 5 steps of 15, one after each of the epochs
+        # A run writes 30 checkpoints: two within each epoch of 15 steps, and one after it.
         kill_training(self.task / "train.py", arguments, tmp_path / "run", checkpoints=20)
         call(self.train, *arguments)
         assert "resuming in epoch" in capfd.readouterr().out
@@ -166,7 +167,7 @@ class TrainingTests:
                     call(self.train, *arguments)
 
         cut(training.Training, "keep_best", lambda run, _: run.progress.epoch == 1)
-        # taken up with the run, its data and its config in another place
+        # The run resumes with its folder, data and config in another place.
         clone = shutil.copytree(trained.parent, tmp_path / "clone", ignore=shutil.ignore_patterns("run"))
         shutil.move(tmp_path / "run", clone / "run")
         arguments = ["--config", clone / "tiny.json", "--output", clone / "run"]
@@ -176,6 +177,7 @@ class TrainingTests:
         assert "resuming in epoch 11" in capsys.readouterr().out
         assert_equal_runs(clone / "run", trained)
 
+    @pytest.mark.slow
     def test_a_copy_of_the_folder_works_elsewhere(self, make_config, tmp_path):
         shutil.copytree(self.task, tmp_path / "my_task", ignore=shutil.ignore_patterns("tests", "__pycache__"))
         elsewhere = tmp_path / "elsewhere"
@@ -195,8 +197,6 @@ class TrainingTests:
         assert list(scores)[: len(self.scores)] == self.scores
         assert python("check_submission.py", "--input", dev, "--predictions", "predictions.zip").startswith("OK")
 
-    def train(self):
-        """The task's `train.main`; siblings of a task are on the path when its tests run."""
-        import train
-
-        train.main()
+    def train(self) -> None:
+        """Call the task's `train.main`."""
+        sibling("train").main()

@@ -1,7 +1,7 @@
-"""What every task refuses: configs, overrides, runs and files that are wrong. Needs pytest.
+"""Wrong input that every task refuses: configs, overrides, runs and files. Needs pytest.
 
-Most of it is refused by `common`, whatever the task is: tests/test_wrong_input.py has all the cases, once. A task tests
-one of each kind, which tells that its commands check what they are given, and all that is wrong with its own lines.
+Most of it is refused by `common`, whatever the task is, and tests/test_wrong_input.py tests all of that once. A task
+tests one case of each kind, which shows that its commands check their input, and everything about its own lines.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from common.run_folder import FORMAT
-from common.testing.commands import write
+from common.testing.commands import sibling, write
 from common.testing.runs import ARCHITECTURE
 from common.testing.wrong_files import (
     BAD_CHECKPOINTS,
@@ -31,36 +31,47 @@ from common.testing.wrong_files import (
     not_zips,
 )
 
-SIZES = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary": "vocab.txt"}
-CONFIG = {"train_file": "train.json", "dev_file": "dev.json", "encoder": SIZES}
-CONFIG_OF_LINES = CONFIG | {"schema_file": "schema.json"}  # of the tasks whose files are JSON lines with a schema
+SIZES: dict[str, Any] = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary": "vocab.txt"}
+CONFIG: dict[str, Any] = {"train_file": "train.json", "dev_file": "dev.json", "encoder": SIZES}
+CONFIG_OF_LINES = CONFIG | {"schema_file": "schema.json"}  # of tasks whose files are JSON lines with a schema
+Case = tuple[dict[str, Any], str]  # changed files, and a part of the message
+PredictionCase = tuple[dict[str, Any], dict[str, str], str]  # changed files and options of predict.py, and the part
 
 
 def write_input(folder: Path, train: str, dev: str, schema: str | None = None) -> Path:
-    """Makes a folder with everything that a training needs; returns it. All is good if the contents are."""
+    """Make a folder with everything that a training needs, and return it.
+
+    Args:
+        folder: to make.
+        train: the content of train.json.
+        dev: the content of dev.json.
+        schema: the content of schema.json, None for a task without one.
+    """
     folder.mkdir()
     config = CONFIG if schema is None else CONFIG_OF_LINES
     files = {"config.json": json.dumps(config), "train.json": train, "dev.json": dev, "vocab.txt": VOCABULARY}
-    write(folder, files | ({} if schema is None else {"schema.json": schema}))
+    write(folder, files if schema is None else files | {"schema.json": schema})
     return folder
 
 
 @pytest.fixture
 def refused(tmp_path, call, capsys):
-    """Calls a command, sees that it refuses in one line (or at most so many `lines`, of findings) and leaves all files
-    and folders below tmp_path as they are; returns the last line, paths below tmp_path/input without their folder.
+    """Call a command, check that it refuses its input in one line, and return that line without "error: ".
+
+    All files and folders below tmp_path have to stay as they are. Paths below tmp_path/input lose that folder in the
+    line. A command that shows findings may print up to `lines` lines. The last of them is returned.
     """
 
-    def state():
+    def state() -> dict[Path, bytes | None]:
         return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
 
-    def refused(main, *arguments, lines=1):
+    def refused(main: Callable[[], None], *arguments: Any, lines: int = 1) -> str:
         before = state()
         capsys.readouterr()
         with pytest.raises(SystemExit) as exit:
             call(main, *arguments)
         assert exit.value.code == 2
-        error = re.sub(r"(\r.*)+\n", "", capsys.readouterr().err)  # progress bars aside
+        error = re.sub(r"(\r.*)+\n", "", capsys.readouterr().err)  # without progress bars
         assert state() == before
         *findings, error = error.splitlines()
         assert len(findings) < lines
@@ -72,13 +83,13 @@ def refused(tmp_path, call, capsys):
 
 @pytest.fixture
 def without_tensorflow(monkeypatch):
-    """Importing TensorFlow fails."""
+    """Make every import of TensorFlow fail."""
     for name in ("tensorflow", "tf_keras"):
         monkeypatch.setitem(sys.modules, name, None)
 
 
 def run_files(config: dict[str, Any], schema: str | None) -> dict[str, str | None]:
-    """A run folder whose data is gone, with weights that nobody has read yet."""
+    """Make the files of a finished run whose data is gone. Its weights are empty, as nothing gets to read them."""
     saved = config | {"encoder": SIZES | {"vocabulary": "/gone/vocab.txt"}, "train_file": "/gone/train.json"}
     return {
         "run/config.json": json.dumps({"format": FORMAT} | saved),
@@ -90,8 +101,8 @@ def run_files(config: dict[str, Any], schema: str | None) -> dict[str, str | Non
     }
 
 
-def bad_configs(good: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
-    """Configs that no task takes, by name: changed files and what the message has."""
+def bad_configs(good: dict[str, Any]) -> dict[str, Case]:
+    """Make cases of configs that no task takes, from a good one."""
 
     def config(**changes: Any) -> str:
         return json.dumps(good | changes)
@@ -125,7 +136,7 @@ def bad_configs(good: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
         "half a pair": ({"config.json": config(gelu="\ud800")}, r"config.json: '\ud800' is half a character"),
         "optimizer a list": ({"config.json": config(optimizer=[])}, "config.json: optimizer: should be an object"),
         "rate of 0": ({"config.json": config(optimizer={"rates": {"a": 0}})}, "config.json: optimizer.rates.a: shou"),
-        "xla in parts": ({"config.json": config(xla=True, accumulate=2)}, "config.json: xla and accumulate do not g"),
+        "xla in parts": ({"config.json": config(xla=True, accumulate=2)}, "config.json: xla and accumulate cannot b"),
         "remark a number": ({"config.json": config(about=1)}, "config.json: about: should be a string"),
         "parent a list": ({"config.json": config(parent=[])}, "config.json: parent: should be a string"),
         "parent a folder": ({"config.json": config(parent=".")}, "config.json: parent: no such file"),
@@ -156,14 +167,14 @@ def bad_configs(good: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
     }  # fmt: skip
 
 
-def bad_encoders(config: Callable[..., str]) -> dict[str, tuple[dict[str, Any], str]]:
-    """As `bad_configs`. config(): a good one with changes."""
+def bad_encoders(config: Callable[..., str]) -> dict[str, Case]:
+    """Make cases of encoders that no task takes. `config` returns a good config with some keys changed."""
     return {
         "no units": (
             {"config.json": config(encoder=SIZES | {"hidden_size": 0})}, "config.json: encoder.hidden_size: should be"
         ),
         "encoder a list": ({"config.json": config(encoder=[])}, "config.json: encoder: should be a folder, a name o"),
-        "encoder of a long name": ({"config.json": config(encoder="x" * 300)}, "xxx: no such folder, and no name"),
+        "encoder of a long name": ({"config.json": config(encoder="x" * 300)}, "xxx: no such folder, and not a name"),
         "encoder without a name": ({"config.json": config(encoder="")}, "input: no weights; expected"),
         "vocabulary UTF-16": ({"vocab.txt": VOCABULARY.encode("utf-16")}, "vocab.txt: the vocabulary is not UTF-8"),
         "vocabulary empty": ({"vocab.txt": ""}, "vocab.txt: the vocabulary is empty"),
@@ -181,8 +192,11 @@ def bad_encoders(config: Callable[..., str]) -> dict[str, tuple[dict[str, Any], 
     }  # fmt: skip
 
 
-def bad_lines(line: Callable[..., str]) -> dict[str, tuple[dict[str, Any], str]]:
-    """What no task on JSON lines takes, one of each kind, as `bad_configs`. line(): an official line with labels."""
+def bad_lines(line: Callable[..., str]) -> dict[str, Case]:
+    """Make one case of each kind that no task on JSON lines takes.
+
+    `line` returns an official line with labels, with some keys changed.
+    """
     return pick(bad_configs(CONFIG_OF_LINES), *CONFIGS) | {
         "broken line": ({"dev.json": line() + line()[:-3]}, "dev.json, line 2: not JSON"),
         "line not an object": ({"train.json": "[]\n"}, "train.json, line 1: expected a JSON object"),
@@ -192,10 +206,11 @@ def bad_lines(line: Callable[..., str]) -> dict[str, tuple[dict[str, Any], str]]
 
 
 def pick(cases: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The cases of these names."""
+    """Pick the cases of these names."""
     return {name: cases[name] for name in names}
 
 
+# An argument of --set -> a part of the message.
 BAD_OVERRIDES = {
     "epochs": "--set epochs: expected key=value",
     "epochs=ten": "--set: epochs: should be",
@@ -214,8 +229,7 @@ BAD_OVERRIDES = {
     "gelu=\udcff": r"--set: '\udcff' is half a character",
     "encoder=[]": "--set: encoder: should be a folder, a name or an object of sizes, not []",
 }
-# by name: changed files, changed options of predict.py, and what the message has
-BAD_PREDICTIONS = {
+BAD_PREDICTIONS: dict[str, PredictionCase] = {
     "run missing": ({}, {"--model": "none"}, "none: no such run folder"),
     "run a file": ({}, {"--model": "train.json"}, "train.json: no such run folder"),
     "not a run": ({}, {"--model": "."}, "not a finished run: "),
@@ -242,54 +256,51 @@ BAD_PREDICTIONS = {
     "vocabulary empty": ({"run/vocab.txt": ""}, {}, "run/vocab.txt: the vocabulary is empty"),
     "run of a long name": ({}, {"--model": "x" * 300}, "xxx: no such run folder"),
     "run of no name": ({}, {"--model": ""}, ".: not a finished run: encoder.json is missing"),
-    "output the input": ({}, {"--output": "train.json"}, "train.json: is an input, too; expected another name to writ"),
-    "output a link to the input": ({}, {"--output": "link.json"}, "link.json: is an input, too"),
+    "output the input": ({}, {"--output": "train.json"}, "train.json: is also an input; expected another name to wri"),
+    "output a link to the input": ({}, {"--output": "link.json"}, "link.json: is also an input"),
     "negative batch": ({}, {"--batch-size": "-1"}, "--batch-size -1: expected at least 1"),
     **{f"input: {name}": ({}, {"--input": file}, message) for name, (file, message) in NO_FILES.items()},
     **{f"output: {name}": ({}, {"--output": file}, message) for name, (file, message) in NO_OUTPUTS.items()},
     "no batch": ({}, {"--batch-size": "0"}, "--batch-size 0: expected at least 1"),
     "no worker": ({}, {"--workers": "0"}, "--workers 0: expected at least 1"),
-    "workers and standard output": ({}, {"--workers": "2", "--output": "-"}, "--workers and --ray: need a file"),
+    "workers and standard output": ({}, {"--workers": "2", "--output": "-"}, "--workers and --ray need a file"),
 }
-BAD_LINES_TO_PREDICT = {
+BAD_LINES_TO_PREDICT: dict[str, PredictionCase] = {
     "no schema": ({"run/schema.json": None}, {}, "run/schema.json: no such file"),
     "input without text": ({"train.json": '{"id": "1"}\n'}, {}, 'train.json, line 1: "text" is missing'),
 }
 
-
-# of each kind one, for a task
+# One case of each kind, for a task.
 CONFIGS = ("unknown key", "out of range", "data missing")
 CHECKPOINTS = pick(BAD_CHECKPOINTS, "positions", "sizes")
 PREDICTIONS = pick(BAD_PREDICTIONS, "not a run", "input: none", "output the input", "output: no folder", "no batch")
 
 
 class WrongInputTests:
-    """What every task refuses, beside its own wrong files. Needs the fixture `folder`: config, data, schema if it has
-    one and vocabulary of a training, all of it good, in tmp_path/input.
+    """Tests of what every task refuses. A task adds tests of its own files.
+
+    They need the fixture `folder`, tmp_path/input with the good input of a training: its config, its data, its
+    vocabulary and, if the task has one, its schema.
     """
 
     task: Path
     config = CONFIG
 
     def test_an_override(self, folder, refused, without_tensorflow):
-        import train
-
         arguments = ["--config", folder / "config.json", "--output", folder / "run", "--set", "epochs=ten"]
-        assert refused(train.main, *arguments) == '--set: epochs: should be a valid integer, not "ten"'
+        assert refused(sibling("train").main, *arguments) == '--set: epochs: should be a valid integer, not "ten"'
 
     def test_training_into_a_folder_that_cannot_be(self, folder, refused, without_tensorflow):
-        import train
-
-        error = refused(train.main, "--config", folder / "config.json", "--output", folder / "train.json")
+        arguments = ["--config", folder / "config.json", "--output", folder / "train.json"]
+        error = refused(sibling("train").main, *arguments)
         assert error == "train.json: cannot be written (Not a directory)"
 
     @pytest.mark.parametrize(("files", "message"), CHECKPOINTS.values(), ids=CHECKPOINTS)
     def test_checkpoints(self, files, message, folder, refused):
-        """Other sizes than the config says are found when the model is built."""
-        import train
-
+        """A checkpoint whose sizes differ from its config is refused when the model is built."""
         write(folder, checkpoint_files(self.config, files, folder.parent / "file"))
-        error = refused(train.main, "--config", folder / "config.json", "--output", folder.parent / "run")
+        arguments = ["--config", folder / "config.json", "--output", folder.parent / "run"]
+        error = refused(sibling("train").main, *arguments)
         assert message in error
 
     @pytest.mark.parametrize(("files", "changes", "message"), PREDICTIONS.values(), ids=PREDICTIONS)
@@ -297,11 +308,9 @@ class WrongInputTests:
         self.predict_refused(files, changes, message, finished, refused)
 
     def predict_refused(self, files, changes, message, finished, refused):
-        import predict
-
         write(finished, files)
         options = {"--model": "run", "--input": "train.json", "--output": "out.json"} | changes
-        assert message in refused(predict.main, *(part for option in options.items() for part in option))
+        assert message in refused(sibling("predict").main, *(part for option in options.items() for part in option))
 
     @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
     def test_files_that_are_no_json(self, reader, finished, refused, without_tensorflow):
@@ -309,7 +318,8 @@ class WrongInputTests:
 
     def file_refused(self, reader: Reader, content: bytes, message: str, finished: Path, refused: Callable):
         write(finished, {reader.file: content})
-        error = refused(reader.main, *reader.arguments, lines=2)  # check_submission.py warns of what is no zip
+        # Two lines, as check_submission.py also warns of a file that is no zip.
+        error = refused(reader.main, *reader.arguments, lines=2)
         assert error.startswith(f"{reader.file}{message}")
 
     @pytest.mark.parametrize("reader", list(READERS.values())[2:], ids=list(READERS)[2:])
@@ -326,7 +336,7 @@ class WrongInputTests:
 
     @pytest.fixture
     def finished(self, folder, monkeypatch):
-        """The folder, with a finished run in it, as the working directory."""
+        """Add a finished run to the folder, and make the folder the working directory."""
         schema = folder / "schema.json"
         write(folder, run_files(self.config, schema.read_text(encoding="utf-8") if schema.exists() else None))
         monkeypatch.chdir(folder)
@@ -343,7 +353,7 @@ class WrongInputTests:
 
 
 class WrongLinesTests(WrongInputTests):
-    """The same for the tasks whose files are JSON lines with a schema."""
+    """Tests of what tasks refuse whose files are JSON lines with a schema."""
 
     config = CONFIG_OF_LINES
 

@@ -1,9 +1,9 @@
-"""The demo sets are small data in the official formats. Every sentence and every name in them is invented.
+"""Writes the demo sets: small data in the official formats. Every sentence and every name in them is invented.
 
     python data/demo_sets [--output data/demo] [--seed 2020]
 
-The same seed gives the same bytes. Each task has a module here, whose function `files` gives the task's files. Train,
-dev and test come from the same templates, but no name is given out twice.
+The same seed gives the same bytes. Each task has a module here, whose function `files` returns the contents of its
+files. Train, dev and test come from the same templates, but no name is given out twice.
 """
 
 import argparse
@@ -28,8 +28,8 @@ TASKS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser("python data/demo_sets", description="Write the demo sets.")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "demo", help="[%(default)s]")
-    parser.add_argument("--seed", type=int, default=2020, help="[%(default)s]")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "demo", help="folder [%(default)s]")
+    parser.add_argument("--seed", type=int, default=2020, help="seed of all random choices [%(default)s]")
     args = parser.parse_args()
     for task, files in TASKS.items():
         folder = args.output / task

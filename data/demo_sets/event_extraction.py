@@ -1,4 +1,4 @@
-"""This demo set is for event extraction, in the form of DuEE 1.0."""
+"""Composes the demo set of event extraction, in the form of DuEE 1.0."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ EVENT_ROLES = {
 
 
 def parse(lines: str) -> list[tuple[str, list[list[str]]]]:
-    """Read lines of the form TEXT | EVENT | EVENT ... A line that starts with "|" goes on with the one above.
+    """Read lines of the form TEXT | EVENT | EVENT ... A line that starts with "|" continues the one above.
 
-    `fill` says what the brackets in a text mean. An event is TYPE TRIGGER [ROLE=SLOT ...]. A word stands once in square
-    brackets, but two events may have it.
+    `fill` explains the brackets in a text. An event is TYPE TRIGGER [ROLE=SLOT ...]. A word is in square brackets only
+    once, but it may be the trigger of two events.
     """
     rows = (line.split(" | ") for line in lines.strip().replace("\n|", " |").splitlines())
     return [(text, [event.split() for event in events]) for text, *events in rows]
@@ -111,7 +111,13 @@ JOINTS = ("。", "；", "\n", "　", "\n\n")
 
 
 def event(found: list[str], places: Places, text: str) -> dict[str, Any]:
-    """An event gets the official form."""
+    """Return an event in the official form.
+
+    Args:
+        found: the event as `parse` has read it: type, trigger, then ROLE=SLOT for each argument
+        places: the places of slots and triggers, from `fill`
+        text: the whole text
+    """
 
     def at(name: str, key: str) -> dict[str, Any]:
         start, end = places[name][0]
@@ -128,7 +134,11 @@ def event(found: list[str], places: Places, text: str) -> dict[str, Any]:
 
 
 def compose_events(maker: Maker) -> tuple[str, list[dict[str, Any]]]:
-    """A text has one template, at times two, rarely many. Other words stand around them, as in real data."""
+    """Compose a text and its events.
+
+    The text comes from one template, sometimes from two, rarely from many. Other words stand around them, as in real
+    data.
+    """
     rng = maker.rng
     text = rng.choice(PRELUDES).format_map(Slots(maker, {})) if rng.random() < 0.3 else ""
     found = []
@@ -146,9 +156,9 @@ def compose_events(maker: Maker) -> tuple[str, list[dict[str, Any]]]:
 
 
 def files(seed: int) -> dict[str, str]:
-    """The keys are file names, the values their contents.
+    """Return the contents of the files by name.
 
-    Like the official files, test has only texts and ids. An id is the md5 of its text.
+    As in the official files, test has only texts and ids. An id is the md5 of its text.
     """
     maker = Maker(seed)
     contents = {

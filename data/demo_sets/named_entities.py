@@ -1,10 +1,10 @@
-"""This demo set is for named entities, in the form of CLUENER 2020."""
+"""Composes the demo set of named entities, in the form of CLUENER 2020."""
 
 from typing import Any
 
 from names import Maker, Slots, fill, json_lines
 
-# What is in a slot -> its label; other slots have none. <label:...> is an entity with slots in it.
+# kind of a slot -> label; other slots have none. <label:...> is an entity with slots in it.
 ENTITY_LABELS = {
     "address": "address",
     "county": "address",
@@ -56,9 +56,10 @@ ENTITY_SPLITS = {"train": 400, "dev": 100, "test": 50}
 
 
 def compose_entities(maker: Maker) -> dict[str, Any]:
-    """A text has one template, at times two, with what stands around them.
+    """Compose a text from one template, sometimes from two, with other words around them.
 
-    Its labels lead to strings, and each string to its places: [first, last character].
+    The row has text and label. The latter leads from each label to its strings, and from each string to its places:
+    [first character, last character].
     """
     rng = maker.rng
     text = rng.choice(("近日，", "据悉，", "【快讯】")) if rng.random() < 0.2 else ""
@@ -70,14 +71,14 @@ def compose_entities(maker: Maker) -> dict[str, Any]:
         for name, spans in places.items():
             label = ENTITY_LABELS.get(name.rstrip("0123456789"), name)
             found += [(start, end, label) for start, end in spans if label in ENTITY_LABELS.values()]
-    label: dict[str, dict[str, list]] = {}
-    for start, end, name in sorted(found):
-        label.setdefault(name, {}).setdefault(text[start:end], []).append([start, end - 1])
-    return {"text": text + rng.choice(("", "。")), "label": label}
+    labels: dict[str, dict[str, list[list[int]]]] = {}
+    for start, end, label in sorted(found):
+        labels.setdefault(label, {}).setdefault(text[start:end], []).append([start, end - 1])
+    return {"text": text + rng.choice(("", "。")), "label": labels}
 
 
 def files(seed: int) -> dict[str, str]:
-    """The keys are file names, the values their contents. Test has only texts and ids."""
+    """Return the contents of the files by name. Test has only texts and ids."""
     maker = Maker(seed)
     contents = {"schema.json": json_lines({"label": label} for label in sorted(set(ENTITY_LABELS.values())))}
     for split, size in ENTITY_SPLITS.items():

@@ -1,4 +1,4 @@
-"""All tasks share these names and numbers, the way to fill a template with them, and the form of files.
+"""Names and numbers of the demo sets, how templates are filled with them, and the form of files.
 
 No name is given out twice, so remembering names does not help. A model has to read the context.
 """
@@ -74,7 +74,7 @@ def role(rng: Random) -> str:
 
 
 def title(rng: Random) -> str:
-    """Films, books, songs and albums have the same titles. Only the context tells which one is meant."""
+    """Make a title. Films, books, songs and albums have the same ones, so only the context tells which is meant."""
     style, thing = rng.random(), part(rng, "thing")
     scene, scene2 = rng.sample(PARTS["scene"], 2)
     if style < 0.1:
@@ -200,13 +200,14 @@ VALUES = {
 
 
 class Maker:
-    """A Maker makes what a slot asks for. It gives a name out once, whatever its kind. Values may come again."""
+    """Makes what a slot asks for. It gives out a name only once, whatever its kind. Values may come again."""
 
     def __init__(self, seed: int):
         self.rng = Random(seed)
         self.used: set[str] = set()
 
     def make(self, kind: str) -> str:
+        """Make a value of a kind in VALUES, or a new name of a kind in NAMES."""
         if kind in VALUES:
             return VALUES[kind](self.rng)
         for _ in range(10_000):
@@ -218,7 +219,7 @@ class Maker:
 
 
 class Slots(dict[str, str]):
-    """Slots fill a template. "person2" gets a new person at its first mention and keeps it."""
+    """What is in the slots of a template. "person2" gets a new person at its first mention and keeps it."""
 
     def __init__(self, maker: Maker, known: dict[str, str]):
         super().__init__(known)
@@ -234,12 +235,17 @@ PIECE = re.compile(r"{(\w+)}|\[(\w+)\]|<(\w+):|(>)|([^{\[<>]+)")
 
 
 def fill(template: str, slots: Slots, shift: int) -> tuple[str, Places]:
-    """The text of a template comes with the places of its slots, triggers and named spans.
+    """Fill a template, and return the text with the places of its slots, triggers and named spans.
 
-    {kind} is a slot, [word] is a trigger, and <name:...> is a span with slots in it. The text will stand `shift`
-    characters on.
+    {kind} is a slot, [word] is a trigger, and <name:...> is a span with slots in it.
+
+    Args:
+        template: a text with such brackets
+        slots: what is in the slots; it keeps what is made for new ones
+        shift: number of characters that will stand before this text
     """
-    text, places, opened = "", {}, []
+    text, places = "", Places()
+    opened: list[tuple[str, int]] = []
     for slot, trigger, name, closed, plain in PIECE.findall(template):
         start = shift + len(text)
         if name:

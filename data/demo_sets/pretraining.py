@@ -1,4 +1,4 @@
-"""This demo set is plain text for pretraining: the train texts of relation and event extraction."""
+"""Composes the demo set of pretraining, plain text: the train texts of relation and event extraction."""
 
 import json
 
@@ -7,7 +7,7 @@ import relation_extraction
 
 
 def files(seed: int) -> dict[str, str]:
-    """The keys are file names, the values their contents. Each line is a text."""
+    """Return the contents of the only file by name. Each line is a text."""
     records = [
         json.loads(line)
         for task in (relation_extraction, event_extraction)

@@ -1,4 +1,4 @@
-"""This demo set is for reading comprehension, in the form of DuReader-robust."""
+"""Composes the demo set of reading comprehension, in the form of DuReader-robust."""
 
 import json
 from random import Random
@@ -10,7 +10,7 @@ from names import SPLITS, Maker, Slots, md5
 def parse(lines: str) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """Read lines of the form SENTENCE | SLOT QUESTION/QUESTION ... | SLOT QUESTION/QUESTION ...
 
-    What is in the slot answers each of its questions.
+    What is in a slot answers each of the slot's questions.
     """
     facts = []
     for line in lines.strip().splitlines():
@@ -68,7 +68,10 @@ FILLERS = (
 
 
 def passage(maker: Maker) -> dict[str, Any]:
-    """A context holds facts about a few things, at times two of one kind. Questions ask for some of the facts."""
+    """Compose a context and its questions with their answers.
+
+    The context holds facts about a few things, sometimes about two of one kind. The questions ask for some of them.
+    """
     rng = maker.rng
     sentences, asked = [], []
     for topic in rng.choices(list(FACTS), k=rng.choices((1, 2, 3, 12), (30, 45, 22, 3))[0]):
@@ -92,7 +95,16 @@ def passage(maker: Maker) -> dict[str, Any]:
 
 
 def answers(context: str, answer: str, rng: Random, located: bool) -> list[dict[str, Any]]:
-    """Answers are as annotators gave them. Some come twice, with what stands around them. Rarely one is empty."""
+    """Return the answers to a question as annotators give them.
+
+    Some come a second time with the character after them. Rarely one is empty.
+
+    Args:
+        context: the context, which holds the answer
+        answer: what answers the question
+        rng: the source of chance
+        located: whether the answers have their places in the context, or -1
+    """
     start = context.index(answer)
     found = [(answer, start)]
     if rng.random() < 0.2:
@@ -103,7 +115,7 @@ def answers(context: str, answer: str, rng: Random, located: bool) -> list[dict[
 
 
 def files(seed: int) -> dict[str, str]:
-    """The keys are file names, the values their contents.
+    """Return the contents of the files by name.
 
     As in the official files, dev has no offsets and test has no answers.
     """

@@ -1,4 +1,4 @@
-"""This demo set is for relation extraction, in the form of DuIE 2.0."""
+"""Composes the demo set of relation extraction, in the form of DuIE 2.0."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from names import CLOSINGS, PRELUDES, SPLITS, Maker, Slots, json_lines
 
-# predicate: (subject type, object type of every slot), as in the official schema.
+# predicate -> (subject type, object type of every slot), as in the official schema
 SCHEMA = {
     "毕业院校": ("人物", {"@value": "学校"}),
     "配音": ("娱乐人物", {"inWork": "影视作品", "@value": "人物"}),
@@ -39,7 +39,7 @@ class Sentence(NamedTuple):
 
 
 def parse(tables: dict[str, str]) -> dict[str, list[Template]]:
-    """Each line is TEXT | RELATION | RELATION ... A line that starts with "|" goes on with the one above.
+    """Read lines of the form TEXT | RELATION | RELATION ... A line that starts with "|" continues the one above.
 
     The text names slots as {kind} or {kind2}. A relation is PREDICATE SUBJECT OBJECT [SLOT=OBJECT ...].
     """
@@ -186,7 +186,7 @@ OPENINGS = parse(
     }
 )
 
-# What may follow an opening, about the same film, person, ...; all else in it is new.
+# What may follow an opening, about the same film, person and so on. All other names in it are new.
 TAILS = parse(
     {
         "film": """
@@ -249,7 +249,7 @@ TAILS = parse(
 
 TOPICS = {"film": 30, "person": 40, "song": 12, "book": 8, "company": 12, "city": 3}
 
-# How a text may write what the annotation writes otherwise, with weights: case, width, space, short year.
+# How the text may write a value differently from the annotation, with weights: case, width, space, short year.
 FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 REWRITES: dict[Callable[[str], str], int] = {
     str.upper: 5,
@@ -260,7 +260,7 @@ REWRITES: dict[Callable[[str], str], int] = {
 
 
 def triple(relation: list[str], slots: dict[str, str]) -> dict[str, Any]:
-    """A triple gets the official form. The slots of its object come in the order of the schema."""
+    """Return a triple in the official form. The slots of its object come in the order of the schema."""
     predicate, subject, value, *rest = relation
     subject_type, types = SCHEMA[predicate]
     named = {"@value": value} | dict(item.split("=") for item in rest)
@@ -275,16 +275,17 @@ def triple(relation: list[str], slots: dict[str, str]) -> dict[str, Any]:
 
 
 def compose(maker: Maker) -> Sentence:
-    """An opening comes first, then up to two tails about its topic. Each has predicates of its own."""
+    """Compose a sentence of an opening and up to two tails about its topic, each with predicates of its own."""
     rng = maker.rng
     topic = rng.choices(list(TOPICS), list(TOPICS.values()))[0]
-    text, triples, known, templates = "", [], {}, OPENINGS[topic]
+    known: dict[str, str] = {}
+    text, triples, templates = "", [], OPENINGS[topic]
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
         template = rng.choice(templates)
         slots = Slots(maker, known)
         text += template.text.format_map(slots)
         triples += [triple(relation, slots) for relation in template.relations]
-        if topic + "2" in slots:  # "the film" would not say which
+        if topic + "2" in slots:  # a tail about "the film" would not say which
             break
         known = {topic: slots[topic]}
         said = {item["predicate"] for item in triples}
@@ -297,7 +298,10 @@ def compose(maker: Maker) -> Sentence:
 
 
 def embed(maker: Maker) -> Sentence:
-    """A sentence gets what stands around it in real data. At times this is a second one, rarely 256 characters."""
+    """Compose a sentence with what stands around it in real data.
+
+    Sometimes that is a second sentence, rarely so many that the text has more than 256 characters.
+    """
     rng = maker.rng
     text, triples = compose(maker)
     least = rng.choices((0, len(text) + 1, 257), (92, 8, 0.4))[0]
@@ -312,7 +316,7 @@ def embed(maker: Maker) -> Sentence:
 
 
 def roughen(sentence: Sentence, rng: Random) -> Sentence:
-    """A sentence gets the oddities of the real data, each at a small rate."""
+    """Give a sentence the oddities of the real data, each at a small rate."""
     text, triples = sentence
     if rng.random() < 0.08 and "》《" not in text:
         text = text.replace("《", "").replace("》", "")
@@ -332,7 +336,7 @@ def roughen(sentence: Sentence, rng: Random) -> Sentence:
 
 
 def files(seed: int) -> dict[str, str]:
-    """The keys are file names, the values their contents. Like the official files, test has only texts."""
+    """Return the contents of the files by name. As in the official files, test has only texts."""
     maker = Maker(seed)
     contents = {
         "schema.json": json_lines(

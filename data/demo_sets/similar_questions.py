@@ -1,8 +1,8 @@
-"""This demo set is groups of questions that mean the same, in the form of SimBERT's data."""
+"""Composes the demo set of similar questions: groups that mean the same, in the form of SimBERT's data."""
 
 from names import Maker, Slots, json_lines
 
-# One meaning a line, as customers of a shop or readers of a library put it.
+# Each line has one meaning, in the words of a shop's customers or a library's readers.
 MEANINGS = [
     line.split("/")
     for line in """
@@ -32,7 +32,7 @@ GREETINGS = ("", "", "", "你好，", "请教一下，", "麻烦问下")
 
 
 def files(seed: int) -> dict[str, str]:
-    """The keys are file names, the values their contents.
+    """Return the contents of the files by name.
 
     A group is three to six questions of one meaning about one thing.
     """

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+"""Wrong input ends with exit code 2 and one line that says where and what. Nothing is left behind."""
 
 import itertools
 import json
@@ -26,7 +26,7 @@ def line(text="何川去世", event=None, **changes):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Everything that a training needs, all of it good."""
+    """Write everything that a training needs, with nothing wrong in it."""
     return write_input(tmp_path / "input", line() + line() + line(), line() + line() + line(), SCHEMA)
 
 
@@ -98,11 +98,11 @@ def test_prediction_stops_at_a_bad_line_and_writes_nothing(trained, folder, refu
 
 
 def test_a_report_on_gold_without_texts(folder, refused):
-    """Found before its folder is made."""
+    """The report's folder is not made."""
     write(folder, {"gold.json": line(text=None, id="1"), "pred.json": line(id="1")})
     files = ["--gold", folder / "gold.json", "--predictions", folder / "pred.json"]
     error = refused(evaluate.main, *files, "--report", folder / "new")
-    assert error == 'gold.json, line 1: "text" is missing or not a string, which a report shows'
+    assert error == 'gold.json, line 1: "text" is missing or not a string, but a report needs it'
 
 
 def test_checking_a_submission_against_a_broken_input(folder, refused):

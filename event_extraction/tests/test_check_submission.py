@@ -14,7 +14,7 @@ def dump(records):
 
 @pytest.fixture
 def check(tmp_path, check_zipped):
-    """Checks records against INPUT; returns standard output and error, and the exit code."""
+    """Return a function that checks records against INPUT and gives standard output, standard error and exit code."""
 
     def check(records, member="result.json"):
         for name, content in (("input", INPUT), ("schema", [SCHEMA])):
@@ -33,7 +33,7 @@ def test_a_good_file(check):
     ("records", "message"),
     [
         (RECORDS[:2], "problem: input.json, line 3: the id has no prediction"),
-        ([*RECORDS, RECORDS[0]], "problem: result.zip, line 4: the id comes more often than in input.json"),
+        ([*RECORDS, RECORDS[0]], "problem: result.zip, line 4: the id occurs more often than in input.json"),
         ([*RECORDS, {"id": "3", "event_list": []}], "problem: result.zip, line 4: the id is not in input.json"),
         ([*RECORDS[:2], {"id": "2"}], 'problem: result.zip, line 3: "event_list" is missing'),
         ([{"id": "0", "event_list": [EVENT | {"event_type": "死亡"}]}], "event type '死亡' is not in the schema"),

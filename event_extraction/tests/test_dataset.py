@@ -39,7 +39,7 @@ RECORD = {
 
 
 def features_of(examples, tokenizer, labels, max_length=256, stride=128):
-    counts = Counter()
+    counts: Counter[str] = Counter()
     return list(to_features(examples, tokenizer, labels, max_length, stride, counts)), counts
 
 
@@ -108,7 +108,7 @@ def test_pair_batch(tokenizer, labels):
         ([[1, 1, 2], [8, 4, 4]], [0, 1, 2, 0, 11, 0]),
         ([[0, 1, 1], [3, 2, 3]], [0, 0, 0, 0, 0, 0]),  # triggers have no tag
         ([[1, 1, 2], [2, 2, 4]], [0, 1, 2, 0, 0, 0]),  # overlapping: the first
-        ([[1, 1, 2], [2, 1, 3]], [0, 3, 4, 4, 0, 0]),  # of one start: the longest
+        ([[1, 1, 2], [2, 1, 3]], [0, 3, 4, 4, 0, 0]),  # with the same start: the longest
     ],
 )
 def test_tags(spans, expected, labels):

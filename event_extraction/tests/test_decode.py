@@ -1,4 +1,4 @@
-from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -57,8 +57,9 @@ def test_tags_to_spans(tags, expected, labels):
 
 
 def found(labels, spans, links=()):
-    """spans: (role, start); links: (role, start of the trigger, start of the argument); all two characters long but
-    for triggers.
+    """Return what was found, given as (role, start), and links as (role, start of the trigger, start of the argument).
+
+    Triggers have one character, arguments two.
     """
     kind = "竞赛行为-胜负"
 
@@ -129,7 +130,7 @@ def test_record(labels):
 
 
 def test_what_touches_cls_or_sep_is_dropped():
-    feature = Features(0, np.zeros(4, int), np.array([[0, 0], [0, 1], [1, 2], [0, 0]]), None, None)
+    feature = Features(0, np.zeros(4, int), np.array([[0, 0], [0, 1], [1, 2], [0, 0]]), np.empty(0), np.empty(0))
     in_text = Found(set(), set())
     spans, links = np.array([[7, 1, 2], [7, 0, 1], [7, 2, 3]]), np.array([[5, 1, 1, 2, 2], [5, 1, 1, 2, 3]])
     to_characters(feature, (spans, links), in_text)
@@ -140,10 +141,10 @@ def test_what_touches_cls_or_sep_is_dropped():
 
 
 def round_trip(records, tokenizer, labels, head, max_length=256, stride=128):
-    """Gold -> features -> spans and links, as the labels of the head have them -> events."""
+    """Turn gold into features, these into the spans and links that the head can express, and these into events."""
     examples = [to_example(record) for record in records]
     in_texts = [Found(set(), set()) for _ in records]
-    for feature in to_features(examples, tokenizer, labels, max_length, stride, Counter()):
+    for feature in to_features(examples, tokenizer, labels, max_length, stride):
         if head == "crf":
             tokens = tag_spans(token_tags(feature, labels), labels), np.zeros((0, 5), int)
         else:
@@ -151,10 +152,14 @@ def round_trip(records, tokenizer, labels, head, max_length=256, stride=128):
             label, a, b, c, d = feature.links.T
             starts, ends = np.zeros((2, len(labels), n, n), bool)
             starts[label, a, c] = ends[label, b, d] = True
-            gather = (lambda i, j, m=m: m[:, i, j] for m in (starts, ends))
-            tokens = feature.spans, find_links(feature.spans, *gather, labels, 0.5)
+            gather_starts, gather_ends = (partial(gather, matrix) for matrix in (starts, ends))
+            tokens = feature.spans, find_links(feature.spans, gather_starts, gather_ends, labels, 0.5)
         to_characters(feature, tokens, in_texts[feature.example])
     return examples, [to_events(in_text, labels) for in_text in in_texts]
+
+
+def gather(matrix, i, j):
+    return matrix[:, i, j]
 
 
 def to_records(records, events):

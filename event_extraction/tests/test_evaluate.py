@@ -14,11 +14,11 @@ FOLDER = Path(__file__).resolve().parents[1]
 
 
 def record(number, *events, **keys):
-    events = [
+    event_list = [
         {"event_type": kind, "arguments": [{"role": r, "argument": s} for r, s in arguments], **keys}
         for kind, *arguments in events
     ]
-    return {"id": str(number), "event_list": events}
+    return {"id": str(number), "event_list": event_list}
 
 
 WIN, LOSE = ("比赛", ("胜者", "何川"), ("败者", "江月")), ("比赛", ("胜者", "江月"))
@@ -85,7 +85,7 @@ def test_predictions_may_be_zipped_but_gold_may_not(tmp_path, call, capsys):
     [
         (PREDICTED, GOLD, "gold.json: no event has a trigger.*swapped"),
         ([{"id": "0", "text": "何川"}], PREDICTED, 'gold.json, line 1: "event_list" is missing'),
-        (GOLD, [record("other")], "pred.json: has not one of the ids of"),
+        (GOLD, [record("other")], "pred.json: has none of the ids of"),
         (GOLD, [{"event_list": []}], 'pred.json, line 1: "id" is missing'),
         (GOLD, [{"id": "0", "event_list": {}}], 'pred.json, line 1: "event_list" is not a list'),
         (GOLD, [{"id": "0", "event_list": [{"event_type": "A"}]}], 'pred.json, line 1: "arguments" of an event'),

@@ -1,6 +1,6 @@
 import json
 import random
-from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -8,6 +8,8 @@ import pytest
 import extraction
 from common.testing.prediction import PredictionTests
 from common.testing.runs import read_records
+from config import Config
+from model import Extractor
 from records import read_schema, record_faults, schema_faults
 
 ODD_TEXTS = [
@@ -19,7 +21,7 @@ ODD_TEXTS = [
 
 @pytest.fixture(scope="module")
 def inputs(demo, tmp_path_factory):
-    """200 lines of the demo set, cut to mixed lengths, and the odd texts, all in random order."""
+    """Write a file of 200 demo texts, cut to different lengths, and the odd texts, all in random order."""
     rng = random.Random(1)
     with (demo / "train.json").open(encoding="utf-8") as file:
         texts = [json.loads(line)["text"][: rng.choice([3, 20, 1000])] for line in file][:200]
@@ -53,7 +55,7 @@ class TestPrediction(PredictionTests):
 
 
 def test_reads_no_further_than_it_must(tokenizer, labels, monkeypatch):
-    """Whatever the size of the file, no more than a chunk of it is in memory."""
+    """However large a file is, only one chunk of it is in memory."""
     taken = 0
 
     def records():
@@ -65,9 +67,9 @@ def test_reads_no_further_than_it_must(tokenizer, labels, monkeypatch):
     def extractor(features):
         return [(np.zeros((0, 3), int), np.zeros((0, 5), int)) for _ in features]
 
-    config = SimpleNamespace(max_length=16, stride=8)
+    config = Config(train_file="", dev_file="", schema_file="", encoder="", max_length=16, stride=8)
     monkeypatch.setattr(extraction, "CHUNK", 6)
-    predictions = extraction.predict(records(), extractor, tokenizer, labels, config)
+    predictions = extraction.predict(records(), cast(Extractor, extractor), tokenizer, labels, config)
     assert taken == 0
     for number, record in enumerate(predictions):
         assert record == {"id": str(number), "event_list": []}

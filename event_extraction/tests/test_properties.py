@@ -1,4 +1,4 @@
-"""Properties that hold for any records: decoding what gold says gives gold, and what every metric has to satisfy."""
+"""Properties that hold for any records: decoding gold gives gold back, and the metric does what every metric has to."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ from scoring import exact_events, score
 
 @st.composite
 def gold_records(draw, schema):
-    """Triggers and arguments are parts of the text, no part is both."""
+    """Draw a record whose triggers and arguments are parts of its text. No part is both."""
     strings = draw(parts(least=3))
     text = "，".join(strings)
     triggers = strings[: draw(st.integers(1, 2))]
@@ -36,7 +36,8 @@ def gold_records(draw, schema):
 
 @given(st.data())
 def test_what_scores_as_gold_is_decoded_to_gold(labels, tokenizer, data):
-    record, counts = data.draw(gold_records(labels.schema)), Counter()
+    record = data.draw(gold_records(labels.schema))
+    counts: Counter[str] = Counter()
     assert not list(offset_faults(record))
     (feature,) = to_features([to_example(record)], tokenizer, labels, 128, 64, counts)
     assert not any("lost" in name for name, count in counts.items() if count)
@@ -88,7 +89,7 @@ def test_scores_of_any_records(gold, predictions, random):
 
 @given(RECORDS, RECORDS)
 def test_gold_and_predictions_swapped_swap_precision_and_recall(gold, predictions):
-    """Where both have the same ids."""
+    """This holds if both have the same ids."""
     names = {record["id"] for record in gold} & {record["id"] for record in predictions}
     gold, predictions = ([r for r in part if r["id"] in names] for part in (gold, predictions))
     one, other = score(gold, predictions), score(predictions, gold)

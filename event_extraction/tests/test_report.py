@@ -67,7 +67,7 @@ def test_spans_are_those_of_gold_or_the_nearest():
 
 
 def test_says_what_evaluate_says(demo, tmp_path, call, capsys):
-    """On damaged gold with repeated and missing sentences; the partial facts are what is neither right nor wrong."""
+    """The predictions are damaged gold, with a repeated sentence and missing ones."""
     gold = [json.loads(line) for line in (demo / "dev.json").read_text(encoding="utf-8").splitlines()]
     gold.append(gold[0] | {"event_list": gold[2]["event_list"]})
     predicted = [
@@ -98,8 +98,8 @@ def test_says_what_evaluate_says(demo, tmp_path, call, capsys):
 @pytest.mark.parametrize(
     ("folder", "gold", "message"),
     [
-        ("gold", {"text": TEXT}, "gold: cannot be made a folder (File exists)"),
-        ("new", {}, 'gold, line 1: "text" is missing or not a string, which a report shows'),
+        ("gold", {"text": TEXT}, "gold: the folder cannot be made (File exists)"),
+        ("new", {}, 'gold, line 1: "text" is missing or not a string, but a report needs it'),
     ],
 )
 def test_what_cannot_be_shown(tmp_path, call, refused, without_tensorflow, folder, gold, message):

@@ -9,7 +9,7 @@ from scoring import exact_events, per_label, score
 
 
 def record(*events, name="1"):
-    """Events as (type, [(role, string), ...]) or, with aliases, (type, [(role, string, alias, ...), ...])."""
+    """Return a record with events, each given as (type, [(role, string, alias, ...), ...]). Aliases may be left out."""
     return {
         "id": name,
         "event_list": [
@@ -66,9 +66,9 @@ def test_one_gold_argument_serves_one_prediction():
 def test_the_best_form_of_a_gold_argument_counts():
     gold = [("A", [("r", "北京大学", "北大", "燕园")])]
     assert scores(gold, [("A", [("r", "北大")])])["f1"] == 1.0
-    # aliases of equal strings are joined; those of predictions are not read
-    gold = [("A", [("r", "北京大学", "北大")]), ("A", [("r", "北京大学", "燕园")])]
-    assert scores(gold, [("A", [("r", "燕园", "清华")])])["recall"] == 1.0
+    # the aliases of equal strings are joined, and those of predictions are not read
+    twice = [("A", [("r", "北京大学", "北大")]), ("A", [("r", "北京大学", "燕园")])]
+    assert scores(twice, [("A", [("r", "燕园", "清华")])])["recall"] == 1.0
     assert scores([("A", [("r", "清华")])], [("A", [("r", "燕园", "清华")])])["recall"] == 0.0
 
 
@@ -83,7 +83,7 @@ def test_records_meet_by_id():
     gold = [record(("A", [("r", "天")]), name="1"), record(("A", [("r", "地")]), name="2")]
     predicted = [
         record(("A", [("r", "人")]), name="1"),
-        record(("A", [("r", "天")]), name="1"),  # of a repeated id the last counts
+        record(("A", [("r", "天")]), name="1"),  # if an id is repeated, the last record counts
         record(("A", [("r", "天")]), name="3"),  # unknown
     ]
     assert score(gold, predicted) == {"precision": 1.0, "recall": 0.5, "f1": 0.6667, "f1_lcs": 0.6667}

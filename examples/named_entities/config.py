@@ -1,4 +1,4 @@
-"""The keys of a config beside those of every task, which are in common/config.py."""
+"""The keys of a config that only this task has. Those of every task are in common/config.py."""
 
 from typing import Annotated
 
@@ -10,4 +10,4 @@ from model import HEADS
 class Config(WindowedConfig):
     schema_file: InputFile
     head: Annotated[str, one_of(HEADS)] = "pair"
-    threshold_share: Fraction = 0.05  # of train, kept to choose the threshold on
+    threshold_share: Fraction = 0.05  # the share of train that is kept out of training, to choose the threshold on

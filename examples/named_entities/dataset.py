@@ -1,4 +1,7 @@
-"""CLUENER 2020 records -> examples (spans of characters) -> features (spans of tokens). The head makes batches."""
+"""CLUENER 2020 records become examples, with spans of characters, and then features, with spans of tokens.
+
+The head makes batches of the features.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +17,7 @@ from records import entities
 
 @dataclass(frozen=True)
 class Example:
-    """A text and the (label, characters) of its entities."""
+    """A text and its entities, each (label, characters)."""
 
     text: str
     entities: frozenset[tuple[str, Span]]
@@ -22,9 +25,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Features:
-    """One window of an example. `offsets` [n, 2] are characters; [CLS] and [SEP] hold (0, 0).
+    """One window of an example.
 
-    `spans` int32 [s, 3]: label, first and last token.
+    Attributes:
+        example: the index of the example.
+        token_ids: int32 [n], with [CLS] and [SEP].
+        offsets: int32 [n, 2], the characters [start, end) of each token. [CLS] and [SEP] have (0, 0).
+        spans: int32 [s, 3], each a label, its first and its last token.
     """
 
     example: int
@@ -37,7 +44,7 @@ class Features:
 
 
 def to_example(record: dict[str, Any]) -> Example:
-    """A labelled record, whose offsets are right (`records.read_records` sees to it)."""
+    """Turn a labelled record into an example. Its offsets must be right, as `records.read_records` ensures."""
     return Example(record["text"], frozenset((label, (first, last + 1)) for label, _, first, last in entities(record)))
 
 
@@ -52,9 +59,17 @@ def to_features(
     stride: int,
     counts: Counter[str] | None = None,
 ) -> Iterator[Features]:
-    """Cut examples into windows of at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens.
+    """Cut examples into windows, and yield each window with the spans that are in it.
 
-    A span is in every window that holds it. `counts` gets the spans that token boundaries cut, and what is lost.
+    A span is in every window that holds all its tokens.
+
+    Args:
+        examples: the texts, each with its entities.
+        tokenizer: cuts the texts into tokens.
+        labels: the labels of spans.
+        max_length: tokens in a window at most, with [CLS] and [SEP].
+        stride: tokens from the start of one window to the start of the next.
+        counts: gets how many entities there are, how many spans token boundaries cut, and what is lost.
     """
     counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)

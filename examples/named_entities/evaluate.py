@@ -2,8 +2,8 @@
 
     python evaluate.py --gold dev.json --predictions predictions.json [--report DIR]
 
-One JSON object with micro precision, recall and F1 and the leaderboard's macro F1 on standard output, a table by label
-on standard error.
+Prints one JSON object with micro precision, recall and F1 and the leaderboard's macro F1 on standard output, and a
+table by label on standard error.
 """
 
 import json
@@ -24,11 +24,11 @@ def main() -> None:
     gold_texts = {record["text"] for record in gold}
     predicted_texts = {record["text"] for record in predictions}
     if not gold_texts & predicted_texts:
-        raise UserError(f"{args.predictions}: has not one of the texts of {args.gold}")
+        raise UserError(f"{args.predictions}: has none of the texts of {args.gold}")
     note_unmatched(gold_texts, predicted_texts, "texts")
     if args.report is not None:
         make_folder(args.report)
-    rows = [("label", *LABEL_SCORES, "support")]
+    rows: list[tuple[str, ...]] = [("label", *LABEL_SCORES, "support")]
     for label, count in per_label(gold, predictions).items():
         rows.append((label, *(f"{value:.4f}" for value in count.scores().values()), str(count.gold)))
     print(format_table(rows), file=sys.stderr)

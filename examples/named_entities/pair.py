@@ -1,4 +1,4 @@
-"""The pair head: an efficient GlobalPointer (common/heads.py), for every label the first and last token of entities."""
+"""The pair head: an efficient GlobalPointer (common/heads.py). It scores the first and last token of an entity."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 
 def batch(features: list[Features], _rng: np.random.Generator, _labels: list[str]) -> tuple[dict, dict]:
-    """Makes the inputs and targets of a batch: the positives int32 [batch, p, 3] of (label, first, last token), padded
-    with -1.
+    """Make the inputs and targets of a batch.
+
+    The targets are the positives, int32 [batch, p, 3] of (label, first token, last token), padded with -1.
     """
     return model_inputs(features), {"spans": pad([feature.spans for feature in features], -1)}
 
 
 def build(encoder: "keras.Model", labels: list[str], seed: int) -> "LossModel":
-    """Builds the model: token_ids [batch, length] -> the factors of the head."""
+    """Build the model, which turns token_ids [batch, length] into the factors of the head."""
     from common.heads import PairHead, hidden_states
     from common.loss_model import LossModel
 
@@ -35,27 +36,28 @@ def build(encoder: "keras.Model", labels: list[str], seed: int) -> "LossModel":
 
 
 def loss(targets: dict, outputs: dict) -> "tf.Tensor":
-    """Returns a loss for each row, float32 [batch]."""
+    """Return a loss for each row, float32 [batch]."""
     from common.losses import pair_heads_loss
 
     return pair_heads_loss(targets, outputs)
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Names the models that have to run for the extractor. Its engines have the same names."""
+    """Return the models that have to run for the extractor, by name. Its engines have the same names."""
     return {"pair": model}
 
 
 class Extractor:
-    """Finds the spans in each feature of a batch: int [s, 3] of (label, first, last token)."""
+    """Finds the spans of each window of a batch, int [s, 3] of (label, first token, last token)."""
 
-    default_threshold = 0.0
-    thresholds = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+    default_threshold: float | None = 0.0
+    thresholds: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
 
-    def __init__(self, engines: dict[str, Engine], _labels: list[str], threshold: float = default_threshold):
+    def __init__(self, engines: dict[str, Engine], _labels: list[str], threshold: float | None = default_threshold):
         self.engine, self.threshold = engines["pair"], threshold
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
+        assert self.threshold is not None, "the pair head has a threshold"
         outputs = self.engine(model_inputs(features))
         for row, feature in enumerate(features):
             factors = tuple(factor[row] for factor in outputs["spans"])

@@ -1,4 +1,4 @@
-"""Run folder + records without labels -> the records with their entities.
+"""Find the entities of records with the model of a run, and write the records with them.
 
 python examples/named_entities/predict.py --model RUN --input FILE|- --output FILE|- [--workers N] [--ray [ADDRESS]]
 python examples/named_entities/predict.py --model RUN --text TEXT
@@ -21,7 +21,7 @@ def main() -> None:
         (record,) = load_predictor(args)([{"text": args.text}])
         write_lines([f"{label}: {string}" for label, string, *_ in entities(record)] or ["no entity found"])
         return
-    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
+    load_run(args.model, Config)  # a faulty run or input is reported before TensorFlow is imported
     check_output_path(args.output, args.input)
     records = peeked(read_records(args.input, labelled=False))
     with predicted(load_predictor, args, records, CHUNK) as predictions:

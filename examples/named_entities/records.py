@@ -1,7 +1,8 @@
-"""What the labels are, and what a CLUENER 2020 line is.
+"""What a CLUENER 2020 line is, and what the labels are.
 
-A line is `{"text": ..., "label": {LABEL: {STRING: [[FIRST, LAST], ...], ...}, ...}}`: the strings that are entities,
-and the first and last character of each of their places. Lines to predict have `text`, and may have an `id` or more.
+A line is `{"text": ..., "label": {LABEL: {STRING: [[FIRST, LAST], ...], ...}, ...}}`. It gives the strings that are
+entities, and the first and last character of each place where they stand. A line to predict needs only `text`, and may
+have other keys, such as `id`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from common.files import read_jsonl, read_submission_lines
 
 
 def read_schema(path: str | Path) -> list[str]:
-    """Read the labels (`{"label": NAME}` a line). Raises UserError, naming file and line."""
+    """Read the labels, from one `{"label": NAME}` on each line. Raises UserError with file and line."""
     labels: list[str] = []
     for number, line in read_jsonl(path):
         if not isinstance(line, dict) or not isinstance(line.get("label"), str):
@@ -25,8 +26,15 @@ def read_schema(path: str | Path) -> list[str]:
 
 
 def read_records(path: str | Path, labelled: bool = True, labels: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file, plain or zipped; `labelled` ones must have a `label`, of the schema's `labels` if
-    they are given. Raises UserError, naming file and line.
+    """Yield the records of a file.
+
+    Args:
+        path: the file, plain or zipped.
+        labelled: whether the records must have a `label`.
+        labels: those that a record may have. If this is None, it may have any.
+
+    Raises:
+        UserError: if a record is faulty, with file and line.
     """
     for number, record in read_submission_lines(path):
         raise_first(record_faults(record, labelled, labels), f"{path}, line {number}")
@@ -34,7 +42,13 @@ def read_records(path: str | Path, labelled: bool = True, labels: list[str] | No
 
 
 def record_faults(record: Any, labelled: bool, labels: list[str] | None) -> Iterator[str]:
-    """Say what keeps a parsed line from being a record."""
+    """Yield a message for whatever keeps a parsed line from being a record.
+
+    Args:
+        record: the line.
+        labelled: whether it must have a `label`.
+        labels: those that it may have. If this is None, it may have any.
+    """
     if not isinstance(record, dict):
         yield 'expected a JSON object with "text" and "label"'
     elif not isinstance(record.get("text"), str):
@@ -44,13 +58,17 @@ def record_faults(record: Any, labelled: bool, labels: list[str] | None) -> Iter
     elif labelled:
         for label, string, first, last in entities(record):
             if not string or first < 0 or record["text"][first : last + 1] != string:
-                yield f"{label} {string!r} is not at the characters {first} to {last} of the text"
+                yield f"{label} {string!r} is not at characters {first} to {last} of the text"
             if labels is not None and label not in labels:
                 yield f"label {label!r} is not in the schema"
 
 
 def entities(record: dict[str, Any]) -> Iterator[tuple[str, str, int, int]]:
-    """(label, string, first, last character) of every place of a record."""
+    """Yield the label, string, first and last character of every entity of a record.
+
+    >>> list(entities({"text": "何川在", "label": {"name": {"何川": [[0, 1]]}}}))
+    [('name', '何川', 0, 1)]
+    """
     for label, strings in record["label"].items():
         for string, places in strings.items():
             for first, last in places:

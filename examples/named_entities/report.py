@@ -11,11 +11,11 @@ from scoring import LABEL_SCORES, SCORES, per_label, score
 KINDS = {
     "correct": "right",
     "other label": "wrong",  # a missed entity has the same characters
-    "other boundary": "wrong",  # a missed entity of the label overlaps
+    "other boundary": "wrong",  # a missed entity of the same label overlaps
     "not in gold": "wrong",
     "missed": "missed",
 }
-LENGTHS = (10, 20, 30, 40, 50)  # bounds of the parts by characters
+LENGTHS = (10, 20, 30, 40, 50)  # bounds between the groups of texts by length, in characters
 Records = Sequence[dict[str, Any]]
 Entity = tuple[str, str, int, int]  # label, string, first and last character
 
@@ -23,15 +23,25 @@ Entity = tuple[str, str, int, int]  # label, string, first and last character
 def write_report(
     folder: str | Path, gold: Records, predictions: Records, history: Sequence[dict[str, Any]] = ()
 ) -> None:
-    """Raises UserError if the folder cannot be written to. history: the epochs of a training."""
-    gold = list({record["text"]: record for record in gold}.values())  # of a repeated text the last counts
+    """Write the report on predictions to a folder.
+
+    Args:
+        folder: where report.html and the charts go. It is made if it does not exist.
+        gold: labelled records.
+        predictions: labelled records, matched with gold by `text`.
+        history: the epochs of a training, for its curves.
+
+    Raises:
+        UserError: if the folder cannot be written to.
+    """
+    gold = list({record["text"]: record for record in gold}.values())  # if a text is repeated, the last record counts
     found = {record["text"]: record for record in predictions}
 
     def scores(part: Records) -> dict[str, float]:
         return score(part, predictions)
 
-    of_labels = per_label(gold, predictions).items()
-    by_label = [(label, *count.scores().values(), count.gold) for label, count in of_labels]
+    counts = per_label(gold, predictions)
+    by_label = [(label, *count.scores().values(), count.gold) for label, count in counts.items()]
     by_length = by_size(gold, lambda record: len(record["text"]), LENGTHS)
     by_number = by_size(gold, lambda record: len(list(entities(record))), (1, 2, 3, 4, 6))
     tables = [
@@ -47,7 +57,7 @@ def write_report(
 
 
 def facts(gold: set[Entity], predicted: set[Entity]) -> list[Fact]:
-    """The predictions of a text, right and wrong, and what of gold they miss, each in the order of the text."""
+    """Return the predicted entities of a text and then the missed ones, both in the order of the text."""
     missed = gold - predicted
     kinds = [(entity, "correct" if entity in gold else explain(entity, missed)) for entity in _in_order(predicted)]
     kinds += [(entity, "missed") for entity in _in_order(missed)]
@@ -55,6 +65,7 @@ def facts(gold: set[Entity], predicted: set[Entity]) -> list[Fact]:
 
 
 def explain(wrong: Entity, missed: set[Entity]) -> str:
+    """Return the kind of error (see `KINDS`) of a wrong entity, by what was missed in its text."""
     label, _, first, last = wrong
     if any(entity[2:] == (first, last) for entity in missed):
         return "other label"

@@ -1,4 +1,4 @@
-"""Config -> data -> model -> compile -> fit.
+"""Train a named entity model as a config says.
 
 python examples/named_entities/train.py --config demo.json
 """
@@ -55,7 +55,7 @@ def train(
     features = read_features(records, source.tokenizer, labels, config)
     lengths = [len(feature.token_ids) for feature in features]
 
-    # TensorFlow is imported only here, when the input has been checked
+    # TensorFlow is imported here, after the input has been checked.
     from common.optimizers import make_optimizer
     from common.training import Training
     from common.weights import load_weights
@@ -87,7 +87,7 @@ def train(
 
 
 def read_features(records: list[dict], tokenizer: Tokenizer, labels: list[str], config: Config) -> list[Features]:
-    """Makes features, and says what was cut or lost on the way."""
+    """Turn records into features, and print what was cut or lost on the way."""
     counts: Counter[str] = Counter()
     examples = [to_example(record) for record in records]
     features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, counts))
@@ -96,7 +96,14 @@ def read_features(records: list[dict], tokenizer: Tokenizer, labels: list[str], 
 
 
 def write_results(training: "Training", dev: list[dict], predictions: list[dict], chosen: dict[str, Any]) -> None:
-    """Writes the report, and the scores with what was chosen on the kept records."""
+    """Write the report of a training and its final scores.
+
+    Args:
+        training: the training, with all its epochs done.
+        dev: the records of the dev file.
+        predictions: what the best weights predict for them at the chosen threshold.
+        chosen: the threshold, and the F1 on the kept records by which it was chosen.
+    """
     write_report(training.folder.report, dev, predictions, history=training.history)
     at_default = {name: training.best_row[name] for name in SCORES}
     training.finish({"dev_at_default_threshold": at_default, **chosen, "dev": score(dev, predictions)})

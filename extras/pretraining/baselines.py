@@ -1,4 +1,4 @@
-"""What counting gives on the same masks: the scores of a masked-language model from counts of tokens, and of pairs."""
+"""Two baselines for the same masks: the scores of a masked-language model from counts of tokens and of pairs."""
 
 from collections.abc import Iterable
 
@@ -7,11 +7,17 @@ from scipy import sparse
 
 from common.tokenizer import Tokenizer
 
-DISCOUNT = 0.75  # taken from the count of every pair, and given to all tokens by their frequency
+DISCOUNT = 0.75  # is subtracted from the count of every pair, and shared by all tokens according to their frequency
 
 
 class Counts:
-    """Of the tokens of a text and of its pairs of neighbours, [CLS] and [SEP] among them."""
+    """The frequencies of tokens in texts, and of pairs of neighbours, with [CLS] and [SEP] around each text.
+
+    Attributes:
+        frequency: p(token) with add-one smoothing, float64 [entries].
+        pairs: p(right token | left token) after the discount, sparse float64 [entries, entries].
+        left_over: the probability that the discount takes from the pairs of each left token, float64 [entries].
+    """
 
     def __init__(self, texts: Iterable[str], tokenizer: Tokenizer):
         size = tokenizer.vocab_size
@@ -25,7 +31,8 @@ class Counts:
         self.mask_id = tokenizer.mask_id
         frequency = np.asarray(table.sum(0))[0] + 1
         self.frequency = frequency / frequency.sum()
-        seen = np.maximum(np.asarray(table.sum(1))[:, 0], DISCOUNT)  # a token that was never seen gives all it has away
+        # After a token that was never seen, all of the probability is left over.
+        seen = np.maximum(np.asarray(table.sum(1))[:, 0], DISCOUNT)
         different = np.maximum(table.getnnz(1), 1)
         self.left_over = DISCOUNT * different / seen
         table.data -= DISCOUNT
@@ -33,13 +40,14 @@ class Counts:
         self.pairs_by_right = self.pairs.tocsc()
 
     def unigram(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """log p(token), float64 [batch, p, entries], as `model.build_model` does for its inputs."""
+        """Return log p(token), float64 [batch, p, entries], for the inputs of `model.build_model`."""
         shape = (*inputs["positions"].shape, len(self.frequency))
         return np.broadcast_to(np.log(self.frequency), shape)
 
     def bigram(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """log of p(token | left neighbour) p(right neighbour | token), with absolute discounting; a masked neighbour
-        tells nothing.
+        """Return the log of p(token | left neighbour) p(right neighbour | token), float64 [batch, p, entries].
+
+        The probabilities are smoothed by absolute discounting. A masked neighbour has no influence.
         """
         rows = np.arange(len(inputs["token_ids"]))[:, None]
         left = inputs["token_ids"][rows, inputs["positions"] - 1].ravel()

@@ -1,4 +1,4 @@
-"""Lines of text -> passages (token ids, and where words begin) -> windows -> batches with masks."""
+"""Turns lines of text into passages (token ids, and where words begin), windows, and batches with masks."""
 
 import hashlib
 import zlib
@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from functools import cached_property
 from itertools import count, tee
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,30 +20,31 @@ from common.cli import UserError
 from common.files import read_lines, replaced
 from common.tokenizer import Tokenizer, load_jieba
 
-HELD_OUT = 200  # where there is no dev file, every so many-th passage is one of dev
+HELD_OUT = 200  # without a dev file, one passage in 200 of each file belongs to dev
 MASKED = 0.15  # share of the tokens that are to be found
-NOISE = 0.1  # share of those that are shown as another token, and as many as themselves; the others as [MASK]
-SHORT = 8  # a batch has at most so many times `batch_size` windows
+NOISE = 0.1  # this share of them is shown as another token, the same share unchanged, and the others as [MASK]
+SHORT = 8  # a batch has at most this many times `batch_size` windows, however short they are
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The tokens of all passages, one after the other: three bytes each, five if the vocabulary has more than 65,536
-    entries.
+    """The tokens of all passages, one after the other.
+
+    A token takes three bytes, or five if the vocabulary has more than 65,536 entries.
     """
 
     token_ids: np.ndarray  # uint16 or uint32 [tokens]
-    begins_word: np.ndarray  # bool [tokens]: the first of a word
+    begins_word: np.ndarray  # bool [tokens]: whether the token is the first of a word
     bounds: np.ndarray  # int64 [passages + 1]: passage i has the tokens from bounds[i] to bounds[i + 1]
-    files: np.ndarray  # int64 [passages]: the number of the file
+    files: np.ndarray  # int64 [passages]: the number of the file that the passage is from
 
 
 @dataclass(frozen=True)
 class Features:
-    """One window with [CLS] and [SEP]; `begins_word` bool [n] is true at both."""
+    """One window with [CLS] and [SEP]."""
 
-    token_ids: np.ndarray
-    begins_word: np.ndarray
+    token_ids: np.ndarray  # int32 [n]
+    begins_word: np.ndarray  # bool [n]: also true at [CLS] and [SEP]
 
 
 # --- lines -> passages
@@ -51,13 +52,16 @@ class Features:
 
 @dataclass(frozen=True)
 class Text:
-    """The lines of files that are not blank. Part "train" is all of them but every 200th of each file, "dev" these."""
+    """The passages of files, which are their lines without the blank ones.
+
+    Part "dev" has every 200th passage of each file. Part "train" has the others, and part "all" has both.
+    """
 
     files: list[Path]
     part: Literal["all", "train", "dev"] = "all"
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        """(number of the file, passage). Raises UserError: not UTF-8, or a file without a passage."""
+        """Yield (number of the file, passage). Raise UserError if a file is not UTF-8 or has no passage."""
         for number, path in enumerate(self.files):
             passages = 0
             for _, line in read_lines(path):
@@ -71,7 +75,7 @@ class Text:
 
     @cached_property
     def digest(self) -> tuple[int, str]:
-        """How many passages there are, and a hash of them."""
+        """The number of passages and a hash of them."""
         passages, digest = 0, hashlib.sha256()
         for number, text in self:
             passages += 1
@@ -80,13 +84,14 @@ class Text:
 
 
 def read_corpus(text: Text, tokenizer: Tokenizer, cache: Path) -> Corpus:
-    """The passages as tokens. jieba needs minutes for 100 MB, so they are kept in `cache` (.npz), too, and read from
-    there if it was made of the same text with the same vocabulary.
+    """Cut the passages into tokens, and keep these in the file `cache` (.npz), as jieba needs minutes for 100 MB.
+
+    If `cache` was made from the same text with the same vocabulary and version of jieba, the tokens are read from it.
     """
     _, digest = text.digest
     key = "\n".join([digest, load_jieba().__version__, *tokenizer.tokens])
     names = [field.name for field in fields(Corpus)]
-    # a damaged one is made anew
+    # A damaged cache is replaced.
     with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error), np.load(cache) as arrays:
         if arrays["key"] == key:
             return Corpus(*(arrays[name] for name in names))
@@ -97,7 +102,7 @@ def read_corpus(text: Text, tokenizer: Tokenizer, cache: Path) -> Corpus:
 
 
 def to_corpus(text: Text, tokenizer: Tokenizer) -> Corpus:
-    """The passages as tokens; jieba says where words begin."""
+    """Cut the passages into tokens. Words begin where jieba says so."""
     cut = load_jieba().cut
     inner = np.array([token.startswith("##") for token in tokenizer.tokens])
     dtype = np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32
@@ -117,9 +122,10 @@ def to_corpus(text: Text, tokenizer: Tokenizer) -> Corpus:
 # --- passages -> windows
 
 
-class Windows(Sequence):
-    """The windows of a corpus, at most `max_length` tokens with [CLS] and [SEP], every `stride` tokens, as features
-    that are made when they are asked for.
+class Windows(Sequence[Features]):
+    """The windows of a corpus as features, each of which is made when it is asked for.
+
+    A window starts every `stride` tokens of a passage. It has at most `max_length` tokens with [CLS] and [SEP].
     """
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, max_length: int, stride: int):
@@ -138,9 +144,18 @@ class Windows(Sequence):
 
     @property
     def lengths(self) -> np.ndarray:
+        """The number of tokens of each window with [CLS] and [SEP], int64 [windows]."""
         return self.ends - self.firsts + 2
 
-    def __getitem__(self, index: int) -> Features:
+    @overload
+    def __getitem__(self, index: int) -> Features: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Features]: ...
+
+    def __getitem__(self, index: int | slice) -> Features | list[Features]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
         tokens = slice(self.firsts[index], self.ends[index])
         token_ids = self.corpus.token_ids[tokens].astype(np.int32)
         token_ids = np.concatenate([[self.tokenizer.cls_id], token_ids, [self.tokenizer.sep_id]], dtype=np.int32)
@@ -148,7 +163,7 @@ class Windows(Sequence):
 
 
 def file_weights(files: Sequence[Path], weights: dict[str, float]) -> list[float]:
-    """Find the weight of each file. Raises UserError for a pattern that fits none, and if nothing is left."""
+    """Find the weight of each file. Raise UserError if a pattern fits no file, or if all weights are 0."""
     for pattern in weights:
         if not any(fnmatch(file.name, pattern) for file in files):
             raise UserError(f"weights: no train file is called {pattern}")
@@ -168,9 +183,20 @@ def file_weights(files: Sequence[Path], weights: dict[str, float]) -> list[float
 def passes(
     windows: Windows, weights: Sequence[float], batch_size: int, max_length: int, seed: int
 ) -> Iterator[list[np.ndarray]]:
-    """The batches of one pass over the text after the other, int arrays of indices: a pure function of the arguments.
+    """Yield the batches of one pass over the text after another, without end. They depend only on the arguments.
 
-    In a pass a file of n windows and weight w gives about w * n of them; all come once before any comes again.
+    A file with n windows and weight w gives about w * n of them to each pass. All of its windows come once before any
+    of them comes again.
+
+    Args:
+        windows: what is trained on.
+        weights: of each file.
+        batch_size: windows of `max_length` tokens in a batch. See `SHORT` for shorter ones.
+        max_length: the most tokens of a window.
+        seed: of the run.
+
+    Returns:
+        For each pass a list of batches, int64 arrays of the indices of their windows.
     """
     of_file = [np.flatnonzero(windows.files == number) for number in range(len(weights))]
     for number in count():
@@ -183,7 +209,20 @@ def passes(
 
 
 def sample(n: int, weight: float, seed: tuple[int, ...], number: int) -> np.ndarray:
-    """Part `number` of an endless row of n items shuffled over and over; each part has about weight * n."""
+    """Return one part of an endless sequence in which n items come in a new random order again and again.
+
+    Two parts of weight 0.5 have each item once:
+
+    >>> parts = [sample(6, 0.5, seed=(42,), number=number) for number in (0, 1)]
+    >>> sorted(np.concatenate(parts).tolist())
+    [0, 1, 2, 3, 4, 5]
+
+    Args:
+        n: number of items.
+        weight: each part has about weight * n items.
+        seed: determines the sequence.
+        number: which part is asked for, from 0.
+    """
     first, end = round(weight * n * number), round(weight * n * (number + 1))
     rounds = range(first // max(n, 1), -(-end // max(n, 1)))
     order = [np.random.default_rng((*seed, shuffle)).permutation(n) for shuffle in rounds]
@@ -196,9 +235,19 @@ def sample(n: int, weight: float, seed: tuple[int, ...], number: int) -> np.ndar
 def masked_batch(
     features: list[Features], rng: np.random.Generator, tokenizer: Tokenizer, whole_words: float, noise: float = NOISE
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Inputs `token_ids` int32 [batch, length], `positions` int32 [batch, p] of the tokens to be found; and these
-    tokens, int32 [batch, p], 0 where a window has fewer. Whole words are chosen with the probability `whole_words`,
-    for the batch as a whole; else single tokens.
+    """Choose tokens of each window that are to be found, and make the inputs and targets of a batch.
+
+    Args:
+        features: the windows.
+        rng: draws the tokens and what is shown in their place.
+        tokenizer: of the encoder.
+        whole_words: the probability that whole words are chosen, in all windows of the batch. Otherwise single tokens
+            are chosen.
+        noise: see `NOISE`.
+
+    Returns:
+        The inputs are `token_ids` int32 [batch, length], as shown, and `positions` int32 [batch, p] of the tokens to be
+        found. The targets are these tokens, int32 [batch, p]. If a window has fewer than p, the rest of both is 0.
     """
     inputs = model_inputs(features)
     words = rng.random() < whole_words
@@ -212,13 +261,23 @@ def masked_batch(
 
 
 def choose(begins_word: np.ndarray, whole_words: bool, rng: np.random.Generator) -> np.ndarray:
-    """Positions of about `MASKED` of a window's tokens, at least one, never [CLS] or [SEP]: int32 [p], ascending."""
+    """Choose a share of about `MASKED` of a window's tokens, but at least one, and never [CLS] or [SEP].
+
+    Args:
+        begins_word: bool [n], as in `Features`.
+        whole_words: choose all tokens of a word or none of them.
+        rng: draws the tokens.
+
+    Returns:
+        Their positions, int32 [p], ascending.
+    """
     n = len(begins_word) - 2
     if not whole_words:
         return np.sort(1 + rng.permutation(n)[: max(1, round(MASKED * n))]).astype(np.int32)
-    word = np.cumsum(begins_word[1:-1]) - begins_word[1]  # of each token; the first of a window may begin inside one
+    # The number of each token's word. A window may begin inside a word.
+    word = np.cumsum(begins_word[1:-1]) - begins_word[1]
     sizes = np.bincount(word)
     order = rng.permutation(len(sizes))
-    taken = np.cumsum(sizes[order]) - sizes[order] / 2 < MASKED * n  # a word if more than half of it fits
+    taken = np.cumsum(sizes[order]) - sizes[order] / 2 < MASKED * n  # a word is taken if more than half of it fits
     taken[0] = True
     return (1 + np.flatnonzero(np.isin(word, order[taken]))).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Masked accuracy and pseudo-perplexity of any encoder on any text, one JSON object on standard output.
+"""Print the masked accuracy and pseudo-perplexity of any encoder on any text, as one JSON object.
 
     python extras/pretraining/evaluate.py --encoder ENCODER --input TEXT [--dev] [--train TEXT]
 
@@ -25,7 +25,9 @@ def main() -> None:
     )
     parser.add_argument("--dev", action="store_true", help="only the passages that train.py keeps out for dev")
     parser.add_argument(
-        "--train", metavar="TEXT", help="count tokens and pairs here (without dev's if --dev), and score these, too"
+        "--train",
+        metavar="TEXT",
+        help="also score two baselines, which count the tokens and pairs of this text (with --dev, not those kept out)",
     )
     args = parser.parse_args()
     text = Text(find_files(args.input), "dev" if args.dev else "all")
@@ -46,7 +48,8 @@ def main() -> None:
     from model import load_model
     from scoring import score
 
-    scores = score(tensorflow_engine(load_model(source)), windows, source.tokenizer)
+    scores: dict[str, float | dict[str, float]] = {}
+    scores |= score(tensorflow_engine(load_model(source)), windows, source.tokenizer)
     if counts:
         for name, baseline in {"unigram": counts.unigram, "bigram": counts.bigram}.items():
             scores[name] = score(baseline, windows, source.tokenizer)

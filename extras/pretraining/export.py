@@ -1,4 +1,4 @@
-"""An encoder as a TensorFlow checkpoint, as Google's folders are: bert_config.json, vocab.txt, bert_model.ckpt.*.
+"""Write an encoder as a folder like Google's: bert_config.json, vocab.txt and the checkpoint bert_model.ckpt.*.
 
 python extras/pretraining/export.py --encoder ENCODER --output FOLDER
 """
@@ -18,9 +18,10 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="a new folder")
     args = parser.parse_args()
     source = resolve_encoder(args.encoder)
-    weights = source.weights()  # the file may be damaged
+    assert source.weights is not None, "only a fresh encoder has none"
+    weights = source.weights()  # read before anything is written, as the file may be damaged
     with new_folder(args.output) as folder:
-        # TensorFlow is imported only here, when the input has been checked
+        # TensorFlow is imported only now that the input has been checked.
         from common.training import naming
 
         with naming(args.output):

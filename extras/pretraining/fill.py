@@ -1,8 +1,9 @@
-"""The likeliest tokens for every [MASK] of a sentence, each [MASK] by itself.
+"""Print the likeliest tokens for every [MASK] of a sentence. Each [MASK] is filled independently of the others.
 
     python extras/pretraining/fill.py --encoder ENCODER --input FILE|- [--top N]
 
-One sentence per line in, one JSON object per line out: {"text": ..., "masks": [[[token, probability], ...], ...]}.
+The input has one sentence per line. The output has one JSON object per line:
+{"text": ..., "masks": [[[token, probability], ...], ...]}.
 """
 
 import argparse
@@ -43,8 +44,9 @@ def main() -> None:
 
 
 def read_sentences(path: str, tokenizer: Tokenizer) -> Iterator[tuple[str, np.ndarray]]:
-    """(text, token ids int32 [n] with [CLS] and [SEP]) of each line. Raises UserError for a line without [MASK], and
-    for one that is too long.
+    """Yield the text of each line and its token ids with [CLS] and [SEP], int32 [n].
+
+    Raises UserError if a line has no [MASK] or is too long.
     """
     for number, line in read_lines(path):
         text = line.strip()
@@ -57,12 +59,18 @@ def read_sentences(path: str, tokenizer: Tokenizer) -> Iterator[tuple[str, np.nd
         if len(parts) == 1:
             raise UserError(f"{where}: no [MASK]")
         if len(token_ids) > MAX_LENGTH:
-            raise UserError(f"{where}: {len(token_ids)} tokens with [CLS] and [SEP], {MAX_LENGTH} is the most")
+            raise UserError(f"{where}: {len(token_ids)} tokens with [CLS] and [SEP], expected at most {MAX_LENGTH}")
         yield text, np.array(token_ids, np.int32)
 
 
 def candidates(scores: np.ndarray, tokenizer: Tokenizer, top: int) -> list[list[tuple[str, float]]]:
-    """For the scores of each [MASK], float [masks, entries], the `top` tokens with their probabilities."""
+    """Return the likeliest tokens of each [MASK] with their probabilities.
+
+    Args:
+        scores: of the entries of the vocabulary for each [MASK], float [masks, entries].
+        tokenizer: of the encoder.
+        top: how many tokens to return for each [MASK].
+    """
     probabilities = np.exp(scores - scores.max(-1, keepdims=True))
     probabilities /= probabilities.sum(-1, keepdims=True)
     best = np.argsort(-probabilities, kind="stable")[:, :top]

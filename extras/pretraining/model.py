@@ -1,4 +1,4 @@
-"""Encoder + masked-language-model head on the tokens to be found."""
+"""The model: an encoder, and its masked-language-model head at the positions of the tokens to be found."""
 
 from dataclasses import replace
 
@@ -13,9 +13,11 @@ HEAD = "cls/predictions/transform/dense/kernel"
 
 
 def build_model(encoder: keras.Model, seed: int) -> LossModel:
-    """token_ids [batch, length], positions [batch, p] -> scores of all entries of the vocabulary at these positions,
-    [batch, p, entries]. `encoder` is one with the head; the product with the vocabulary costs as much as four layers
-    of 256 units, so only the positions that count go through it.
+    """Build the model that maps token_ids int32 [batch, length] and positions int32 [batch, p] to scores.
+
+    The scores [batch, p, entries] are those of all entries of the vocabulary at these positions. The product with the
+    vocabulary costs as much as four layers of 256 units, so only the positions that count go through it. `encoder` has
+    to be one that was built with the head.
     """
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     positions = keras.Input([None], dtype="int32", name="positions")
@@ -25,7 +27,8 @@ def build_model(encoder: keras.Model, seed: int) -> LossModel:
 
 
 def load_model(source: EncoderSource) -> LossModel:
-    """The model of a published encoder. Raises UserError if that has no masked-language-model head."""
+    """Load the model of a published encoder. Raise UserError if it has no masked-language-model head."""
+    assert source.weights is not None, "only a fresh encoder has none"
     weights = source.weights()
     if HEAD not in weights:
         raise UserError(f"{source.name}: no masked-language-model head, the file lacks {HEAD}")

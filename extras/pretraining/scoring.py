@@ -1,4 +1,4 @@
-"""Masked accuracy and pseudo-perplexity."""
+"""The scores of a masked-language model: accuracy and pseudo-perplexity."""
 
 import numpy as np
 
@@ -11,10 +11,17 @@ SCORES = ("accuracy", "perplexity", "word_accuracy")
 
 
 def score(engine: Engine, windows: Windows, tokenizer: Tokenizer) -> dict[str, float]:
-    """Of masks that are always the same for the same text, every chosen token shown as [MASK].
+    """Score a model on a text. The masks are always the same, and every chosen token is shown as [MASK].
 
-    accuracy: share of the single tokens found. perplexity: exp of the mean of -log p of them. word_accuracy: share of
-    the tokens found where whole words were masked.
+    Args:
+        engine: runs the model, or a baseline with the same inputs and outputs.
+        windows: of the text.
+        tokenizer: of the encoder.
+
+    Returns:
+        accuracy: the share of the tokens that are found if single tokens are masked.
+        perplexity: exp of the mean of -log p of these tokens.
+        word_accuracy: the share of the tokens that are found if whole words are masked.
     """
     single, log_p = find(engine, windows, tokenizer, whole_words=0.0)
     words, _ = find(engine, windows, tokenizer, whole_words=1.0)
@@ -23,7 +30,14 @@ def score(engine: Engine, windows: Windows, tokenizer: Tokenizer) -> dict[str, f
 
 
 def find(engine: Engine, windows: Windows, tokenizer: Tokenizer, whole_words: float) -> tuple[np.ndarray, np.ndarray]:
-    """For all tokens that are masked: found or not, bool [n], and the log of its probability, float [n]."""
+    """Return for every masked token whether it is found, bool [n], and the log of its probability, float [n].
+
+    Args:
+        engine: as in `score`.
+        windows: of the text.
+        tokenizer: of the encoder.
+        whole_words: the share of the batches in which whole words are masked.
+    """
     found, log_p = [], []
     for number, batch in enumerate(length_sorted_batches(windows.lengths, MAX_TOKENS, MAX_TOKENS)):
         rng = np.random.default_rng(number)

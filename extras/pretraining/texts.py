@@ -1,9 +1,9 @@
-"""The texts of official task files, one a line, for continued pretraining.
+"""Write the texts of official task files, one per line, for continued pretraining.
 
     python extras/pretraining/texts.py --input data/duee/train.json ... --output duee.txt
 
-JSON lines with `text` (DuIE, DuEE), or one JSON object with `context` (DuReader-robust, CMRC 2018). Line breaks become
-spaces; a text comes once.
+An input has JSON lines with `text` (DuIE, DuEE) or one JSON object with `context` (DuReader-robust, CMRC 2018). Line
+breaks become spaces. A text that comes several times is written once.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from common.files import atomic_write, check_output_path, peeked, read_json, rea
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", required=True, nargs="+", metavar="FILE")
+    parser.add_argument("--input", required=True, nargs="+", metavar="FILE", help="official files, labelled or not")
     parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
     args = parser.parse_args()
     check_output_path(args.output, *args.input)
@@ -27,30 +27,30 @@ def main() -> None:
 
 
 def read_texts(path: str) -> Iterator[str]:
-    """Raises UserError for a file that is not JSON, and for one without a text."""
+    """Yield the texts of a file. Raise UserError if it is not JSON or has no text."""
     try:
         records = [read_json(path)]
-    except UserError as error:  # several lines of JSON are none
+    except UserError as error:  # perhaps the file has several lines of JSON
         try:
             lines = peeked(record for _, record in read_jsonl(path))
-        except UserError:  # nor is this one
+        except UserError:  # the first line is not JSON either
             raise error from None
         records = list(lines)
-    texts = [" ".join(text.split()) for text in _find(records)]
+    texts = [" ".join(text.split()) for text in _texts_in(records)]
     if not any(texts):
         raise UserError(f'{path}: no "text" and no "context"')
     yield from filter(None, texts)
 
 
-def _find(value: Any) -> Iterator[str]:
+def _texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, list):
-        yield from chain.from_iterable(map(_find, value))
+        yield from chain.from_iterable(map(_texts_in, value))
     elif isinstance(value, dict):
         for key, item in value.items():
             if key in ("text", "context") and isinstance(item, str):
                 yield item
-            elif key != "qas":  # the texts of answers
-                yield from _find(item)
+            elif key != "qas":  # the "text" of an answer is not wanted
+                yield from _texts_in(item)
 
 
 if __name__ == "__main__":

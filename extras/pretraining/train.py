@@ -1,4 +1,4 @@
-"""Config -> text -> model -> compile -> fit.
+"""Train an encoder as a masked-language model on plain text, as a config says.
 
 python extras/pretraining/train.py --config demo.json
 """
@@ -29,7 +29,9 @@ def main() -> None:
     dev = Text(find_files(config.dev_file)) if config.dev_file else Text(files, "dev")
     weights = file_weights(files, config.weights)
     if not text.digest[0] or not dev.digest[0]:  # reads everything
-        raise UserError(f"{config.train_file}: no passage for dev, every {HELD_OUT}th of a file is; or give a dev_file")
+        raise UserError(
+            f"{config.train_file}: no passage for dev, as no file has {HELD_OUT}; expected a longer file or a dev_file"
+        )
     source = resolve_encoder(config.encoder, config.max_length, config.gelu)
     folder = find_run(args, HERE, config, source)
     if not folder.metrics.exists():
@@ -42,7 +44,7 @@ def train(
 ) -> None:
     check_tokens(config, text, weights, dev, source)
 
-    # TensorFlow is imported only here, when the input has been checked
+    # TensorFlow is imported only now that the input has been checked.
     from common.losses import token_crossentropy
     from common.optimizers import make_optimizer
     from common.training import Training
@@ -81,27 +83,27 @@ def train(
 def read_windows(
     config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource, folder: RunFolder
 ) -> tuple[Windows, Windows]:
-    """Makes the windows to train on and those of dev."""
+    """Make the windows to train on and those of dev. Print how many steps a pass over the text takes."""
     corpus = read_corpus(text, source.tokenizer, folder.path / "corpus.npz")
     windows = Windows(corpus, source.tokenizer, config.max_length, config.stride)
     of_dev = Windows(to_corpus(dev, source.tokenizer), source.tokenizer, config.max_length, config.stride)
     one_pass = next(passes(windows, weights, config.batch_size, config.max_length, config.seed))
-    print(f"{len(one_pass)} steps are one pass over the text, {config.epochs * config.epoch_steps} are to be done")
+    print(f"a pass over the text takes {len(one_pass)} steps, the training {config.epochs * config.epoch_steps}")
     return windows, of_dev
 
 
 def epoch_batches(windows: Windows, weights: list[float], config: Config, epoch: int) -> list[np.ndarray]:
-    """Cuts the batches of an epoch from the passes over the text, which know no epochs."""
+    """Return the batches of an epoch. Its steps are cut from the passes over the text, which do not end with epochs."""
     every = chain.from_iterable(passes(windows, weights, config.batch_size, config.max_length, config.seed))
     return list(islice(every, epoch * config.epoch_steps, (epoch + 1) * config.epoch_steps))
 
 
 def check_tokens(config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource) -> None:
-    """Raises UserError if what is trained on, or dev, has no token that the vocabulary knows."""
+    """Print how much text there is. Raise UserError if there is no token to train on, or none in dev."""
     trained_on = (passage for number, passage in text if weights[number])
     for passages in (trained_on, (passage for _, passage in dev)):
         if not any(len(encoding.ids) for encoding in source.tokenizer.encode(passages)):
-            raise UserError(f"{config.train_file}: no token in what is to be trained on, or in dev")
+            raise UserError(f"{config.train_file}: no token to train on, or none in dev")
     print(f"{text.digest[0]} passages of {len(text.files)} files to train on, {dev.digest[0]} dev")
 
 

@@ -1,9 +1,9 @@
-"""A SQuAD-like file with similar questions beside its own, to train a reader on.
+"""Add similar questions to a SQuAD-like file, to train a reader on.
 
     python extras/similar_questions/augment.py --model RUN --input FILE --output FILE [--k N] [--similarity COSINE]
 
-Each question is followed by at most N others with its answers, the most similar first; question ID has those of the ids
-ID-similar-1, ID-similar-2, ... All else stays as it is.
+Each question is followed by at most N similar ones with the same answers, most similar first. Those of question ID have
+the ids ID-similar-1, ID-similar-2, ... Everything else stays as it is.
 """
 
 import argparse
@@ -16,14 +16,14 @@ from tqdm import tqdm
 
 from common.cli import UserError, print_counts, run_command
 from common.files import read_json, write_json
-from similar import generate_all, generation_arguments, load_generate
+from similar import Similar, generate_all, generation_arguments, load_generate
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, metavar="FILE", help="questions with contexts and answers")
-    parser.add_argument("--k", type=int, default=2, metavar="N", help="similar questions for each at most")
-    parser.add_argument("--similarity", type=float, default=0.9, metavar="COSINE", help="at least")
+    parser.add_argument("--k", type=int, default=2, metavar="N", help="at most N similar questions for each")
+    parser.add_argument("--similarity", type=float, default=0.9, metavar="COSINE", help="leave out less similar ones")
     args = generation_arguments(parser)
     if args.k < 1:
         raise UserError(f"--k {args.k}: expected at least 1")
@@ -32,7 +32,7 @@ def main() -> None:
     content = read_json(args.input)
     lists = list(question_lists(content, args.input))
     questions = list(dict.fromkeys(item["question"].strip() for items in lists for item in items))
-    counts = Counter()
+    counts: Counter[str] = Counter()
     generate = load_generate(args, counts)
     similar = dict(tqdm(generate_all(generate, questions, args.batch_size), total=len(questions), unit=" questions"))
     before = sum(map(len, lists))
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def question_lists(content: Any, path: str | Path) -> Iterator[list[dict]]:
-    """The `qas` of each paragraph. Raises UserError for another form, naming the place."""
+    """Yield the `qas` of each paragraph. Raises UserError, naming the place, if the file has another form."""
     match content:
         case {"data": [*entries]}:
             pass
@@ -67,13 +67,22 @@ def question_lists(content: Any, path: str | Path) -> Iterator[list[dict]]:
 
 
 def is_question(item: Any) -> bool:
+    """Whether an item of `qas` has an id and a question."""
     match item:
         case {"id": str() | int(), "question": str()}:
             return True
     return False
 
 
-def with_similar(item: dict, similar: dict[str, list], k: int, least: float) -> Iterator[dict]:
+def with_similar(item: dict, similar: dict[str, list[Similar]], k: int, least: float) -> Iterator[dict]:
+    """Yield a question and then its similar ones, with its answers.
+
+    Args:
+        item: the question, as it is in the file.
+        similar: for the text of each question its similar ones, most similar first.
+        k: how many to add at most.
+        least: how similar they have to be, a cosine.
+    """
     yield item
     close = [found.text for found in similar[item["question"].strip()] if found.similarity >= least]
     for number, text in enumerate(close[:k], start=1):

@@ -1,4 +1,4 @@
-"""Files of groups or pairs -> pairs of similar questions -> features -> batches of both directions."""
+"""Reads files of similar questions, pairs the questions, and makes batches of the pairs in both directions."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,11 +15,11 @@ from common.cli import UserError
 from common.files import read_jsonl, read_lines
 from common.tokenizer import Tokenizer
 
-KEPT_OUT = 20  # one family in so many is one of dev where there is no dev file
+KEPT_OUT = 20  # without a dev file, one family in so many is kept out of training for dev
 
 
 class Row(NamedTuple):
-    """A line of a .tsv file."""
+    """A line of a .tsv file: two questions, and whether they are similar."""
 
     first: str
     second: str
@@ -28,8 +28,9 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """Questions that mean the same, two or more. Groups that share a question, even by way of others, are of one
-    family.
+    """Two or more questions that mean the same.
+
+    Groups belong to the same family if they share a question, directly or through other groups.
     """
 
     questions: tuple[str, ...]
@@ -38,31 +39,32 @@ class Group:
 
 @dataclass(frozen=True)
 class Features:
-    """The tokens of a pair, each without [CLS] and [SEP]: int32 [n] and [m], neither empty."""
+    """The tokens of two similar questions, without [CLS] and [SEP]."""
 
-    first: np.ndarray
-    second: np.ndarray
+    first: np.ndarray  # int32 [n], not empty
+    second: np.ndarray  # int32 [m], not empty
     family: int
 
     def __len__(self) -> int:
-        return len(self.first) + len(self.second) + 3
+        return len(self.first) + len(self.second) + 3  # with [CLS] and two [SEP]
 
 
 # --- files -> groups
 
 
 def read_groups(path: str | Path, counts: Counter[str] | None = None) -> list[Group]:
-    """Read the groups of a file.
+    """Read the groups of similar questions in a file.
 
-    Its lines are JSON as SimBERT's, {"text": question, "synonyms": [question, ...]}. If its name ends in .tsv, its
-    groups are the similar ones of the pairs that `read_rows` finds. `counts` gets what is left out. Raises UserError,
-    naming the file and the line, for another form.
+    If the name ends in .tsv, each similar pair that `read_rows` finds is a group. Otherwise each line is a group in
+    SimBERT's JSON: {"text": question, "synonyms": [question, ...]}. `counts` gets how much was left out.
+
+    Raises UserError if a line has another form (naming the file and the line), or if no two questions are similar.
     """
     counts = Counter() if counts is None else counts
     if str(path).endswith(".tsv"):
         rows = list(read_rows(path))
         counts["pairs left out: not similar"] += sum(not row.similar for row in rows)
-        found: Iterable[list[str]] = ([row.first, row.second] for row in rows if row.similar)
+        found: Iterable[list[str]] = [[row.first, row.second] for row in rows if row.similar]
     else:
         found = _read_synonyms(path)
     groups = []
@@ -79,19 +81,22 @@ def read_groups(path: str | Path, counts: Counter[str] | None = None) -> list[Gr
 
 
 def read_rows(path: str | Path) -> Iterator[Row]:
-    """Two questions a line with a tab between them, and perhaps a third column: 1 if they are similar, which is so
-    without it, or 0. Raises UserError for another line.
+    """Yield the rows of a .tsv file.
+
+    A line has two questions with a tab between them, and optionally a third column: 1 if they are similar, 0 if not.
+    Without this column they are similar. Raises UserError for any other line.
     """
     for number, line in read_lines(path):
         columns = [column.strip() for column in line.split("\t")]
         if len(columns) not in (2, 3) or not all(columns) or columns[2:] not in ([], ["0"], ["1"]):
             raise UserError(
-                f"{path}, line {number}: expected two questions and, or not, 0 or 1, with tabs between them"
+                f"{path}, line {number}: expected two questions and, optionally, 0 or 1, with tabs between them"
             )
         yield Row(columns[0], columns[1], columns[2:] != ["0"])
 
 
 def _read_synonyms(path: str | Path) -> Iterator[list[str]]:
+    """Yield the questions of each line of SimBERT's JSON."""
     for number, record in read_jsonl(path):
         match record:
             case {"text": str(text), "synonyms": [*synonyms]} if all(isinstance(other, str) for other in synonyms):
@@ -104,7 +109,7 @@ def _read_synonyms(path: str | Path) -> Iterator[list[str]]:
 
 
 def _families(groups: Sequence[tuple[str, ...]]) -> list[int]:
-    """The connected component of each group."""
+    """Return the family of each group: the connected component of its questions."""
     questions = dict.fromkeys(question for group in groups for question in group)
     numbers = {question: number for number, question in enumerate(questions)}
     edges = [(numbers[group[0]], numbers[question]) for group in groups for question in group]
@@ -115,7 +120,7 @@ def _families(groups: Sequence[tuple[str, ...]]) -> list[int]:
 
 
 def split(groups: list[Group]) -> tuple[list[Group], list[Group]]:
-    """Split into (train, dev) by whole families, so that no question of dev is one of train."""
+    """Split into (train, dev) by whole families, so that no question is in both."""
     train, dev = [], []
     for group in groups:
         if group.family % KEPT_OUT == KEPT_OUT - 1:
@@ -129,11 +134,16 @@ def split(groups: list[Group]) -> tuple[list[Group], list[Group]]:
 
 
 def to_features(groups: Sequence[Group], tokens: dict[str, np.ndarray], rng: np.random.Generator) -> list[Features]:
-    """The pairs of an epoch: each question of a group is in one of them, in a group of an odd number one is in two.
+    """Pair the questions of each group for an epoch.
 
-    tokens: of each question, as `tokenize` gives them; a group's questions without any are passed over.
+    Each question of a group is in one pair. If their number is odd, one of them is in two pairs.
+
+    Args:
+        groups: the groups of similar questions.
+        tokens: the tokens of each question, as `tokenize` returns them. Questions without a token are left out.
+        rng: decides which questions are paired.
     """
-    features = []
+    features: list[Features] = []
     for group in groups:
         questions = [tokens[question] for question in group.questions if len(tokens[question])]
         questions = [questions[i] for i in rng.permutation(len(questions))]
@@ -148,7 +158,14 @@ def to_features(groups: Sequence[Group], tokens: dict[str, np.ndarray], rng: np.
 def tokenize(
     questions: Iterable[str], tokenizer: Tokenizer, most: int, counts: Counter[str] | None = None
 ) -> dict[str, np.ndarray]:
-    """Give each question its first `most` tokens, int32 [n]. `counts` gets how many are cut or have none."""
+    """Return the tokens of each different question, int32 [n] without [CLS] and [SEP].
+
+    Args:
+        questions: texts, which may be repeated.
+        tokenizer: cuts them into tokens.
+        most: the most tokens of a question. The rest of a longer one is cut off.
+        counts: gets how many questions are cut, and how many have no token.
+    """
     counts = Counter() if counts is None else counts
     different = list(dict.fromkeys(questions))
     tokens = {}
@@ -163,11 +180,20 @@ def tokenize(
 
 
 def pair_batch(features: list[Features], _rng: np.random.Generator | None, tokenizer: Tokenizer) -> tuple[dict, dict]:
-    """Make the inputs and targets of a batch, of each pair in both directions.
+    """Make the inputs and targets of a batch, with each pair in both directions.
 
-    The inputs are `token_ids` and `segment_ids` int32 [pairs, 2, length], of [CLS] first [SEP] second [SEP], and
-    `positions` int32 [pairs, 2, t] of what says which token comes next. The targets are `tokens` int32 [pairs, 2, t],
-    these next tokens, 0 where there are fewer, and `families` int32 [pairs].
+    The inputs, for [CLS] first [SEP] second [SEP], are
+
+    - `token_ids` and `segment_ids`, int32 [pairs, 2, length],
+    - `positions`, int32 [pairs, 2, t]: where the next token is predicted, from the first [SEP] to the last token of
+      the second question.
+
+    The targets are
+
+    - `tokens`, int32 [pairs, 2, t]: the token that comes next at each position,
+    - `families`, int32 [pairs].
+
+    Shorter questions are filled up with 0.
     """
 
     def padded(arrays: list[np.ndarray]) -> np.ndarray:
@@ -175,7 +201,7 @@ def pair_batch(features: list[Features], _rng: np.random.Generator | None, token
 
     rows = [pair for one in features for pair in ((one.first, one.second), (one.second, one.first))]
     both = [_joined(first, second, tokenizer) for first, second in rows]
-    segments = [np.repeat(np.int32([0, 1]), [len(first) + 2, len(second) + 1]) for first, second in rows]
+    segments = [np.repeat(np.array([0, 1], np.int32), [len(first) + 2, len(second) + 1]) for first, second in rows]
     positions = [np.arange(len(first) + 1, len(first) + len(second) + 2, dtype=np.int32) for first, second in rows]
     tokens = [np.append(second, np.int32(tokenizer.sep_id)) for _, second in rows]
     families = np.array([one.family for one in features], np.int32)
@@ -184,11 +210,15 @@ def pair_batch(features: list[Features], _rng: np.random.Generator | None, token
 
 
 def _joined(first: np.ndarray, second: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
+    """Return the tokens of [CLS] first [SEP] second [SEP], int32."""
     sep = [tokenizer.sep_id]
     return np.concatenate([[tokenizer.cls_id], first, sep, second, sep], dtype=np.int32)
 
 
 def question_inputs(tokens: Sequence[np.ndarray], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
-    """{"token_ids": int32 [questions, length]}: [CLS] question [SEP]."""
-    cls, sep = np.int32([tokenizer.cls_id]), np.int32([tokenizer.sep_id])
-    return {"token_ids": pad([np.concatenate([cls, ids, sep]) for ids in tokens])}
+    """Return {"token_ids": int32 [questions, length]}, where a row is [CLS] question [SEP].
+
+    `tokens` has int32 [n] for each question.
+    """
+    rows = [np.concatenate([[tokenizer.cls_id], ids, [tokenizer.sep_id]], dtype=np.int32) for ids in tokens]
+    return {"token_ids": pad(rows)}

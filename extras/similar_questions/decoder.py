@@ -1,4 +1,4 @@
-"""One new token for each row by one step through the encoder, with the keys and values of all before it kept."""
+"""Decoding token by token: the keys and values of earlier tokens are kept, so each step computes only the new ones."""
 
 from typing import Any, NamedTuple
 
@@ -11,20 +11,23 @@ from common.encoder import mlm_head
 
 
 class State(NamedTuple):
-    """What is known of the tokens so far; `tf.gather` along `rows` reorders, repeats or drops rows."""
+    """What is kept of the tokens so far, T of them in each row."""
 
     keys: tf.Tensor  # float32 [rows, layers, heads, T, size]
     values: tf.Tensor  # the same
     positions: tf.Tensor  # int32 [rows, T]
-    valid: tf.Tensor  # bool [rows, T]: no padding
+    valid: tf.Tensor  # bool [rows, T], false for padding
 
     def rows(self, indices: Any) -> "State":
+        """Return the state of these rows. `indices`, int [n], may reorder, repeat or drop rows."""
         return State(*(tf.gather(part, indices) for part in self))
 
 
 class Decoder:
-    """The encoder of `build_encoder(..., with_mlm=True, unilm=True)`, token by token: `start`, then `step` over and
-    over. The scores are those of the encoder at the last token of the whole sequence.
+    """Runs the encoder of `build_encoder(..., with_mlm=True, unilm=True)` token by token.
+
+    Call `start` with the first questions, then `step` for each new token. Both return the scores of the next token, as
+    the encoder would give them at the last token of the whole sequence, and the state for the next step.
     """
 
     def __init__(self, encoder: keras.Model, architecture: dict[str, Any]):
@@ -38,7 +41,7 @@ class Decoder:
         self.step = tf.function(self._step, [tf.TensorSpec([None], tf.int32), state])
 
     def _start(self, token_ids: tf.Tensor) -> tuple[tf.Tensor, State]:
-        """First questions, int32 [rows, L] with [CLS] and [SEP] -> scores of what comes next [rows, entries], state."""
+        """Read the first questions, int32 [rows, L] with [CLS] and [SEP]; return scores [rows, entries] and state."""
         rows, length = tf.shape(token_ids)[0], tf.shape(token_ids)[1]
         valid = token_ids != 0
         positions = tf.broadcast_to(tf.range(length), [rows, length])
@@ -47,7 +50,7 @@ class Decoder:
         return self._scores(tf.gather(hidden, last[:, None], batch_dims=1)), State(keys, values, positions, valid)
 
     def _step(self, tokens: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
-        """The next token of each row, int32 [rows] -> scores of what comes after it [rows, entries], state."""
+        """Read the next token of each row, int32 [rows]; return scores [rows, entries] and state."""
         position = tf.reduce_sum(tf.cast(state.valid, tf.int32), 1, keepdims=True)
         positions = tf.concat([state.positions, position], 1)
         valid = tf.pad(state.valid, [[0, 0], [0, 1]], constant_values=True)
@@ -60,8 +63,20 @@ class Decoder:
     def _layer(self, name: str) -> Any:
         return self.encoder.get_layer(name)
 
-    def _blocks(self, token_ids, segment, positions, past, valid, all_positions):
-        """Hidden states of new tokens [rows, n, size]; keys and values of all, that is of `past` and these."""
+    def _blocks(
+        self,
+        token_ids: tf.Tensor,
+        segment: int,
+        positions: tf.Tensor,
+        past: State | None,
+        valid: tf.Tensor,
+        all_positions: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Compute the hidden states of n new tokens, and the keys and values of all T tokens, past and new.
+
+        `token_ids` and `positions` are those of the new tokens, [rows, n]. `valid` and `all_positions` are those of all
+        tokens, [rows, T]. Returns [rows, n, size] and twice [rows, layers, heads, T, size].
+        """
         x = self._layer(kinds.TOKENS)(token_ids)
         x += self._layer(kinds.SEGMENTS).embeddings[segment]
         if kinds.POSITIONS in self._names:
@@ -90,12 +105,24 @@ class Decoder:
             values.append(value)
         return x, tf.stack(keys, 1), tf.stack(values, 1)
 
-    def _attend(self, layer, x, angles, distances, before, valid):
-        """Attention of new tokens to all; also the keys and values of all [rows, heads, T, size]."""
+    def _attend(
+        self,
+        layer: Any,
+        x: tf.Tensor,
+        angles: tf.Tensor | None,
+        distances: tf.Tensor | None,
+        before: tuple[tf.Tensor, tf.Tensor] | None,
+        valid: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Let n new tokens `x` [rows, n, hidden size] attend to all T tokens.
+
+        `angles` [rows, 1, n, size / 2] are those of rotary positions, `distances` [rows, n, T, size] the embeddings of
+        relative positions, `before` the keys and values of past tokens, both [rows, heads, T - n, size]. Returns
+        [rows, n, hidden size], and the keys and values of all tokens, both [rows, heads, T, size].
+        """
         rows, n = tf.shape(x)[0], tf.shape(x)[1]
 
-        def projected(dense, size):
-            """[rows, n, hidden size] -> [rows, heads, n, size]."""
+        def projected(dense: Any, size: int) -> tf.Tensor:  # [rows, heads, n, size]
             return tf.transpose(tf.reshape(dense(x), [rows, n, layer.heads, size]), [0, 2, 1, 3])
 
         query = projected(layer.q_dense, layer.key_size)

@@ -1,7 +1,8 @@
-"""Questions -> vectors of length 1, whose products are cosines."""
+"""Turns questions into vectors of length 1. The product of two of them is their cosine."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -11,17 +12,27 @@ from common.tokenizer import Tokenizer
 from config import Config
 from dataset import question_inputs, tokenize
 
-BATCH_SIZE = 256  # questions; common.inference.MAX_TOKENS bounds longer ones
-Embed = Callable[[Sequence[str]], np.ndarray]  # questions -> float32 [questions, size]
+BATCH_SIZE = 256  # questions; fewer if they are long, see common.inference.MAX_TOKENS
+
+
+class Embed(Protocol):
+    """Turns questions into vectors."""
+
+    def __call__(self, questions: Sequence[str]) -> np.ndarray:
+        """Return a vector of length 1 for each question, float32 [questions, size]."""
 
 
 def embed(
     questions: Sequence[str], engine: Engine, tokenizer: Tokenizer, most: int, counts: Counter[str] | None = None
 ) -> np.ndarray:
-    """Compute the vectors, float32 [questions, size]. Of each question the first `most` tokens are read; one without
-    any has a vector, too.
+    """Compute the vectors of questions, float32 [questions, size].
 
-    engine: that of `model.question_model`. `counts` gets how many questions are cut.
+    Args:
+        questions: texts. One without a token has a vector as well.
+        engine: runs `model.question_model`.
+        tokenizer: cuts them into tokens.
+        most: the most tokens of a question that are read.
+        counts: gets how many questions are cut, and how many have no token.
     """
     tokens = tokenize(questions, tokenizer, most, counts)
     items = [tokens[question] for question in questions]
@@ -33,7 +44,10 @@ def embed(
 
 
 def load_embed(run_folder: str, counts: Counter[str] | None = None) -> Embed:
-    """Load the model of a finished run. Raises UserError for a folder that is none, before TensorFlow is imported."""
+    """Load the model of a finished run, and return what turns questions into vectors with it.
+
+    Raises UserError if the folder is not a finished run, before TensorFlow is imported.
+    """
     folder, config, source = load_run(run_folder, Config)
 
     from model import load_encoder, question_model

@@ -1,10 +1,11 @@
-"""How well similar questions are found and told from others; how new and varied generated ones are.
+"""Score how well similar questions are found and told from others, or how new and varied generated questions are.
 
     python extras/similar_questions/evaluate.py --pairs FILE.tsv (--model RUN | --encoder ENCODER | --tfidf)
     python extras/similar_questions/evaluate.py --generated FILE [--train FILE]
 
-One JSON object on standard output. `--encoder` takes the vectors of [CLS] of an encoder as it is, `--tfidf` single
-characters and pairs of them, weighted by how rare they are in the file.
+The scores are one JSON object on standard output. `--encoder` takes the vectors of [CLS] from an encoder that was not
+trained on similar questions. `--tfidf` takes single characters and pairs of them, weighted by how rare they are in the
+file.
 """
 
 import argparse
@@ -23,35 +24,35 @@ from dataset import read_groups, read_rows
 from embed import Embed, embed, load_embed
 from scoring import novelty, score_rows
 
-MOST_TOKENS = 62  # of a question, by an encoder that no run has a setting for
+MOST_TOKENS = 62  # of a question with --encoder, where no run's config says how many are read
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--pairs", metavar="FILE", help="two questions and 1 (similar) or 0 a line, with tabs between")
-    what.add_argument("--generated", metavar="FILE", help="as generate.py writes it")
+    what.add_argument("--pairs", metavar="FILE", help="two questions and 1 (similar) or 0 per line, with tabs between")
+    what.add_argument("--generated", metavar="FILE", help="questions that generate.py wrote")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--model", metavar="RUN", help="run folder that train.py wrote")
     how.add_argument("--encoder", help="folder or name on the hub")
-    how.add_argument("--tfidf", action="store_true", help="no model: characters and pairs of them")
-    parser.add_argument("--train", metavar="FILE", help="questions that are not novel, as train.py reads them")
+    how.add_argument("--tfidf", action="store_true", help="no model, but characters and pairs of them")
+    parser.add_argument("--train", metavar="FILE", help="training file, whose questions are not novel")
     args = parser.parse_args()
     has_vectors = args.model is not None or args.encoder is not None or args.tfidf
     if args.generated is not None:
         if has_vectors:
-            raise UserError("--generated: expected without --model, --encoder and --tfidf, which are for --pairs")
+            raise UserError("--generated: cannot be used with --model, --encoder or --tfidf, which are for --pairs")
         groups = read_groups(args.train) if args.train is not None else []
         known = {question for group in groups for question in group.questions}
         print(json.dumps(novelty(read_generated(args.generated), known)))
         return
     if not has_vectors:
-        raise UserError("--pairs: expected --model, --encoder or --tfidf, too")
+        raise UserError("--pairs: expected also --model, --encoder or --tfidf")
     if args.train is not None:
-        raise UserError("--pairs: expected without --train, which is for --generated")
+        raise UserError("--pairs: cannot be used with --train, which is for --generated")
     rows = list(read_rows(args.pairs))
     questions = list(dict.fromkeys(question for row in rows for question in row[:2]))
-    counts = Counter()
+    counts: Counter[str] = Counter()
     if args.tfidf:
         vectors = tfidf(questions)
     elif args.model is not None:
@@ -63,12 +64,13 @@ def main() -> None:
 
 
 def tfidf(questions: list[str]) -> sparse.csr_array:
+    """Return the TF-IDF vectors of single characters and pairs of them, of length 1, [questions, size]."""
     vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 2)).fit_transform(questions)
     return sparse.csr_array(vectors)
 
 
 def encoder_embed(name: str, counts: Counter[str] | None = None) -> Embed:
-    """Load a published encoder, whose vectors are those of [CLS]."""
+    """Load an encoder that was not trained on similar questions, and return what turns questions into its [CLS]."""
     source = resolve_encoder(name, MOST_TOKENS + 2)
 
     from common.encoder import build_encoder, load_pretrained
@@ -82,7 +84,7 @@ def encoder_embed(name: str, counts: Counter[str] | None = None) -> Embed:
 
 
 def read_generated(path: str) -> Iterator[tuple[str, list[str]]]:
-    """Raises UserError for a line that generate.py would not write."""
+    """Yield (question, generated questions) of each line. Raises UserError for what generate.py would not write."""
     for number, record in read_jsonl(path):
         match record:
             case {"text": str(text), "similar": [*similar]} if all(map(has_text, similar)):

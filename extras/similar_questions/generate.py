@@ -1,8 +1,9 @@
-"""Similar questions for every line of a text.
+"""Write similar questions for every line of a text.
 
     python extras/similar_questions/generate.py --model RUN --input FILE|- --output FILE|- [--n N]
 
-One JSON object per line out: {"text": ..., "similar": [{"text": ..., "similarity": cosine}, ...]}, most similar first.
+The output has a JSON object for each line: {"text": ..., "similar": [{"text": ..., "similarity": cosine}, ...]}, most
+similar first.
 """
 
 import argparse
@@ -20,13 +21,13 @@ from similar import generate_all, generation_arguments, load_generate
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, metavar="FILE", help="a question per line; - is standard input")
-    parser.add_argument("--n", type=int, default=10, metavar="N", help="similar questions for each at most")
+    parser.add_argument("--n", type=int, default=10, metavar="N", help="at most N similar questions for each")
     args = generation_arguments(parser)
     if args.n < 1:
         raise UserError(f"--n {args.n}: expected at least 1")
-    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
+    load_run(args.model, Config)  # a mistake in the run or the input is reported before TensorFlow loads
     questions = peeked(line.strip() for _, line in read_lines(args.input))
-    counts = Counter()
+    counts: Counter[str] = Counter()
     generate = load_generate(args, counts)
     records = ({"text": text, "similar": [found._asdict() for found in similar[: args.n]]}
                for text, similar in generate_all(generate, questions, args.batch_size))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Questions -> similar ones: sampled or by beam search, all questions of a batch together."""
+"""Writes similar questions by sampling or by beam search, for all questions of a batch together."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,27 @@ from common.tokenizer import Tokenizer
 from dataset import question_inputs
 from decoder import Decoder
 
-Tokens = list[np.ndarray]  # int32 [n] each, without [CLS] and [SEP]
+Tokens = list[np.ndarray]  # int32 [n] for each question, without [CLS] and [SEP]
 
 
 def sample(
     decoder: Decoder, tokenizer: Tokenizer, questions: Tokens, copies: int, top_p: float, longest: int, seeds: Sequence
 ) -> list[Tokens]:
-    """For each question `copies` samples of at most `longest` tokens, each token drawn from the likeliest that together
-    have the probability `top_p` (arXiv 1904.09751). Those of a question are a function of its seed alone.
+    """Draw samples for each question, token by token (nucleus sampling, arXiv 1904.09751).
+
+    The samples of a question depend on the question and its seed, and not on the other questions.
+
+    Args:
+        decoder: scores the next token.
+        tokenizer: knows the ids of the special tokens.
+        questions: the tokens of each question.
+        copies: the number of samples for each question.
+        top_p: a token is drawn from the likeliest ones that together have this probability.
+        longest: the most tokens of a sample.
+        seeds: one for each question, as `np.random.default_rng` takes them.
+
+    Returns:
+        The samples of each question, `copies` of them.
     """
     scores, state = decoder.start(question_inputs(questions, tokenizer)["token_ids"])
     row_of = np.repeat(np.arange(len(questions)), copies)
@@ -38,7 +51,13 @@ def sample(
 
 
 def draw(probabilities: np.ndarray, top_p: float, draws: np.ndarray) -> np.ndarray:
-    """A token for each row of `probabilities` [rows, entries] by a number in [0, 1), `draws` [rows]: int32 [rows]."""
+    """Draw a token for each row: int32 [rows].
+
+    Args:
+        probabilities: float [rows, entries], the probability of each entry of the vocabulary.
+        top_p: the likeliest entries that together have this probability are the ones to draw from.
+        draws: float [rows], random numbers in [0, 1) that choose among them.
+    """
     largest_first = -np.sort(-probabilities, -1)
     before = np.cumsum(largest_first, -1) - largest_first
     least = np.where(before < top_p, largest_first, np.inf).min(-1, keepdims=True)
@@ -47,8 +66,20 @@ def draw(probabilities: np.ndarray, top_p: float, draws: np.ndarray) -> np.ndarr
 
 
 def beam_search(decoder: Decoder, tokenizer: Tokenizer, questions: Tokens, width: int, longest: int) -> list[Tokens]:
-    """For each question the best of at most `longest` tokens by the mean log-probability of a token, [SEP] among them:
-    the first `width` that come to an end among the continuations of `width` beams; fewer where fewer do.
+    """Search for the likeliest similar questions of each question.
+
+    The search for a question stops as soon as `width` of its continuations have come to an end with [SEP].
+
+    Args:
+        decoder: scores the next token.
+        tokenizer: knows the ids of the special tokens.
+        questions: the tokens of each question.
+        width: the number of beams, and of the similar questions that are looked for.
+        longest: the most tokens of a similar question.
+
+    Returns:
+        For each question up to `width` similar ones, those with the highest mean log-probability of a token (with
+        [SEP]) first. There are fewer if fewer have come to an end.
     """
     scores, state = decoder.start(question_inputs(questions, tokenizer)["token_ids"])
     totals = log_softmax(allowed(scores.numpy(), tokenizer, 0), -1)[:, None]  # [open questions, beams, entries]
@@ -64,7 +95,7 @@ def beam_search(decoder: Decoder, tokenizer: Tokenizer, questions: Tokens, width
         kept = np.array([row for row, question in enumerate(is_open) if len(found[question]) < width], np.int64)
         if position == longest or not len(kept):
             break
-        # each beam ends in one way at most, so `width` of twice as many continuations go on
+        # A beam ends in one way at most, so at least `width` of the 2 * `width` continuations are open.
         going_on = np.argsort(ending[kept], -1, kind="stable")[:, :width]
         parents, tokens, values = (np.take_along_axis(part[kept], going_on, -1) for part in (parents, tokens, values))
         rows = (kept[:, None] * totals.shape[1] + parents).ravel()
@@ -78,8 +109,10 @@ def beam_search(decoder: Decoder, tokenizer: Tokenizer, questions: Tokens, width
 
 
 def continuations(totals: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The `count` best of each question, best first, for log-probabilities [questions, beams, entries]: beam, token
-    (int32) and value, all [questions, count].
+    """Find the `count` best continuations of each question's beams, best first.
+
+    `totals` has the log-probability of each beam with each next token, float [questions, beams, entries]. Returns
+    (beam, token, log-probability), all [questions, count]; the tokens are int32.
     """
     flat = totals.reshape(len(totals), -1)
     best = np.argpartition(-flat, count, -1)[:, :count]
@@ -91,7 +124,15 @@ def continuations(totals: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarra
 
 
 def allowed(scores: np.ndarray, tokenizer: Tokenizer, position: int) -> np.ndarray:
-    """The scores [rows, entries] without what is no token of a question, at its beginning [SEP], too."""
+    """Return a copy of the scores in which tokens that must not come next have minus infinity.
+
+    These are the special tokens. [SEP], which ends a question, is one of them only at the beginning.
+
+    Args:
+        scores: float [rows, entries], of the next token.
+        tokenizer: knows the ids of the special tokens.
+        position: the number of tokens that the question already has.
+    """
     scores = scores.copy()
     scores[:, [tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.mask_id]] = -np.inf
     if position == 0:

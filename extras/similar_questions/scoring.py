@@ -1,7 +1,8 @@
-"""How well vectors find similar questions and tell them from others, and how new and varied generated ones are."""
+"""Scores: how well vectors find similar questions and tell them from others; how new and varied generated ones are."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -9,36 +10,43 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from dataset import Group, Row
 
-BLOCK = 512  # questions compared with all at a time
-Vectors = np.ndarray | sparse.csr_array  # [questions, size], rows of length 1
+BLOCK = 512  # questions that are compared with all others at a time
+Vectors: TypeAlias = np.ndarray | sparse.csr_array  # [questions, size], rows of length 1
 
 
 def retrieval(vectors: Vectors, similar: dict[int, set[int]]) -> dict[str, float]:
-    """Each question that has similar ones is looked for among all others.
+    """Score how well the similar questions of each question are found among all others.
 
-    similar: question -> its similar ones. mrr: mean of 1 / the place of the first of them. recall@k: share of the
-    questions with one of them in the first k places. Of equal cosines the similar one comes last.
+    `similar` maps the number of a question, its row in `vectors`, to the numbers of its similar questions. All other
+    questions are ranked by their cosine. If cosines are equal, the similar question comes last.
+
+    Returns:
+        `questions`: how many have similar ones; `mrr`: the mean of 1 / the place of the first similar question;
+        `recall@k`: the share of the questions with a similar one in the first k places.
     """
     asked = sorted(similar)
-    places = []
+    found: list[int] = []
     for first in range(0, len(asked), BLOCK):
         block = asked[first : first + BLOCK]
-        cosines = vectors[block] @ vectors.T
-        cosines = cosines.toarray() if sparse.issparse(cosines) else cosines
+        products = vectors[block] @ vectors.T
+        cosines = products if isinstance(products, np.ndarray) else products.toarray()
         for row, question in zip(cosines, block, strict=True):
             row[question] = -np.inf
-            places.append((row >= row[list(similar[question])].max()).sum())
-    places = np.array(places)
+            found.append(int((row >= row[list(similar[question])].max()).sum()))
+    places = np.array(found)
     return {
         "questions": len(places),
         "mrr": round(float((1 / places).mean()), 4),
-        **{f"recall@{k}": round(float((places <= k).mean()), 4) for k in (1, 10)},
+        "recall@1": round(float((places <= 1).mean()), 4),
+        "recall@10": round(float((places <= 10).mean()), 4),
     }
 
 
 def classification(cosines: np.ndarray, similar: np.ndarray) -> dict[str, float]:
-    """Of pairs, float [pairs] and bool [pairs] with both kinds: the area under the ROC curve, and the best accuracy
-    with its threshold, chosen on these very pairs.
+    """Score how well cosines, float [pairs], tell which pairs are similar, bool [pairs].
+
+    Some pairs have to be similar and some not. Returns the number of `pairs`, `auc` (the area under the ROC curve), and
+    the best `accuracy` with its `threshold`, which is chosen on these very pairs.
     """
     false, true, thresholds = roc_curve(similar, cosines, drop_intermediate=False)
     accuracies = (true * similar.sum() + (1 - false) * (~similar).sum()) / len(similar)
@@ -52,28 +60,45 @@ def classification(cosines: np.ndarray, similar: np.ndarray) -> dict[str, float]
 
 
 def score_rows(rows: Sequence[Row], questions: list[str], vectors: Vectors) -> dict[str, float]:
-    """`retrieval` and `classification` of the rows of a file; `questions` are the different ones in it, with their
-    `vectors`. What is not in the file (no similar pairs, or only such) has no scores.
+    """Score the rows of a file by `classification` and `retrieval`.
+
+    Args:
+        rows: the pairs of the file.
+        questions: the different questions in it.
+        vectors: of these questions, [questions, size].
+
+    Returns:
+        The scores of both. Those of `classification` are missing if all pairs are similar or none is, and those of
+        `retrieval` if no two different questions are similar.
     """
     number = {question: i for i, question in enumerate(questions)}
     first = [number[row.first] for row in rows]
     second = [number[row.second] for row in rows]
     is_similar = np.array([row.similar for row in rows])
-    scores = {}
+    scores: dict[str, float] = {}
     if 0 < is_similar.sum() < len(is_similar):
         scores |= classification((vectors[first] * vectors[second]).sum(-1), is_similar)
     similar = defaultdict(set)
-    for one, other in np.array([first, second]).T[is_similar].tolist():
-        if one != other:
+    for row, one, other in zip(rows, first, second, strict=True):
+        if row.similar and one != other:
             similar[one].add(other)
             similar[other].add(one)
     return scores | (retrieval(vectors, similar) if similar else {})
 
 
 def score_groups(groups: Sequence[Group], questions: list[str], vectors: Vectors) -> dict[str, float]:
-    """`retrieval` of the questions of each group by each other, without their number."""
+    """Score by `retrieval` how well the questions of each group find each other.
+
+    Args:
+        groups: the groups of similar questions.
+        questions: the different questions in them.
+        vectors: of these questions, [questions, size].
+
+    Returns:
+        `mrr` and `recall@k`.
+    """
     number = {question: i for i, question in enumerate(questions)}
-    similar = defaultdict(set)
+    similar: defaultdict[int, set[int]] = defaultdict(set)
     for group in groups:
         members = {number[question] for question in group.questions}
         for member in members:
@@ -83,11 +108,14 @@ def score_groups(groups: Sequence[Group], questions: list[str], vectors: Vectors
 
 
 def novelty(generated: Iterable[tuple[str, Sequence[str]]], known: set[str]) -> dict[str, float]:
-    """Of questions with what was generated for them: how many that are, the share of texts that are none of the `known`
-    questions, and the shares of their different pairs and triples of characters among all (distinct-n,
-    arXiv 1510.03055).
+    """Score how new and varied the texts are that were generated for each question.
+
+    Returns the number of `questions` and of `generated` texts; `novel`, the share of the texts that are not among the
+    `known` questions; and `distinct_2` and `distinct_3`, how many of the pairs and triples of characters are different,
+    as a share of all (distinct-n, arXiv 1510.03055).
     """
-    asked, texts = 0, []
+    asked = 0
+    texts: list[str] = []
     for _, similar in generated:
         asked += 1
         texts += similar

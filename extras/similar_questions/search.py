@@ -1,10 +1,10 @@
-"""An index of questions on disk, and what in it is similar.
+"""Search for similar questions in an index on disk.
 
     python extras/similar_questions/search.py index --model RUN --input FILE --output INDEX [--approximate]
     python extras/similar_questions/search.py query --model RUN --index INDEX (--text TEXT | --input FILE|-) [--k N]
 
-`index` writes a folder. `query` prints one JSON object per question: {"text": ..., "similar": [{"text": ...,
-"line": ..., "similarity": cosine}, ...]}; a blank one has none.
+`index` writes the index, a folder. `query` prints one JSON object per question: {"text": ..., "similar": [{"text": ...,
+"line": ..., "similarity": cosine}, ...]}. A blank question has no similar ones.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from config import Config
 from embed import Embed, load_embed
 
 CHUNK = 8192  # questions in memory at a time
-LEARNT_FROM = 64  # questions for each list of an approximate index
-LISTS_VISITED = 32  # of an approximate index, for each question
+LEARNT_FROM = 64  # questions from which an approximate index learns, for each of its lists
+LISTS_VISITED = 32  # lists of an approximate index that are searched for each question
 
 
 def main() -> None:
@@ -38,14 +38,14 @@ def main() -> None:
     index = commands.add_parser("index", help="write an index")
     index.add_argument("--input", required=True, metavar="FILE", help="a question per line; blank lines are left out")
     index.add_argument("--output", required=True, type=Path, metavar="INDEX", help="a new folder")
-    index.add_argument("--approximate", action="store_true", help="a quarter of the memory, faster, for millions")
+    index.add_argument("--approximate", action="store_true", help="faster and a quarter of the memory, but not exact")
     index.set_defaults(command=write_index)
     query = commands.add_parser("query", help="search an index")
-    query.add_argument("--index", required=True, type=Path, metavar="INDEX", help="folder that `index` wrote")
+    query.add_argument("--index", required=True, type=Path, metavar="INDEX", help="the folder that `index` wrote")
     asked = query.add_mutually_exclusive_group(required=True)
     asked.add_argument("--text", help="one question")
     asked.add_argument("--input", metavar="FILE", help="a question per line; - is standard input")
-    query.add_argument("--k", type=int, default=10, metavar="N", help="similar questions for each")
+    query.add_argument("--k", type=int, default=10, metavar="N", help="at most N similar questions for each")
     query.set_defaults(command=search)
     for command in (index, query):
         command.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
@@ -57,17 +57,17 @@ def main() -> None:
 
 
 def write_index(args: argparse.Namespace) -> None:
-    """The input is read twice: the first time to check and count it."""
+    """Write the index of the questions in a file, which is read twice: first to check and count them."""
     if args.input == "-":
-        raise UserError("--input -: the questions are read twice, expected a file")
-    counts = Counter()
+        raise UserError("--input -: expected a file, because the questions are read twice")
+    counts: Counter[str] = Counter()
     with new_folder(args.output) as folder:
         total = sum(1 for _ in questions_of(args.input))
         if not total:
             raise UserError(f"{args.input}: only blank lines, expected a question per line")
         embed = load_embed(args.model, counts)
         index = new_index(embed, args.input, total, args.approximate)
-        counts.clear()  # what the index has learnt from is read again
+        counts.clear()  # the questions that the index has learnt from are counted again
         fill(folder, index, embed, args.input, total)
         write_json(folder / "index.json", {"model": digest(args.model)})
     print_counts(counts)
@@ -75,12 +75,19 @@ def write_index(args: argparse.Namespace) -> None:
 
 
 def questions_of(path: str) -> Iterator[tuple[int, str]]:
-    """(line number, question) of the lines that are not blank."""
+    """Yield (line number, question) of the lines that are not blank."""
     return ((number, text) for number, line in read_lines(path) if (text := line.strip()))
 
 
 def new_index(embed: Embed, path: str, total: int, approximate: bool) -> faiss.Index:
-    """An empty index for the questions of a file."""
+    """Create an empty index for the questions of a file.
+
+    Args:
+        embed: turns questions into vectors.
+        path: the file, a question per line.
+        total: how many questions it has.
+        approximate: whether to create an approximate index, which learns from some of the questions, or an exact one.
+    """
 
     def every(step: int) -> np.ndarray:
         return embed([text for _, text in itertools.islice(questions_of(path), 0, None, step)])
@@ -89,8 +96,16 @@ def new_index(embed: Embed, path: str, total: int, approximate: bool) -> faiss.I
 
 
 def empty_index(size: int, total: int, approximate: bool, every: Callable[[int], np.ndarray]) -> faiss.Index:
-    """An index by inner product for `total` vectors. The approximate one has a byte for each of their numbers, and the
-    square root of `total` lists, whose centres it learns from `every(n)`, each n-th vector.
+    """Create an empty index for searching by inner product.
+
+    An approximate index keeps a byte for each number of a vector, and spreads the vectors over sqrt(total) lists. It
+    learns the centres of these lists from some of the vectors.
+
+    Args:
+        size: how many numbers a vector has.
+        total: how many vectors there will be.
+        approximate: whether to create an approximate index or an exact one.
+        every: called with n, it returns every n-th vector, float32 [vectors, size].
     """
     if not approximate:
         return faiss.IndexFlatIP(size)
@@ -101,8 +116,16 @@ def empty_index(size: int, total: int, approximate: bool, every: Callable[[int],
 
 
 def fill(folder: Path, index: faiss.Index, embed: Embed, path: str, total: int) -> None:
-    """Adds the vectors of all questions, and writes the index, the questions and where each of them is."""
-    places = np.zeros((total, 2), np.int64)  # line in the input, first byte in questions.txt
+    """Add the vectors of all questions, and write the index, the questions and their places.
+
+    Args:
+        folder: where to write.
+        index: an empty index.
+        embed: turns questions into vectors.
+        path: the file of the questions.
+        total: how many questions it has.
+    """
+    places = np.zeros((total, 2), np.int64)  # of each question: line in the input, first byte in questions.txt
     done = 0
     with (folder / "questions.txt").open("wb") as file, tqdm(desc="indexing", total=total, unit=" questions") as bar:
         for chunk in chunks(questions_of(path), CHUNK):
@@ -113,11 +136,12 @@ def fill(folder: Path, index: faiss.Index, embed: Embed, path: str, total: int) 
             index.add(embed([text for _, text in chunk]))
             bar.update(len(chunk))
     np.save(folder / "places.npy", places)
-    with (folder / "index.faiss").open("wb") as file:  # FAISS by itself has no OSError where the disk is full
-        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+    with (folder / "index.faiss").open("wb") as file:  # FAISS's own writer raises no OSError if the disk is full
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]  # not in its stubs
 
 
 def digest(run_folder: str) -> str:
+    """Return the SHA-256 of a run's weights, by which an index knows the model that it was made with."""
     return hashlib.sha256(RunFolder(Path(run_folder)).weights.read_bytes()).hexdigest()
 
 
@@ -125,27 +149,31 @@ def digest(run_folder: str) -> str:
 
 
 def search(args: argparse.Namespace) -> None:
+    """Print what is similar to one question or to those of a file."""
     if args.k < 1:
         raise UserError(f"--k {args.k}: expected at least 1")
     for name in ("index.json", "index.faiss", "questions.txt", "places.npy"):
         if not (args.index / name).is_file():
             raise UserError(f"{args.index}: not an index, {name} is missing")
     index, places, model = read_index(args.index)
-    load_run(args.model, Config)  # what is wrong with it or with the input shows before TensorFlow is imported
+    load_run(args.model, Config)  # a mistake in the run or the input is reported before TensorFlow loads
     if model != digest(args.model):
-        raise UserError(f"{args.index}: was made with another model than {args.model}")
-    if args.input is not None:
-        asked = peeked(line.strip() for _, line in read_lines(args.input))
+        raise UserError(f"{args.index}: was made with another model than that of {args.model}")
+    if args.text is not None:
+        asked: Iterable[str] = [args.text.strip()]
     else:
-        asked = [args.text.strip()]
-    counts = Counter()
+        asked = peeked(line.strip() for _, line in read_lines(args.input))
+    counts: Counter[str] = Counter()
     embed = load_embed(args.model, counts)
     write_jsonl("-", find(asked, index, places, args.index / "questions.txt", embed, args.k))
     print_counts(counts)
 
 
 def read_index(folder: Path) -> tuple[faiss.Index, np.ndarray, str]:
-    """The vectors, the places of the questions, and the digest of the model. Raises UserError for a damaged one."""
+    """Read an index: its vectors, the places of its questions (int64 [questions, 2]), and the digest of its model.
+
+    Raises UserError if it is damaged.
+    """
     content = read_json(folder / "index.json")
     try:
         index = faiss.read_index(str(folder / "index.faiss"))
@@ -162,13 +190,22 @@ def read_index(folder: Path) -> tuple[faiss.Index, np.ndarray, str]:
 def find(
     asked: Iterable[str], index: faiss.Index, places: np.ndarray, questions: Path, embed: Embed, k: int
 ) -> Iterator[dict[str, Any]]:
-    """What is printed for each question."""
+    """Yield for each question what is printed.
+
+    Args:
+        asked: the questions.
+        index: the vectors to search.
+        places: int64 [vectors, 2], of each vector's question: the line in the input, and the first byte in the file.
+        questions: this file, questions.txt of the index.
+        embed: turns questions into vectors.
+        k: how many similar questions to find for each.
+    """
     with questions.open("rb") as file:
         for chunk in chunks(asked, CHUNK):
             for text, cosines, found in zip(chunk, *index.search(embed(chunk), min(k, index.ntotal)), strict=True):
                 similar = []
                 for cosine, i in zip(cosines.astype(float).round(4).tolist(), found.tolist(), strict=True):
-                    if text and i >= 0:  # -1 where there are fewer
+                    if text and i >= 0:  # FAISS gives -1 if it has found fewer than k
                         line, first = places[i].tolist()
                         file.seek(first)
                         question = file.readline().decode().rstrip("\n")

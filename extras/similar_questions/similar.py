@@ -1,10 +1,10 @@
-"""Questions -> similar ones, most similar first; for generate.py and augment.py."""
+"""Writes similar questions and ranks them, for generate.py and augment.py."""
 
 import argparse
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,20 +16,27 @@ from config import Config
 from dataset import tokenize
 from embed import embed
 
-DRAWING = {"samples": 30, "top_p": 0.95, "seed": 42}  # the options that --beam has no use for, and their defaults
+DRAWING = {"samples": 30, "top_p": 0.95, "seed": 42}  # options that make no sense with --beam, and their defaults
 
 
 class Similar(NamedTuple):
+    """A similar question."""
+
     text: str
     similarity: float  # cosine with the question
 
 
-Generate = Callable[[Sequence[str]], list[list[Similar]]]  # for each question what is similar, most similar first
+class Generate(Protocol):
+    """Writes similar questions."""
+
+    def __call__(self, questions: Sequence[str]) -> list[list[Similar]]:
+        """Return the similar questions of each question, most similar first."""
 
 
 def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The command line, with the options of what writes similar questions to a file. Raises UserError for values that
-    cannot be, and an --output that cannot be written.
+    """Add the options for writing similar questions to a file, and parse the command line.
+
+    Raises UserError for impossible values, and for an --output that cannot be written.
     """
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
@@ -37,23 +44,23 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
         "--samples",
         type=int,
         metavar="N",
-        help=f"drawn for each question, before ranking (default: {DRAWING['samples']})",
+        help=f"how many to draw for each question before ranking (default: {DRAWING['samples']})",
     )
     parser.add_argument(
         "--top-p",
         type=float,
         metavar="P",
-        help=f"draw from the likeliest tokens that together have it (default: {DRAWING['top_p']})",
+        help=f"draw from the likeliest tokens that together have probability P (default: {DRAWING['top_p']})",
     )
-    parser.add_argument("--seed", type=int, help=f"of what is drawn (default: {DRAWING['seed']})")
-    parser.add_argument("--beam", type=int, metavar="N", help="search with so many beams in place of drawing")
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="questions at a time")
+    parser.add_argument("--seed", type=int, help=f"seed of the drawing (default: {DRAWING['seed']})")
+    parser.add_argument("--beam", type=int, metavar="N", help="search with N beams instead of drawing")
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="questions processed together")
     args = parser.parse_args()
     for name, default in DRAWING.items():
         if getattr(args, name) is None:
             setattr(args, name, default)
         elif args.beam is not None:
-            raise UserError(f"--beam draws nothing: expected without --{name.replace('_', '-')}")
+            raise UserError(f"--{name.replace('_', '-')}: cannot be used with --beam, which draws nothing")
     for name in ("samples", "beam", "batch_size"):
         value = getattr(args, name)
         if value is not None and not 1 <= value <= 1000:
@@ -66,10 +73,11 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return args
 
 
-def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
-    """Load what writes similar questions, with the run and the options of the command line.
+def load_generate(args: argparse.Namespace, counts: Counter[str]) -> Generate:
+    """Load a finished run, and return what writes similar questions with it.
 
-    Raises UserError for a folder that is no finished run, before TensorFlow is imported.
+    `args` are those of `generation_arguments`. `counts` gets how many questions are cut, and how many have no token.
+    Raises UserError if the folder is not a finished run, before TensorFlow is imported.
     """
     folder, config, source = load_run(args.model, Config)
 
@@ -107,7 +115,13 @@ def load_generate(args: argparse.Namespace, counts: Counter) -> Generate:
 
 
 def different_from(question: str, texts: Iterable[str]) -> list[str]:
-    """Keep each text once, in order, without those that are the question but for case, white space and punctuation."""
+    """Keep the first of texts that are the same, and none that is the same as the question.
+
+    Case, white space and punctuation make no difference.
+
+    >>> different_from("怎么退款", ["怎么退款？", "如何退款", "如何退款。"])
+    ['如何退款']
+    """
     seen, different = {bare(question)}, []
     for text in texts:
         key = bare(text)
@@ -118,11 +132,18 @@ def different_from(question: str, texts: Iterable[str]) -> list[str]:
 
 
 def bare(text: str) -> str:
+    """Return the letters and digits of a text, in lower case."""
     return "".join(filter(str.isalnum, text.lower()))
 
 
 def generate_all(generate: Generate, questions: Iterable[str], size: int) -> Iterator[tuple[str, list[Similar]]]:
-    """Each question with its similar ones, `size` at a time, streaming. A blank one has none."""
+    """Yield each question with its similar questions, streaming.
+
+    Args:
+        generate: writes similar questions.
+        questions: texts. One without letters and digits gets no similar questions.
+        size: how many questions `generate` gets at a time.
+    """
     for chunk in chunks(questions, size):
         asked = list(filter(bare, chunk))
         found = dict(zip(asked, generate(asked), strict=True)) if asked else {}

@@ -1,4 +1,4 @@
-"""Config -> groups of similar questions -> model -> compile -> fit.
+"""Train a model on groups of similar questions.
 
 python extras/similar_questions/train.py --config demo.json
 """
@@ -16,7 +16,7 @@ from common.encoder import EncoderSource, resolve_encoder, start_encoder
 from common.inference import tensorflow_engine
 from common.run_folder import RunFolder, find_run, print_finished
 from config import Config
-from dataset import Features, Group, pair_batch, read_groups, split, to_features, tokenize
+from dataset import KEPT_OUT, Features, Group, pair_batch, read_groups, split, to_features, tokenize
 from embed import embed
 from scoring import score_groups
 
@@ -27,14 +27,17 @@ HERE = Path(__file__).resolve().parent
 def main() -> None:
     args = training_arguments(__doc__)
     config = load_config(Config, args.config, HERE, args.set)
-    counts = Counter()
+    counts: Counter[str] = Counter()
     groups = read_groups(config.train_file, counts)
     if config.dev_file:
         dev = read_groups(config.dev_file, counts)
     else:
         groups, dev = split(groups)
         if not (groups and dev):
-            raise UserError(f"{config.train_file}: too few groups without common questions; give a dev_file")
+            raise UserError(
+                f"{config.train_file}: too few groups to keep some for dev; expected {KEPT_OUT} that share no question,"
+                " or a dev_file in the config"
+            )
     source = resolve_encoder(config.encoder, config.max_length, config.gelu)
     folder = find_run(args, HERE, config, source)
     if not folder.metrics.exists():
@@ -47,7 +50,7 @@ def train(
 ) -> None:
     tokens = to_tokens(config, groups, dev, source, counts)
 
-    # TensorFlow is imported only here, when the input has been checked
+    # TensorFlow is imported only now, when the input has been checked.
     from common.optimizers import make_optimizer
     from common.training import Training
     from model import build_model, loss, mean_losses, question_model
@@ -56,7 +59,7 @@ def train(
         return pair_batch(features, rng, source.tokenizer)
 
     def batches_of(groups: list[Group], epoch: int, skip: int = 0) -> Batches:
-        features = to_features(groups, tokens, np.random.default_rng((config.seed, epoch)))  # others in each epoch
+        features = to_features(groups, tokens, np.random.default_rng((config.seed, epoch)))  # other pairs in each epoch
         order = bucketed_batches(list(map(len, features)), config.batch_size, config.seed, epoch)
         return Batches(features, order, collate, (config.seed, epoch), skip)
 
@@ -87,7 +90,21 @@ def train(
 def to_tokens(
     config: Config, groups: list[Group], dev: list[Group], source: EncoderSource, counts: Counter
 ) -> dict[str, np.ndarray]:
-    """Cuts each question into tokens, and says what was cut or lost. Raises UserError if no pair is left."""
+    """Cut each question into tokens, and print how many were cut or left out.
+
+    Args:
+        config: of the training.
+        groups: the groups to train on.
+        dev: those of dev.
+        source: has the tokenizer.
+        counts: what was left out when the files were read. It gets what is cut here.
+
+    Returns:
+        The tokens of each question, as `tokenize` returns them.
+
+    Raises:
+        UserError: no two similar questions of a file have tokens.
+    """
     tokens = tokenize(questions_of([*groups, *dev]), source.tokenizer, config.question_length, counts)
     for name, part in ((config.train_file, groups), (config.dev_file or config.train_file, dev)):
         if not any(to_features([group], tokens, np.random.default_rng(0)) for group in part):
@@ -98,7 +115,7 @@ def to_tokens(
 
 
 def questions_of(groups: list[Group]) -> list[str]:
-    """Lists each question of the groups once."""
+    """Return the different questions of the groups."""
     return list(dict.fromkeys(question for group in groups for question in group.questions))
 
 

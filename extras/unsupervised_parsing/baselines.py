@@ -1,4 +1,4 @@
-"""What words are found without an encoder."""
+"""Segmentation without an encoder, to compare with."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -8,14 +8,13 @@ import numpy as np
 
 from common.tokenizer import load_jieba
 from joining import choose_threshold, contrast, join
-from sentences import Sentence, to_sentence, tokens
+from sentences import Segmenter, Sentence, to_sentence, tokens
 
-Segmenter = Callable[[str], list[str]]  # text without white space -> words
-
-UNSEEN = 0.01  # times chance: what pairs that were never seen are taken for, so that their logarithm is a number
+UNSEEN = 0.01  # the least ratio to chance; a pair that was never seen has a ratio of 0, which has no logarithm
 
 
 def simple() -> dict[str, Segmenter]:
+    """Return the baselines that learn nothing: jieba, every character a word, every two characters a word."""
     return {
         "jieba": load_jieba().lcut,
         "characters": list,
@@ -24,15 +23,22 @@ def simple() -> dict[str, Segmenter]:
 
 
 def mutual_information(lines: Iterable[str], sample: list[Sentence], word_length: float) -> dict[str, Segmenter]:
-    """Tokens are joined where their neighbouring characters a and b have a high log(p(ab) / (p(a) p(b))), counted on
-    `lines`, or a high contrast of it, as segment.py takes it; thresholds are chosen on `sample` as that of segment.py
-    is.
+    """Return the baselines that join tokens by the mutual information of characters.
+
+    Tokens are joined if the last character a of one and the first character b of the next have a high
+    log(p(ab) / (p(a) p(b))). The second baseline takes the `contrast` of this, as segment.py does.
+
+    Args:
+        lines: the text on which characters are counted.
+        sample: sentences of tokens on which the thresholds are chosen, as segment.py chooses its own.
+        word_length: mean characters of a word that the thresholds have to give.
     """
-    pairs = Counter()
+    pairs: Counter[str] = Counter()
     for line in lines:
         for part in line.split():
             pairs.update(map("".join, pairwise(part)))
-    left, right = Counter(), Counter()
+    left: Counter[str] = Counter()
+    right: Counter[str] = Counter()
     for pair, count in pairs.items():
         left[pair[0]] += count
         right[pair[1]] += count
@@ -48,6 +54,7 @@ def mutual_information(lines: Iterable[str], sample: list[Sentence], word_length
 
 
 def _segmenter(score: Callable[[Sentence], np.ndarray], sample: list[Sentence], word_length: float) -> Segmenter:
+    """Choose the threshold for scores of neighbours, and return what cuts a text by it."""
     threshold = choose_threshold([(sentence, score(sentence)) for sentence in sample], word_length)
 
     def segment(text: str) -> list[str]:

@@ -1,9 +1,10 @@
-"""Words or trees against gold, one JSON object on standard output.
+"""Score words or trees against gold.
 
     python extras/unsupervised_parsing/evaluate.py --gold FILE --predictions FILE [--baselines] [--train TEXT]
 
-Gold words: one sentence per line, its words with spaces between them; predictions as segment.py writes them.
-Gold trees: a treebank, whose name ends in .conllu; predictions as parse.py --spans given --json writes them.
+Gold words are a sentence per line with spaces between words; predictions are what segment.py writes. Gold trees are a
+treebank, whose name ends in .conllu; predictions are what parse.py --spans given --json writes. The scores are one JSON
+object on standard output.
 """
 
 import argparse
@@ -14,33 +15,33 @@ from typing import Any
 
 import numpy as np
 
-from baselines import Segmenter, mutual_information, simple
+from baselines import mutual_information, simple
 from common.cli import UserError, run_command
 from common.config import find_files
 from common.files import read_jsonl, read_lines
 from joining import WORD_LENGTH, sample_sentences
 from scoring import add, count_attachment, count_brackets, count_words, f1
+from sentences import Segmenter, is_tree, read_treebank
 from sentences import Tree as Gold
-from sentences import is_tree, read_treebank
 from trees import Tree, left_branching, random_tree, right_branching
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gold", required=True, metavar="FILE")
-    parser.add_argument("--predictions", required=True, metavar="FILE")
+    parser.add_argument("--gold", required=True, metavar="FILE", help="gold words, or a treebank")
+    parser.add_argument("--predictions", required=True, metavar="FILE", help="what segment.py or parse.py wrote")
     parser.add_argument(
         "--baselines",
         action="store_true",
-        help="of words: by jieba, every character one, every two; of trees: branching left, right, at random",
+        help="also score jieba, single characters and pairs of them; or trees that branch left, right or at random",
     )
     parser.add_argument(
-        "--train", metavar="TEXT", help="of words, too: by the mutual information of neighbours, counted on this"
+        "--train", metavar="TEXT", help="also score words by the mutual information of neighbours in this text"
     )
     args = parser.parse_args()
     if args.gold.endswith(".conllu"):
         if args.train is not None:
-            raise UserError("--train: counts words, but --gold has trees")
+            raise UserError("--train: is for words, but --gold has trees")
         scores = score_trees(args.gold, args.predictions, args.baselines)
     else:
         scores = score_words(args.gold, args.predictions, args.baselines, args.train)
@@ -48,35 +49,51 @@ def main() -> None:
 
 
 def score_words(gold: str, predictions: str, baselines: bool, train: str | None) -> dict[str, Any]:
+    """Score predicted words, and baselines, whose scores are under their names.
+
+    Args:
+        gold: the file of gold words.
+        predictions: the file of predicted words.
+        baselines: whether to score the simple baselines.
+        train: a text for the baselines by mutual information; None without them.
+    """
     pairs = list(read_words(gold, predictions))
     segmenters: dict[str, Segmenter] = simple() if baselines else {}
     if train is not None:
         lines = (line for path in find_files(train) for _, line in read_lines(path))
         segmenters |= mutual_information(lines, sample_sentences(train), WORD_LENGTH)
-    scores = f1(*add(count_words(ours, theirs) for theirs, ours in pairs))
+    scores: dict[str, Any] = f1(*add(count_words(ours, theirs) for theirs, ours in pairs))
     for name, segment in segmenters.items():
         scores[name] = f1(*add(count_words(segment("".join(theirs)), theirs) for theirs, _ in pairs))
     return scores
 
 
 def read_words(gold: str, predictions: str) -> Iterator[tuple[list[str], list[str]]]:
-    """(gold, predicted) words of each line. Raises UserError where the lines have other characters."""
-    for (number, theirs), (_, ours) in zip_longest(read_lines(gold), read_lines(predictions), fillvalue=(None, None)):
+    """Yield (gold, predicted) words of each line. Raises UserError if the texts differ apart from white space."""
+    for theirs, ours in zip_longest(read_lines(gold), read_lines(predictions)):
         if theirs is None or ours is None:
-            shorter = gold if theirs is None else predictions
-            raise UserError(f"{shorter}: ends before the other file does, expected as many lines")
-        theirs, ours = theirs.split(), ours.split()
-        expected, found = "".join(theirs), "".join(ours)
+            shorter, longer = (gold, predictions) if theirs is None else (predictions, gold)
+            raise UserError(f"{shorter}: has fewer lines than {longer}, expected as many")
+        (number, gold_line), (_, predicted_line) = theirs, ours
+        gold_words, predicted_words = gold_line.split(), predicted_line.split()
+        expected, found = "".join(gold_words), "".join(predicted_words)
         if expected != found:
             i = next(i for i, (a, b) in enumerate(zip_longest(expected, found)) if a != b)
-            said = f"expected {expected[i : i + 10]!r} after {i} characters, found {found[i : i + 10]!r}"
+            said = f"found {found[i : i + 10]!r} after {i} characters, expected {expected[i : i + 10]!r}"
             raise UserError(f"{predictions}, line {number}: not the text of {gold}: {said}")
-        yield theirs, ours
+        yield gold_words, predicted_words
 
 
 def score_trees(gold: str, predictions: str, baselines: bool) -> dict[str, Any]:
+    """Score predicted trees, and baselines, whose scores are under their names.
+
+    Args:
+        gold: the treebank.
+        predictions: the file of predicted trees.
+        baselines: whether to score trees that branch left, right or at random.
+    """
     trees = list(read_treebank(gold))
-    scores = score_tree(trees, list(read_trees(predictions, trees)))
+    scores: dict[str, Any] = score_tree(trees, list(read_trees(predictions, trees)))
     if baselines:
         rng = np.random.default_rng(0)
         others: dict[str, Callable[[int], Tree]] = {
@@ -90,8 +107,10 @@ def score_trees(gold: str, predictions: str, baselines: bool) -> dict[str, Any]:
 
 
 def score_tree(gold: list[Gold], predicted: list[Tree]) -> dict[str, float]:
-    """Of brackets precision, recall and F1; uas: share of the words with the right head; uuas: share of the edges
-    found, whatever their direction.
+    """Return precision, recall and F1 of brackets, and the scores of heads.
+
+    `uas` is the share of the words with the right head, `uuas` the share of gold's edges found, whatever their
+    direction.
     """
     pairs = list(zip(predicted, gold, strict=True))
     brackets = add(count_brackets(tree, sentence.heads, sentence.marks) for tree, sentence in pairs)
@@ -102,22 +121,22 @@ def score_tree(gold: list[Gold], predicted: list[Tree]) -> dict[str, float]:
 
 
 def read_trees(path: str, gold: list[Gold]) -> Iterator[Tree]:
-    """Raises UserError where it is not what parse.py writes for the words of gold."""
+    """Yield the trees of a file. Raises UserError for what parse.py would not write for the words of gold."""
     records = list(read_jsonl(path))
     for (number, record), sentence in zip(records, gold, strict=False):
         where, n = f"{path}, line {number}", len(sentence.words)
         if not isinstance(record, dict) or not {"words", "brackets", "heads"} <= record.keys():
             raise UserError(f"{where}: expected words, brackets and heads, as parse.py --json writes them")
         if record["words"] != sentence.words:
-            raise UserError(f"{where}: other words than the sentence at line {sentence.line} of gold")
+            raise UserError(f"{where}: not the words of the sentence at line {sentence.line} of gold")
         brackets, heads = record["brackets"], record["heads"]
         if not _integers(heads, n + 1) or len(heads) != n or not is_tree(heads):
-            raise UserError(f"{where}: heads: expected {n} numbers from 0 to {n}, of a tree with one root")
+            raise UserError(f"{where}: heads: expected {n} numbers from 0 to {n} that form a tree with one root")
         if not isinstance(brackets, list) or not all(_integers(pair, n + 1) and len(pair) == 2 for pair in brackets):
             raise UserError(f"{where}: brackets: expected pairs of numbers from 0 to {n}")
         yield list(map(tuple, brackets)), heads
     if len(records) != len(gold):
-        raise UserError(f"{path}: {len(records)} trees, gold has {len(gold)}")
+        raise UserError(f"{path}: {len(records)} trees, expected {len(gold)}, as many as gold has")
 
 
 def _integers(value: Any, end: int) -> bool:

@@ -1,4 +1,4 @@
-"""Sentences -> scores of neighbours -> words; the threshold that gives words of a wished mean length without labels."""
+"""Joins neighbouring tokens into words, and chooses the threshold for words of a given mean length without labels."""
 
 import math
 import random
@@ -16,27 +16,39 @@ from perturb import neighbours, relatedness
 from sentences import Sentence, cut_long, is_mark, to_sentence, tokens
 
 SAMPLE = 1000  # lines on which a threshold is chosen
-WORD_LENGTH = 1.6  # characters of a word on average, marks among the words
+WORD_LENGTH = 1.6  # mean characters of a word; punctuation marks count as words
 
 
 def score_neighbours(
     sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine
 ) -> Iterator[tuple[Sentence, np.ndarray]]:
-    """Each sentence of tokens with the scores of its neighbours, the contrast of (f(i, i+1) + f(i+1, i)) / 2: float32
-    [n - 1].
+    """Yield each sentence of n tokens with the scores of its neighbours, float32 [n - 1].
+
+    The score is the `contrast` of (f(i, i+1) + f(i+1, i)) / 2.
+
+    Args:
+        sentences: their spans are tokens.
+        tokenizer: of the encoder.
+        engine: runs `model.build_model`.
     """
-    # pieces share a token, so that every two neighbours are in exactly one
+    # Pieces share a token, so that every two neighbours are in exactly one piece.
     cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=1)) for sentence in sentences)
     pieces = (piece for _, found in again for _, piece in found)
     both_ways = relatedness(pieces, neighbours, engine, tokenizer.mask_id)
     for sentence, found in cut:
-        scores = [np.zeros(0, np.float32)]  # all that a blank line has
+        scores = [np.zeros(0, np.float32)]  # a blank line has no piece
         scores += [next(both_ways).mean(1) for _ in found]
         yield sentence, contrast(np.concatenate(scores))
 
 
 def join(sentence: Sentence, scores: np.ndarray, threshold: float) -> list[str]:
-    """The words of a sentence of tokens. scores: float [n - 1] of its neighbours, joined at the threshold and above."""
+    """Join the tokens of a sentence into words.
+
+    Args:
+        sentence: of n tokens.
+        scores: float [n - 1], of neighbouring tokens.
+        threshold: neighbours whose score is at least this are joined, if they are `joinable`.
+    """
     words = sentence.spans[:1]
     for token, joined in zip(sentence.spans[1:], joinable(sentence) & (scores >= threshold), strict=True):
         if joined:
@@ -47,14 +59,15 @@ def join(sentence: Sentence, scores: np.ndarray, threshold: float) -> list[str]:
 
 
 def check_threshold(threshold: float | None) -> None:
-    """Raises UserError for NaN, which joins nothing."""
+    """Raise UserError if the threshold is NaN, which would join nothing."""
     if threshold is not None and math.isnan(threshold):
         raise UserError("--threshold nan: expected a number")
 
 
 def joinable(sentence: Sentence) -> np.ndarray:
-    """bool [n - 1]: the neighbours that may be of one word, with no white space between them and neither of them a
-    punctuation mark.
+    """Return which neighbours may be in one word: bool [n - 1].
+
+    They have no white space between them, and neither is a punctuation mark.
     """
     mark = [is_mark(token) for token in sentence.spans]
     return np.array(
@@ -63,16 +76,19 @@ def joinable(sentence: Sentence) -> np.ndarray:
 
 
 def contrast(scores: np.ndarray) -> np.ndarray:
-    """Each score minus the mean of the two beside it (at either end: of itself and the one): a join stands out, and
-    words do not run together.
+    """Subtract from each score, float [n], the mean of the scores before and after it.
+
+    At either end, the score itself stands in for the missing one. With the contrast, neighbours that belong together
+    stand out, and words do not run together.
     """
     beside = np.pad(scores, 1, mode="edge") if len(scores) else np.zeros(2, scores.dtype)
     return scores - (beside[:-2] + beside[2:]) / 2
 
 
 def count_joins(sentences: list[Sentence], word_length: float) -> int:
-    """How many neighbours have to be joined for words of so many characters on average. Raises UserError where that
-    cannot be.
+    """Return how many neighbours to join, so that words have `word_length` characters on average.
+
+    Raises UserError if no number of joins does that.
     """
     characters = sum(len(sentence.text) for sentence in sentences)
     spans = sum(len(sentence.spans) for sentence in sentences)
@@ -80,19 +96,29 @@ def count_joins(sentences: list[Sentence], word_length: float) -> int:
     joins = round(max(spans - characters / word_length, 0))
     if not 1 <= joins <= most:
         allowed = f"{characters / max(spans - 1, 1):.2f} to {characters / max(spans - most, 1):.2f}"
-        raise UserError(f"words of {word_length:g} characters on average: the text for the threshold allows {allowed}")
+        raise UserError(
+            f"words cannot have {word_length:g} characters on average: the text for the threshold allows {allowed}"
+        )
     return joins
 
 
 def choose_threshold(scored: list[tuple[Sentence, np.ndarray]], word_length: float) -> float:
-    """The threshold at which the words of these sentences have so many characters on average; see `count_joins`."""
-    scores = np.concatenate([scores[joinable(sentence)] for sentence, scores in scored])
-    return float(np.sort(scores)[-count_joins([sentence for sentence, _ in scored], word_length)])
+    """Return the threshold at which the words of sentences have `word_length` characters on average.
+
+    Raises UserError if there is none, see `count_joins`.
+    """
+    joins = count_joins([sentence for sentence, _ in scored], word_length)
+    candidates = np.concatenate([scores[joinable(sentence)] for sentence, scores in scored])
+    return float(np.sort(candidates)[-joins])
 
 
 def sample_sentences(text: str) -> list[Sentence]:
-    """Of `SAMPLE` lines that are not blank, drawn from a file, a folder's *.txt or a pattern; always the same."""
-    rng, sample, seen = random.Random(0), [], 0
+    """Draw `SAMPLE` lines that are not blank from a file, a folder's *.txt or a pattern, always the same ones.
+
+    Raises UserError if there are only blank lines.
+    """
+    rng, seen = random.Random(0), 0
+    sample: list[str] = []
     for path in find_files(text):
         for _, line in read_lines(path):
             if line.strip():

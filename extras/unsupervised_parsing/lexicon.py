@@ -1,9 +1,9 @@
-"""The words of a segmented text with their counts: a word list, or the new words of a field.
+"""Count the words of a segmented text, to get a word list or the new words of a field.
 
     python extras/unsupervised_parsing/lexicon.py --input FILE|- [--output FILE|-] [--min-count N] [--new [FILE]]
 
-The input has spaces between words, as segment.py writes it; one word with a tab and its count per line out, the most
-frequent first. Words are two and more Chinese characters.
+The input has spaces between words, as segment.py writes it. Each line of the output has a word, a tab and its count.
+Frequent words come first. Only words of two or more Chinese characters are listed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, metavar="FILE", help="segmented text; - is standard input")
     parser.add_argument("--output", default="-", metavar="FILE", help="- is standard output")
-    parser.add_argument("--min-count", type=int, default=5, metavar="N", help="leave out rarer words")
+    parser.add_argument("--min-count", type=int, default=5, metavar="N", help="leave out words that are rarer")
     parser.add_argument(
         "--new", nargs="?", const="jieba", metavar="FILE", help="leave out the words of this list (default: jieba's)"
     )
@@ -28,7 +28,7 @@ def main() -> None:
         raise UserError(f"--min-count {args.min_count}: expected at least 1")
     check_output_path(args.output, args.input)
     is_known = known_words(args.new)
-    counts = Counter()
+    counts: Counter[str] = Counter()
     for _, line in read_lines(args.input):
         counts.update(line.split())
     words = [
@@ -45,11 +45,14 @@ def is_chinese(character: str) -> bool:
 
 
 def known_words(name: str | None) -> Callable[[str], object]:
-    """Whether a word is in a list, the first column of a file, or in "jieba"'s dictionary; without a name none is."""
+    """Return a function that tells whether a word is in a list.
+
+    The list is the first column of the file `name`, or the dictionary of "jieba". Without a name no word is in it.
+    """
     if name == "jieba":
         jieba = load_jieba()
         jieba.initialize()
-        return jieba.get_FREQ  # None, or 0 where it is only the beginning of a word
+        return jieba.get_FREQ  # None, or 0 if it is only the beginning of a word
     if name is None:
         return lambda word: False
     known = {line.split()[0] for _, line in read_lines(name) if line.strip()}

@@ -1,4 +1,4 @@
-"""Encoder without its last block + the mean of the hidden states over spans."""
+"""The model that is run: an encoder without its last block, and means of its hidden states over spans."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -8,8 +8,10 @@ from common.inference import Engine, select_engine
 
 
 def build_model(encoder: keras.Model) -> keras.Model:
-    """token_ids int32 [batch, length], spans int32 [batch, s, 2] of tokens [start, end) -> the means of their hidden
-    states before the last block, [batch, s, hidden_size]: all else stays inside the engine.
+    """Build the model that averages the hidden states before the encoder's last block over spans of tokens.
+
+    It takes `token_ids`, int32 [batch, length], and `spans`, int32 [batch, s, 2], the tokens [start, end) of each span.
+    It returns only the means [batch, s, hidden_size], so that little has to be copied out of the engine.
     """
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     spans = keras.Input([None, 2], dtype="int32", name="spans")
@@ -21,15 +23,18 @@ def build_model(encoder: keras.Model) -> keras.Model:
 
 
 def states(encoder: keras.Model) -> keras.Model:
-    """The encoder without its last block, which turns to the token that is to be guessed: the vectors before it say
-    more of words.
+    """Return the encoder without its last block.
+
+    The last block turns to the token that has to be guessed. The hidden states before it say more about words.
     """
     return keras.Model(encoder.inputs, encoder.boundaries[-2])
 
 
 def load_engine(source: EncoderSource, engine: str = "auto") -> Engine:
-    """Runs `build_model` of a published encoder. In bfloat16, where "auto" takes that, a score moves by 1 % of the
-    spread of the scores, and F1 of words by a few thousandths.
+    """Load a published encoder, and start an engine for its `build_model`.
+
+    If `engine` is "auto" and chooses bfloat16, a score moves by 1 % of the spread of the scores, and F1 of words by a
+    few thousandths.
     """
     encoder = build_encoder(source.architecture, seed=0)
     load_pretrained(encoder, source)

@@ -1,11 +1,11 @@
-"""Sentences -> relatedness of all their tokens or words -> trees (perturbed masking).
+"""Parse sentences into trees by the relatedness of their tokens or words (perturbed masking).
 
     python extras/unsupervised_parsing/parse.py --encoder ENCODER --input FILE|- [--output FILE|-] [--json]
         [--spans tokens|jieba|own|given] [--threshold T] [--pictures FOLDER]
 
-One sentence per line in, one tree in brackets out; with --json one object per line: {"line": ..., "words": [...],
-"brackets": [[start, end], ...], "heads": [...], "parts": [...], "matrix": [[...], ...]}. An input whose name ends in
-.conllu is a treebank.
+The input has one sentence per line, or is a treebank if its name ends in .conllu. The output has one tree per line, in
+brackets or with --json as an object: {"line": ..., "words": [...], "brackets": [[start, end], ...], "heads": [...],
+"parts": [...], "matrix": [[...], ...]}.
 """
 
 import argparse
@@ -29,17 +29,17 @@ from perturb import all_pairs, relatedness
 from sentences import MAX_LENGTH, Sentence, cut_long, is_mark, read_sentences
 from trees import Bracket, bracketed, tree_of
 
-MOST_SPANS = 5000  # of a sentence
-MOST_DRAWN = 200
+MOST_SPANS = 5000  # of a sentence, whose matrix has to fit into memory
+MOST_DRAWN = 200  # a sentence with more words is not drawn
 
 
 class Parse(NamedTuple):
-    """Of a sentence of n spans."""
+    """The tree of a sentence of n spans, and the relatedness that it was made from."""
 
     words: list[str]
-    brackets: list[Bracket]  # each before those inside it
-    heads: list[int]  # from 1; 0 is the root
-    parts: list[int]  # where those begin that were masked by themselves: 0 alone, if the sentence is not too long
+    brackets: list[Bracket]  # outer ones first
+    heads: list[int]  # of each span; heads count from 1, and 0 is the root
+    parts: list[int]  # first spans of the parts that were parsed by themselves; only 0 unless the sentence is too long
     matrix: np.ndarray  # f(i, j), float32 [n, n]; 0 between parts
 
 
@@ -52,10 +52,10 @@ def main() -> None:
         prepare(args.pictures)
     spans = "tokens" if args.spans == "own" else args.spans
     sentences = check_sizes(read_sentences(args.input, spans), args.input)
-    first = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
+    first = list(islice(sentences, SAMPLE))  # read now, so that a mistake in them is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
 
-    # TensorFlow is imported only here, when the input has been checked
+    # TensorFlow is imported only now, when the input has been checked.
     from model import load_engine
 
     engine = load_engine(source)
@@ -78,16 +78,25 @@ def main() -> None:
 
 
 def check_sizes(sentences: Iterable[tuple[int, Sentence]], path: str) -> Iterator[tuple[int, Sentence]]:
-    """Raises UserError for a line so long that its matrix would not fit the memory."""
+    """Pass sentences on. Raises UserError for one that is so long that its matrix would not fit into memory."""
     for number, sentence in sentences:
         if len(sentence.spans) > MOST_SPANS:
-            raise UserError(f"{path}, line {number}: {len(sentence.spans)} tokens or words, {MOST_SPANS} is the most")
+            raise UserError(
+                f"{path}, line {number}: {len(sentence.spans)} tokens or words, expected at most {MOST_SPANS}"
+            )
         yield number, sentence
 
 
 def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine) -> Iterator[Parse]:
-    """The tree takes punctuation marks to be related to nothing. A sentence of more than `MAX_LENGTH` tokens is parsed
-    in parts, which then hang together from the right.
+    """Parse sentences, streaming.
+
+    For the tree, punctuation marks are related to nothing. A sentence of more than `MAX_LENGTH` tokens is parsed in
+    parts, see `trees.tree_of`.
+
+    Args:
+        sentences: their spans are the leaves of the trees.
+        tokenizer: of the encoder.
+        engine: runs `model.build_model`.
     """
     cut, again = tee((sentence, cut_long(sentence, tokenizer, overlap=0)) for sentence in sentences)
     pieces = (piece for _, found in again for _, piece in found)
@@ -104,6 +113,7 @@ def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine) -
 
 
 def to_json(line: int, parsed: Parse) -> str:
+    """Return the line of JSON that is written for a sentence."""
     matrix = [[round(value, 4) for value in row] for row in parsed.matrix.tolist()]
     return json.dumps({"line": line, **parsed._asdict(), "matrix": matrix}, ensure_ascii=False)
 
@@ -117,15 +127,17 @@ def parse_arguments() -> argparse.Namespace:
         "--spans",
         choices=("tokens", "jieba", "own", "given"),
         default="tokens",
-        help="what the tree is over: tokens, words by jieba or as segment.py cuts, or as given",
+        help="leaves of the tree: tokens, words by jieba, by segment.py (own), or as given",
     )
-    parser.add_argument("--threshold", type=float, metavar="T", help="of segment.py, for --spans own")
-    parser.add_argument("--pictures", metavar="FOLDER", help="draw each sentence: LINE.svg and LINE.png")
-    parser.add_argument("--json", action="store_true", help="JSON with heads and relatedness")
+    parser.add_argument("--threshold", type=float, metavar="T", help="threshold of segment.py for --spans own")
+    parser.add_argument("--pictures", metavar="FOLDER", help="draw each sentence, as LINE.svg and LINE.png")
+    parser.add_argument("--json", action="store_true", help="write JSON with heads and relatedness")
     args = parser.parse_args()
     check_threshold(args.threshold)
     if (args.spans == "own") != (args.threshold is not None):
-        raise UserError("--spans own and --threshold T need each other; segment.py says which T it chose")
+        raise UserError(
+            "--spans own and --threshold T: expected both or neither; segment.py prints the T that it chose"
+        )
     return args
 
 

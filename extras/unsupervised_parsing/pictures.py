@@ -1,4 +1,4 @@
-"""A sentence's tree above the heat map of its relatedness, as SVG and PNG."""
+"""Draws a sentence's tree above the heat map of its relatedness, as SVG and PNG."""
 
 from pathlib import Path
 
@@ -9,19 +9,28 @@ from common.files import make_folder, replaced
 from common.fonts import find_font
 from trees import Bracket
 
-INCHES = 0.3  # of a row and a column
-MOST_CHARACTERS = 24  # of a word
-STACKED = 4  # words of so many characters are written downwards, with longer ones all are turned
+INCHES = 0.3  # the size of a row and of a column
+MOST_CHARACTERS = 24  # the rest of a longer word is not written
+STACKED = 4  # words below the map are written downwards if none has more characters than this, and turned otherwise
+
+Point = tuple[float, int]  # x, level
 
 
 def prepare(path: str) -> None:
-    """Makes the folder, and finds a font. Raises UserError if either cannot be."""
+    """Make the folder for the pictures, and find a font. Raises UserError if either fails."""
     make_folder(path)
     matplotlib.rcParams["font.sans-serif"] = [find_font(), "DejaVu Sans"]
 
 
 def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Path) -> None:
-    """Writes `path`.svg and `path`.png. matrix: f(i, j), float [n, n], rows i."""
+    """Draw a sentence, and write `path`.svg and `path`.png.
+
+    Args:
+        words: the n words of the sentence.
+        matrix: the relatedness f(i, j), float [n, n]; rows are i.
+        brackets: the tree, outer brackets first.
+        path: the file without its ending.
+    """
     words = [word[:MOST_CHARACTERS] for word in words]
     nodes, levels = place(len(words), brackets)
     height, side = INCHES * (levels + 1), INCHES * len(words)
@@ -48,20 +57,21 @@ def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Pa
             figure.savefig(temporary, dpi=150, format=ending)
 
 
-def place(n: int, brackets: list[Bracket]) -> tuple[list[tuple[float, int, list[tuple[float, int]]]], int]:
-    """(x, level, (x, level) of the parts) of each bracket over leaves at (0, 0) to (n - 1, 0), and the highest level.
-    A bracket is a level above the highest of its parts, in their middle.
+def place(n: int, brackets: list[Bracket]) -> tuple[list[tuple[float, int, list[Point]]], int]:
+    """Place the brackets of a tree over its leaves, which are at (0, 0) to (n - 1, 0).
+
+    A bracket is in the middle of its parts, a level above the highest of them. Returns (x, level, points of the parts)
+    of each bracket, inner ones first, and the highest level.
     """
-    places: dict[int, tuple[int, float, int]] = {i: (i + 1, float(i), 0) for i in range(n)}  # start -> end, x, level
+    places: dict[int, tuple[int, Point]] = {i: (i + 1, (float(i), 0)) for i in range(n)}  # start -> end, point
     nodes = []
-    for start, end in reversed(brackets):  # those inside come first
+    for start, end in reversed(brackets):  # inner ones first
         children, at = [], start
         while at < end:
-            following, *child = places[at]
-            children.append(tuple(child))
-            at = following
+            at, child = places[at]
+            children.append(child)
         x = (children[0][0] + children[-1][0]) / 2
         level = 1 + max(level for _, level in children)
-        places[start] = (end, x, level)
+        places[start] = (end, (x, level))
         nodes.append((x, level, children))
     return nodes, max((level for _, level, _ in nodes), default=0)

@@ -1,10 +1,10 @@
-"""Sentences -> words, by what a masked language model knows of neighbours (perturbed masking).
+"""Cut sentences into words by what a masked language model knows about neighbours (perturbed masking).
 
     python extras/unsupervised_parsing/segment.py --encoder ENCODER --input FILE|- [--output FILE|-] [--json]
         [--threshold T | --text TEXT --word-length M]
 
-One sentence per line in, its words with spaces between them out; with --json one object per line: {"text": ...,
-"tokens": [...], "scores": [... of neighbouring tokens], "words": [...]}.
+The input has one sentence per line. The output has its words with spaces between them, or with --json one object per
+line: {"text": ..., "tokens": [...], "scores": [... of neighbouring tokens], "words": [...]}.
 """
 
 import argparse
@@ -35,13 +35,13 @@ def main() -> None:
     args = parse_arguments()
     check_output_path(args.output, args.input)
     sentences = (sentence for _, sentence in read_sentences(args.input))
-    first = list(islice(sentences, SAMPLE))  # a mistake in the first lines is found at once
+    first = list(islice(sentences, SAMPLE))  # read now, so that a mistake in them is found at once
     source = resolve_encoder(args.encoder, MAX_LENGTH)
     sample = sample_sentences(args.text) if args.text is not None else first
     if args.threshold is None:
         count_joins(sample, args.word_length)
 
-    # TensorFlow is imported only here, when the input has been checked
+    # TensorFlow is imported only now, when the input has been checked.
     from model import load_engine
 
     engine = load_engine(source)
@@ -56,6 +56,14 @@ def main() -> None:
 
 
 def to_line(sentence: Sentence, scores: np.ndarray, threshold: float, as_json: bool) -> str:
+    """Return the line that is written for a sentence.
+
+    Args:
+        sentence: of n tokens.
+        scores: float [n - 1], of neighbouring tokens.
+        threshold: neighbours whose score is at least this are joined.
+        as_json: whether to return JSON instead of words with spaces between them.
+    """
     words = join(sentence, scores, threshold)
     if not as_json:
         return " ".join(words)
@@ -69,20 +77,23 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--encoder", required=True, help="folder or name on the hub")
     parser.add_argument("--input", required=True, metavar="FILE", help="one sentence per line; - is standard input")
     parser.add_argument("--output", default="-", metavar="FILE", help="- is standard output")
-    parser.add_argument("--threshold", type=float, metavar="T", help="neighbours of this score and above are joined")
+    parser.add_argument("--threshold", type=float, metavar="T", help="join neighbours whose score is at least T")
     parser.add_argument(
-        "--text", help=f"choose the threshold on {SAMPLE} lines of this (default: on the first of the input)"
+        "--text", help=f"choose the threshold on {SAMPLE} lines of this text (default: on the first lines of the input)"
     )
     parser.add_argument(
-        "--word-length", type=float, metavar="M", help=f"for words of M characters on average (default: {WORD_LENGTH})"
+        "--word-length",
+        type=float,
+        metavar="M",
+        help=f"choose a threshold for words of M characters on average (default: {WORD_LENGTH})",
     )
-    parser.add_argument("--json", action="store_true", help="JSON with the scores")
+    parser.add_argument("--json", action="store_true", help="write JSON with the scores")
     args = parser.parse_args()
     check_threshold(args.threshold)
     if args.threshold is not None and (args.text is not None or args.word_length is not None):
-        raise UserError("--threshold leaves nothing to choose: expected without --text and --word-length")
+        raise UserError("--threshold: cannot be used with --text or --word-length, by which a threshold is chosen")
     args.word_length = WORD_LENGTH if args.word_length is None else args.word_length
-    if not args.word_length > 0:  # NaN is not, either
+    if not args.word_length > 0:  # this refuses NaN as well
         raise UserError(f"--word-length {args.word_length:g}: expected more than 0")
     return args
 

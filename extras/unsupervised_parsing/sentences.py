@@ -1,10 +1,11 @@
-"""Lines of text -> sentences of spans (tokens or words) -> pieces that an encoder takes."""
+"""Reads sentences, cuts them into spans (tokens or words), and makes pieces of them that an encoder can take."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -13,17 +14,24 @@ from common.files import read_lines
 from common.tokenizer import SPECIAL_TOKENS, Tokenizer, load_jieba
 from perturb import Piece
 
-MAX_LENGTH = 128  # tokens of a piece with [CLS] and [SEP]: a sentence is masked in as many ways as it has tokens
-SPAN_TOKENS = 16  # so many tokens stand for a longer span, as an address on the web
-ENDS = ("。！？!?；;", "，,、：:")  # after which a long sentence is cut, the first before the second
+MAX_LENGTH = 128  # the most tokens of a piece, with [CLS] and [SEP]; n tokens need at least n masked copies
+SPAN_TOKENS = 16  # the first tokens of a span, which stand for a longer one, such as a web address
+ENDS = ("。！？!?；;", "，,、：:")  # a long sentence is cut after a mark of the first group, or else of the second
 
-# Knows no word, so each word that WordPiece would cut is one [UNK]; what matters are its offsets.
+# This tokenizer knows no word, so each word that WordPiece would cut is one [UNK]. Only the offsets matter.
 _WORDS = Tokenizer(SPECIAL_TOKENS)
+
+
+class Segmenter(Protocol):
+    """Cuts a text into words or tokens."""
+
+    def __call__(self, text: str, /) -> list[str]:
+        """Return the words of a text without white space. Together they are the text."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """Spans of a line, which has nothing else but white space."""
+    """The spans of a line. Apart from white space, the line has nothing else."""
 
     spans: list[str]
     after_space: frozenset[int] = frozenset()  # the spans before which the line has white space
@@ -34,16 +42,20 @@ class Sentence:
 
 
 def read_sentences(path: str, spans: str = "tokens") -> Iterator[tuple[int, Sentence]]:
-    """(line number, sentence) of a text file, or of a treebank, whose name ends in .conllu. `spans` are "tokens", words
-    by "jieba", or "given": by spaces, or by the treebank. A blank line is a sentence without spans.
+    """Yield (line number, sentence) of a text file, or of a treebank if the name ends in .conllu.
+
+    `spans` is "tokens", "jieba" (words as jieba cuts them) or "given" (the words of a treebank, or words with spaces
+    between them in a text). A blank line is a sentence without spans.
     """
     if path.endswith(".conllu"):
         trees = read_treebank(path)
-        lines = ((tree.line, tree.words if spans == "given" else ["".join(tree.words)]) for tree in trees)
+        lines: Iterable[tuple[int, list[str]]] = (
+            (tree.line, tree.words if spans == "given" else ["".join(tree.words)]) for tree in trees
+        )
     else:
         lines = ((number, line.split()) for number, line in read_lines(path))
     if spans == "tokens":
-        cut = tokens
+        cut: Segmenter | None = tokens
     elif spans == "jieba":
         cut = load_jieba().lcut
     else:
@@ -52,16 +64,20 @@ def read_sentences(path: str, spans: str = "tokens") -> Iterator[tuple[int, Sent
         yield number, to_sentence(parts, cut) if cut else Sentence(parts)
 
 
-def to_sentence(parts: list[str], cut: Callable[[str], list[str]]) -> Sentence:
-    """`cut` takes what is between white space to its spans."""
-    parts = [cut(part) for part in parts]
-    starts = accumulate(map(len, parts))
-    return Sentence(list(chain(*parts)), frozenset(starts))
+def to_sentence(parts: list[str], cut: Segmenter) -> Sentence:
+    """Cut the parts of a line, which have white space between them, into spans."""
+    spans = [cut(part) for part in parts]
+    starts = accumulate(map(len, spans))
+    return Sentence(list(chain(*spans)), frozenset(starts))
 
 
 def tokens(text: str) -> list[str]:
-    """A Chinese character, a punctuation mark, or a run of letters and digits each; what is no token of any encoder
-    (accents, control characters) stays with the token before it.
+    """Cut a text into tokens: Chinese characters, punctuation marks, and runs of letters and digits.
+
+    Characters that are no token for any encoder (accents, control characters) stay with the token before them.
+
+    >>> tokens("她在2009年读过BERT。")
+    ['她', '在', '2009', '年', '读', '过', 'BERT', '。']
     """
     starts = np.unique(_WORDS.encode_batch([text])[0].offsets[:, 0])[1:]
     bounds = [0, *starts.tolist(), len(text)]
@@ -69,7 +85,7 @@ def tokens(text: str) -> list[str]:
 
 
 def is_mark(span: str) -> bool:
-    """Whether all of it is punctuation or symbols."""
+    """Return whether a span has only punctuation marks and symbols."""
     return all(unicodedata.category(character)[0] in "PS" for character in span)
 
 
@@ -77,22 +93,24 @@ def is_mark(span: str) -> bool:
 class Tree:
     """A sentence of a treebank."""
 
-    line: int  # where it begins
+    line: int  # the line of its first word
     words: list[str]
-    heads: list[int]  # of each word, from 1; 0 is the root
-    marks: list[bool]  # the word is punctuation
+    heads: list[int]  # of each word; heads count from 1, and 0 is the root
+    marks: list[bool]  # whether each word is punctuation
 
 
 def read_treebank(path: str) -> Iterator[Tree]:
-    """Sentences of a file in CoNLL-U. Raises UserError: no such sentence, a line without ten columns, heads that are
-    no tree.
+    """Yield the sentences of a file in CoNLL-U.
+
+    Raises UserError if there is no sentence, a line does not have ten columns, or heads do not form a tree.
     """
-    rows, first, found = [], 0, False
-    for number, line in chain(read_lines(path), [(0, "")]):
+    rows: list[tuple[str, int, bool]] = []
+    first, found = 0, False
+    for number, line in chain(read_lines(path), [(0, "")]):  # the blank line ends the last sentence
         line = line.rstrip("\r\n")
         columns = line.split("\t")
-        if line.startswith("#") or (len(columns) == 10 and re.fullmatch(r"\d+[-.]\d+", columns[0])):  # not syntax
-            continue
+        if line.startswith("#") or (len(columns) == 10 and re.fullmatch(r"\d+[-.]\d+", columns[0])):
+            continue  # a comment, or a multiword token or empty node, which is not in the tree
         if line.strip():
             if len(columns) != 10 or columns[0] != str(len(rows) + 1) or not re.fullmatch(r"\d{1,9}", columns[6]):
                 raise UserError(f"{path}, line {number}: expected word {len(rows) + 1} in the ten columns of CoNLL-U")
@@ -103,7 +121,7 @@ def read_treebank(path: str) -> Iterator[Tree]:
             heads = [head for _, head, _ in rows]
             marks = [mark for _, _, mark in rows]
             if not is_tree(heads):
-                raise UserError(f"{path}, line {first}: the heads of this sentence are no tree")
+                raise UserError(f"{path}, line {first}: the heads of this sentence do not form a tree")
             yield Tree(first, words, heads, marks)
             rows, found = [], True
     if not found:
@@ -111,7 +129,7 @@ def read_treebank(path: str) -> Iterator[Tree]:
 
 
 def is_tree(heads: list[int]) -> bool:
-    """Whether every word comes to the one root."""
+    """Return whether there is one root, and the heads above every word lead to it."""
     if heads.count(0) != 1 or max(heads) > len(heads):
         return False
     for word in range(1, len(heads) + 1):
@@ -123,13 +141,21 @@ def is_tree(heads: list[int]) -> bool:
 
 
 def cut_long(sentence: Sentence, tokenizer: Tokenizer, overlap: int) -> list[tuple[int, Piece]]:
-    """(first span, piece) of all pieces of a sentence, of at most `MAX_LENGTH` tokens; cut after a mark where there is
-    one. Each begins with the last `overlap` spans of the one before.
+    """Cut a sentence into pieces of at most `MAX_LENGTH` tokens, after a punctuation mark if possible.
+
+    Args:
+        sentence: of n spans.
+        tokenizer: of the encoder. It cuts each span by itself.
+        overlap: each piece begins with so many of the last spans of the piece before it.
+
+    Returns:
+        (number of its first span, piece) for each piece.
     """
     encodings = [encoding.ids[:SPAN_TOKENS] for encoding in tokenizer.encode_batch(sentence.spans)]
     ids = [span if len(span) else np.array([tokenizer.unk_id], np.int32) for span in encodings]
     ends = np.cumsum([0, *map(len, ids)])
-    found, first = [], 0
+    found: list[tuple[int, Piece]] = []
+    first = 0
     while first < len(ids):
         end = int(np.searchsorted(ends, ends[first] + MAX_LENGTH - 2, "right")) - 1
         if end < len(ids):
@@ -141,7 +167,7 @@ def cut_long(sentence: Sentence, tokenizer: Tokenizer, overlap: int) -> list[tup
 
 
 def _last_mark(spans: list[str], start: int, end: int) -> int:
-    """Behind the last span that ends a sentence, else a clause, among those that end in [start, end]; else `end`."""
+    """Return where to cut in [start, end]: after the last end of a sentence, else of a clause, else at `end`."""
     for marks in ENDS:
         for i in range(end, start - 1, -1):
             if spans[i - 1] in marks:

@@ -1,4 +1,4 @@
-"""Relatedness -> trees: brackets over spans, and the head of each span."""
+"""Makes trees from relatedness: brackets over spans, and the head of each span."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,15 +7,19 @@ from itertools import pairwise
 import numpy as np
 
 Bracket = tuple[int, int]  # the spans [start, end), at least two
-Tree = tuple[list[Bracket], list[int]]  # brackets, each before those inside it; heads, from 1, 0 is the root
+Index = int | np.ndarray
+Tree = tuple[list[Bracket], list[int]]  # brackets, outer ones first; heads, which count from 1, and 0 is the root
 
 
 def tree_of(matrix: np.ndarray, parts: list[int]) -> Tree:
-    """The tree of a sentence from its relatedness f(i, j), [n, n] with a diagonal of 0. `parts` that begin at these
-    spans have trees of their own; they are bracketed from the right, and the root of each hangs on that of the one
-    before.
+    """Return the tree of a sentence of n spans from its relatedness f(i, j), float [n, n] with a diagonal of 0.
+
+    `parts` are the first spans of the parts that get trees of their own. These trees are bracketed from the right, and
+    the root of each hangs on the root of the part before it.
     """
-    brackets, heads, root = [], [], 0
+    brackets: list[Bracket] = []
+    heads: list[int] = []
+    root = 0
     for start, end in pairwise([*parts, len(matrix)]):
         part = matrix[start:end, start:end]
         if end < len(matrix):
@@ -32,10 +36,13 @@ def tree_of(matrix: np.ndarray, parts: list[int]) -> Tree:
 
 
 def split(n: int, choose: Callable[[int, int], int]) -> list[Bracket]:
-    """The brackets over n spans where [start, end) falls at k = choose(start, end), start < k < end, into
-    ((x_<k), (x_k, (x_>k))), and x_<k and x_>k fall further.
+    """Return the brackets over n spans x, split from the top, without recursion.
+
+    `choose(start, end)` returns the k with start < k < end at which [start, end) is split into
+    ((x_<k), (x_k, (x_>k))). Then x_<k and x_>k are split in the same way.
     """
-    brackets, stack = [], [(0, n)]
+    brackets: list[Bracket] = []
+    stack = [(0, n)]
     while stack:
         start, end = stack.pop()
         if end - start > 1:
@@ -48,13 +55,19 @@ def split(n: int, choose: Callable[[int, int], int]) -> list[Bracket]:
 
 
 def best_split(sums: np.ndarray, start: int, end: int) -> int:
-    """The k that maximises the mean relatedness inside the blocks [start, k) and [k, end) minus that between them, each
-    in O(1). sums: see `cumulative`.
+    """Return the k at which it is best to split [start, end).
+
+    It maximises the mean relatedness inside the blocks [start, k) and [k, end) minus the mean between them.
+
+    Args:
+        sums: of the relatedness, as `cumulative` returns them. They make each mean O(1).
+        start: the first span.
+        end: one past the last span; at least `start` + 2.
     """
     k = np.arange(start + 1, end)
     left, right = k - start, end - k
 
-    def total(top, bottom, first, last):
+    def total(top: Index, bottom: Index, first: Index, last: Index) -> np.ndarray:
         return sums[bottom, last] - sums[top, last] - sums[bottom, first] + sums[top, first]
 
     inside = (total(start, k, start, k) + total(k, end, k, end)) / (left**2 + right**2)
@@ -63,12 +76,16 @@ def best_split(sums: np.ndarray, start: int, end: int) -> int:
 
 
 def cumulative(matrix: np.ndarray) -> np.ndarray:
-    """The sums of the rows before i and the columns before j of [n, n], float64 [n + 1, n + 1]."""
+    """Return the sums over the rows before i and the columns before j: [n, n] -> float64 [n + 1, n + 1]."""
     return np.pad(matrix.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
 
 
 def bracketed(words: list[str], brackets: list[Bracket]) -> str:
-    """Like "((我 们) (都 笑))"; a parenthesis in a word is written as in the Penn Treebank."""
+    """Write a tree as text. A parenthesis in a word is written as in the Penn Treebank.
+
+    >>> bracketed(["我", "们", "都", "笑"], [(0, 4), (0, 2), (2, 4)])
+    '((我 们) (都 笑))'
+    """
     opening, closing = [0] * len(words), [0] * len(words)
     for start, end in brackets:
         opening[start] += 1
@@ -81,15 +98,18 @@ def bracketed(words: list[str], brackets: list[Bracket]) -> str:
 
 
 def best_heads(scores: np.ndarray, roots: np.ndarray) -> list[int]:
-    """The projective dependency tree with the largest sum of scores[head, dependent], [n, n], and roots[root], [n]: the
-    heads, from 1, 0 is the one root (Eisner, COLING 1996).
+    """Return the heads of the best projective dependency tree with one root (Eisner, COLING 1996).
+
+    The tree has the largest sum of `scores[head, dependent]`, float [n, n], and `roots[root]`, float [n]. Heads count
+    from 1, and 0 is the root.
     """
     n = len(scores) + 1
     edges = np.zeros((n, n))
     edges[1:, 1:] = scores
     edges[0, 1:] = roots
-    edges[0] -= 1e6  # costs more than it can bring, so there is one root
-    # [i, j, 1]: the best over i to j with i as head, [i, j, 0]: with j; open: j and i still lack dependents there
+    edges[0] -= 1e6  # a root costs more than it can bring, so there is only one
+    # [i, j, 1] is the best score over i to j with i as the head, [i, j, 0] with j. In `opened` there is an edge between
+    # i and j, and the dependent still lacks its dependents on the far side.
     closed, opened = np.zeros((2, n, n, 2))
     closed_at, opened_at = np.zeros((2, n, n, 2), int)
     for length in range(1, n):
@@ -124,29 +144,34 @@ def best_heads(scores: np.ndarray, roots: np.ndarray) -> list[int]:
 
 
 def left_branching(n: int) -> Tree:
-    """(((1 2) 3) 4), the head of each the next one."""
+    """Return (((1 2) 3) 4) for 4 spans, where the head of each span is the next one."""
     return [(0, end) for end in range(n, 1, -1)], [*range(2, n + 1), 0]
 
 
 def right_branching(n: int) -> Tree:
-    """(1 (2 (3 4))), the head of each the one before."""
+    """Return (1 (2 (3 4))) for 4 spans, where the head of each span is the one before."""
     return [(start, n) for start in range(n - 1)], list(range(n))
 
 
 def random_tree(n: int, rng: np.random.Generator) -> Tree:
-    """Brackets that fall in two at random, and heads of what is left and right of a random span."""
-    brackets, stack = [], [(0, n)]
+    """Return a tree of n spans with random brackets and heads.
+
+    Brackets are split in two at random places. As to heads, a random span is the root. One to its left and one to its
+    right, which are drawn in the same way, hang on it, and so on.
+    """
+    brackets: list[Bracket] = []
+    stack = [(0, n)]
     while stack:
         start, end = stack.pop()
         if end - start > 1:
             brackets.append((start, end))
             k = int(rng.integers(start + 1, end))
             stack += [(k, end), (start, k)]
-    heads, stack = [0] * n, [(0, n, 0)]
-    while stack:
-        start, end, head = stack.pop()
+    heads, headless = [0] * n, [(0, n, 0)]
+    while headless:
+        start, end, head = headless.pop()
         if end > start:
             k = int(rng.integers(start, end))
             heads[k] = head
-            stack += [(k + 1, end, k + 1), (start, k, k + 1)]
+            headless += [(k + 1, end, k + 1), (start, k, k + 1)]
     return brackets, heads

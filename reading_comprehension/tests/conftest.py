@@ -1,4 +1,4 @@
-"""Shared by the tests: siblings of the task by plain name, and one small training for each head."""
+"""What the tests share: the modules of the task by their plain names, and one small training for each head."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import pytest
 
 TASK = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TASK))
-# Before TensorFlow starts its threads: models this small lose more to them than they gain.
+# Set before TensorFlow starts its threads, which cost models this small more time than they save.
 os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 
 pytest.register_assert_rewrite("common.testing")
@@ -34,7 +34,7 @@ def demo():
 
 @pytest.fixture(scope="session")
 def make_settings():
-    """Settings as if they had been read; files that a test does not need are made up."""
+    """Return a function that makes a config of the given keys. Its files are there, but no test reads them."""
     from common.config import EncoderSizes
     from config import Config
 
@@ -45,8 +45,10 @@ def make_settings():
 
 @pytest.fixture(scope="session")
 def make_config():
-    """Writes the config of a small training, one layer of 32 units, and short paragraphs of the demo set. The last
-    answer of dev is not in its context, but for the metric, which deletes punctuation, it is.
+    """Return a function that writes a small training: its config and short paragraphs of the demo set.
+
+    The encoder has one layer of 32 units. The last answer of dev is not in its context. The metric, which deletes
+    punctuation, still finds it there.
     """
     answer = {"text": "云汀大学何川", "answer_start": -1}
     item = {"question": "何川毕业于哪里", "id": "unlocatable", "answers": [answer]}

@@ -1,7 +1,8 @@
-"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+"""Wrong input ends with exit code 2 and one line that says where and what is wrong. Nothing is left behind."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def data(paragraph=None, **question):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Everything that a training needs, all of it good."""
+    """Make a folder with everything that a training needs, all of it good."""
     return write_input(tmp_path / "input", data(), data())
 
 
@@ -77,7 +78,7 @@ def test_training(files, message, folder, refused, without_tensorflow):
 
 class TestWrongInput(WrongInputTests):
     task = Path(__file__).resolve().parents[1]
-    config = CONFIG | {"max_length": 256, "stride": 128}
+    config: dict[str, Any] = CONFIG | {"max_length": 256, "stride": 128}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ class TestWrongInput(WrongInputTests):
         (data(), "pred.json: a file of questions, expected answers by id (are gold and predictions swapped?)"),
         ("[]", "pred.json: expected a JSON object"),
         ('{"1": 1}', "pred.json: the answer of '1' is not a string"),
-        ('{"2": "何"}', "pred.json: has not one of the ids of dev.json"),
+        ('{"2": "何"}', "pred.json: has none of the ids of dev.json"),
     ],
 )
 def test_scoring(predictions, message, folder, refused):
@@ -106,7 +107,7 @@ def test_the_n_best_need_a_file_of_their_own(folder, refused, without_tensorflow
         error = refused(
             predict.main, "--model", trained, "--input", folder / "dev.json", "--output", both, "--n-best", both,
         )  # fmt: skip
-        assert error.endswith("is --output, too")
+        assert error.endswith("is also --output; expected another name")
 
 
 @pytest.mark.parametrize("trained", ["pair"], indirect=True)

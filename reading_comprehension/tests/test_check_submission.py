@@ -7,7 +7,7 @@ CONTEXT = "何川去世"
 
 @pytest.fixture
 def check(tmp_path, check_zipped):
-    """Checks answers to questions 0 to 2; returns standard output and error, and the exit code."""
+    """Check answers to questions 0 to 2. Return standard output, standard error and the exit code."""
 
     def check(answers):
         questions = [{"question": "谁", "id": number} for number in range(3)]

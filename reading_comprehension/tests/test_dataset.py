@@ -31,7 +31,7 @@ def test_reads_all_entries_or_the_first(tmp_path):
 
 
 def test_finds_all_occurrences_and_counts_what_is_lost():
-    counts = Counter()
+    counts: Counter[str] = Counter()
     assert locate("三次,三", "三", counts) == [(0, 1), (3, 4)]
     assert locate("在 ＮＢＡ 打球", "nba", counts) == [(2, 5)]
     assert locate("何川", "江月", counts) == locate("何川", " ", counts) == []
@@ -44,7 +44,7 @@ def test_finds_all_occurrences_and_counts_what_is_lost():
 def test_windows(tokenizer, make_settings):
     question = Question("1", "谁来了啊", "天" * 20 + "何川", ("何川", "天天"))
     config = make_settings(max_length=16, stride=6, max_question_length=3, max_answer_tokens=2)
-    counts = Counter()
+    counts: Counter[str] = Counter()
     features = list(to_features([question], tokenizer, config, counts))
     assert [feature.question for feature in features] == [0] * len(features)
     covered = set()
@@ -74,12 +74,12 @@ def test_batches(tokenizer, make_settings):
 
 def test_counts_what_cannot_be_learnt(tokenizer, make_settings):
     questions = [
-        Question("1", "谁", "何川", ("江月", " ")),  # not there
+        Question("1", "谁", "何川", ("江月", " ")),  # not in the context
         Question("2", "谁", "何\u200b川", ("\u200b",)),  # no token covers it
-        Question("3", "谁", "天地玄黄", ("天地玄",)),  # longer than what is decoded
+        Question("3", "谁", "天地玄黄", ("天地玄",)),  # longer than any answer that is decoded
         Question("4", "谁", "何川", ()),
     ]
-    counts = Counter()
+    counts: Counter[str] = Counter()
     features = list(to_features(questions, tokenizer, make_settings(max_answer_tokens=2), counts))
     assert [feature.question for feature in features] == [2, 3]
     assert +counts == {

@@ -40,7 +40,7 @@ def test_answers_of_overlapping_windows():
 
 
 def round_trip(questions, tokenizer, config):
-    """Gold -> features -> the labels as scores -> the best answer."""
+    """Decode scores that are high only at the gold spans. Return the score of the answers."""
     windows = defaultdict(list)
     for feature in to_features(questions, tokenizer, config, Counter()):
         scores = np.full((len(feature.token_ids),) * 2, -9.0)

@@ -15,6 +15,6 @@ def test_the_nearest_sentence_shares_the_rare_characters():
     assert first_sentences(asked) == {"a": "云汀大学在北方", "b": "云汀大学在北方"}
 
 
-def test_an_answer_also_where_nothing_is_alike():
+def test_a_question_that_shares_nothing_gets_an_answer():
     asked = [Question("a", "x", CONTEXT, ()), Question("b", "", CONTEXT, ()), Question("c", "何川", "", ())]
     assert nearest_sentences(asked) == {"a": "云汀大学在北方", "b": "云汀大学在北方", "c": ""}

@@ -16,7 +16,7 @@ from model import HEADS
 
 @pytest.fixture(scope="module")
 def features():
-    """Two windows of unlike length: one whose context has an answer, of two tokens, and one without."""
+    """Return two windows of different lengths. The first has an answer of two tokens, the second has none."""
 
     def window(token_ids, prefix, answers):
         offsets = np.zeros((len(token_ids), 2), np.int32)
@@ -76,7 +76,7 @@ def test_steps_learn_and_the_extractor_finds_what_was_learnt(head, model, featur
     assert losses[-1] < losses[0] / 10
     found = list(head.Extractor(start_engines(head.parts(model)), max_answer_tokens=64, n_best=3)(features))
     assert found[0].spans[0].tolist() == [4, 5]
-    assert found[1].spans.tolist() == [[3, 3]]  # all there is in the second window
+    assert found[1].spans.tolist() == [[3, 3]]  # the only token of the second context
     assert found[0].scores[0] > max(found[0].scores[1], found[1].scores[0]) + 2
     first, *_ = to_answers("甲乙丙丁", list(zip(features, found, strict=True)), 3)
     assert first.text == "乙丙"
@@ -84,7 +84,7 @@ def test_steps_learn_and_the_extractor_finds_what_was_learnt(head, model, featur
 
 @pytest.mark.parametrize("head", ["softmax"], indirect=True)
 def test_a_constant_added_to_the_logits_of_a_window_changes_nothing(head, features):
-    """Its loss does not see it either: scores of windows compare only as probabilities."""
+    """It does not change the loss either. Scores of two windows can only be compared as probabilities."""
     logits = np.random.default_rng(0).normal(size=(2, 8, 2)).astype(np.float32)
 
     def extracted(logits):

@@ -9,7 +9,7 @@ import predict
 from records import read_predictions, read_questions
 from scoring import score
 
-ODD = {  # context, question
+ODD = {  # name: (context, question)
     "empty": ("", "谁"),
     "blank": (" \t\u3000\r\n", "谁"),
     "long": ("何川的母校是云汀大学。" * 2_000, "何川毕业于哪所学校"),
@@ -22,7 +22,7 @@ ODD = {  # context, question
 
 @pytest.fixture(scope="module")
 def inputs(demo, tmp_path_factory):
-    """Odd questions and 60 of the demo set, whose ids are numbers."""
+    """Write a file of odd questions and of 60 from the demo set, which get numbers as ids."""
     (entry,) = json.loads((demo / "dev.json").read_text(encoding="utf-8"))["data"]
     paragraphs = [{"context": c, "qas": [{"question": q, "id": name}]} for name, (c, q) in ODD.items()]
     for number, paragraph in enumerate(entry["paragraphs"][:60]):
@@ -74,7 +74,7 @@ def test_the_leaderboard_would_take_it(inputs, output, call, capsys):
 
 
 def test_the_other_engine_and_batches_give_the_same(trained, inputs, output, call, tmp_path, monkeypatch):
-    """OpenVINO, in float32: bfloat16 makes other spans the best."""
+    """OpenVINO computes in float32 here, because in bfloat16 other spans become the best."""
     monkeypatch.setattr("common.inference.cpu_has_bfloat16", lambda: False)
     call(
         predict.main, "--model", trained, "--input", inputs, "--output", tmp_path / "answers.json",
@@ -84,6 +84,7 @@ def test_the_other_engine_and_batches_give_the_same(trained, inputs, output, cal
     assert np.mean([ours[name] == expected[name] for name in expected]) >= 0.985
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["pair"], indirect=True)
 def test_workers_write_the_same(trained, call, tmp_path, monkeypatch):
     monkeypatch.setattr(predict, "CHUNK", 8)

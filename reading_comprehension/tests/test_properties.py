@@ -1,4 +1,4 @@
-"""Properties that hold for any questions: decoding what gold says gives gold, and what every metric has to satisfy."""
+"""Properties that hold for any questions: gold spans decode to gold answers, and the scores are those of a metric."""
 
 from collections import Counter
 from dataclasses import replace
@@ -17,7 +17,7 @@ from scoring import answer_f1, normalise, question_scores, score, tokens
 
 @given(parts(least=3, most=9), st.data())
 def test_what_scores_as_gold_is_decoded_to_gold(make_settings, tokenizer, strings, data):
-    """Also where the context is cut into windows."""
+    """This also holds for a context that is cut into windows."""
     config = make_settings(max_length=24, stride=8, max_question_length=4, max_answer_tokens=8)
     answer, context = data.draw(st.sampled_from(strings)), "，".join(strings)
     features = list(to_features([Question("1", "什么", context, (answer,))], tokenizer, config, Counter()))
@@ -46,7 +46,7 @@ def test_scores_of_any_answers(gold, predictions, random):
     assert scores["SKIP"] == len(gold.keys() - predictions.keys())
     shuffled = [replace(question, answers=random.sample(question.answers, len(question.answers)))
                 for question in random.sample(questions, len(questions))]  # fmt: skip
-    assert score(shuffled, predictions) == pytest.approx(scores, abs=1.1e-3)  # a sum in another order, rounded
+    assert score(shuffled, predictions) == pytest.approx(scores, abs=1.1e-3)  # sums in another order, rounded
     answered = [question for question in questions if question.answers]
     exact = {question.id: question.answers[0] for question in answered}
     assert score(answered, exact)["EM"] == (100 if exact else 0)

@@ -59,9 +59,9 @@ def test_says_what_evaluate_says(demo, tmp_path, call, capsys):
         assert mean == pytest.approx(report["scores"]["F1"], abs=2e-3)
 
 
-def test_a_folder_that_cannot_be(demo, tmp_path, call, refused, without_tensorflow):
+def test_a_folder_that_cannot_be_made(demo, tmp_path, call, refused, without_tensorflow):
     questions = json.loads((demo / "dev.json").read_text(encoding="utf-8"))["data"][0]["paragraphs"][0]["qas"]
     (tmp_path / "answers").write_text(json.dumps({questions[0]["id"]: ""}), encoding="utf-8")
     file = tmp_path / "answers"
     error = refused(main, "--gold", demo / "dev.json", "--predictions", file, "--report", file)
-    assert error == f"{file}: cannot be made a folder (File exists)"
+    assert error == f"{file}: the folder cannot be made (File exists)"

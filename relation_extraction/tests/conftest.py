@@ -1,4 +1,4 @@
-"""Shared by the tests: siblings of the task by plain name, a schema, and one small training for each head."""
+"""What the tests share: imports of the task's files by plain name, a schema, and one small training for each head."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 TASK = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TASK))
-# Before TensorFlow starts its threads: models this small lose more to them than they gain.
+# TensorFlow reads these when it starts. Models as small as these lose more by threads than they gain.
 os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 
 pytest.register_assert_rewrite("common.testing")

@@ -1,25 +1,26 @@
 """docs/architecture.md lists the files that a record goes through, to the loss and back to the submission.
 
-    python relation_extraction/tests/test_architecture.py
+Update the numbers of lines on that page with
 
-writes their numbers of lines into the page anew.
+    python relation_extraction/tests/test_architecture.py
 """
 
 import re
 import sys
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 TASK = Path(__file__).resolve().parents[1]
 REPOSITORY = TASK.parent
 PAGE = REPOSITORY / "docs" / "architecture.md"
 ROW = re.compile(r"^\| `(\S+\.py)` \| (\d+) \|", re.MULTILINE)
-# The encoder is a room of its own, and so is what says how to train it.
+# The page leaves out the encoder and how it is trained.
 NOT_COUNTED = {f"common/{name}.py" for name in ("bert", "recompute", "activations", "optimizers", "config", "cli")}
 
 
 def listed(title):
-    """The files of a table with their lines, in order."""
+    """Return the files of a table on the page with their numbers of lines, in order."""
     section = PAGE.read_text(encoding="utf-8").partition(f"## {title}\n")[2].partition("\n## ")[0]
     return {name: int(lines) for name, lines in ROW.findall(section)}
 
@@ -30,8 +31,9 @@ def lines_of(name):
 
 @contextmanager
 def traced():
-    """The project's files of which a function runs, in the order in which they come first."""
-    found, roots = {}, (f"{TASK}/", f"{REPOSITORY}/common/")
+    """Collect the project's files from which a function is called, in the order of their first calls."""
+    found: dict[str, None] = {}
+    roots = (f"{TASK}/", f"{REPOSITORY}/common/")
 
     def note(frame, event, _):
         file = frame.f_code.co_filename
@@ -67,7 +69,7 @@ def test_the_files_to_the_loss_and_back(demo):
     model = head.build(build_encoder(source.architecture, 0), Labels(schema), 0)
     model.compile(keras.optimizers.SGD(0.01), head.loss, run_eagerly=True)
     engines = start_engines(head.parts(model))
-    records = [record for record, _ in zip(read_records(demo / "train.json", schema=schema), range(4), strict=False)]
+    records = list(islice(read_records(demo / "train.json", schema=schema), 4))
     with traced() as to_the_loss:
         labels = Labels(schema)
         features = train.read_features(records, source.tokenizer, labels, config)

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+"""If the input is wrong, the exit code is 2, one line says what is wrong and where, and nothing is left behind."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def line(text="何川之父何江", **changes):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Everything that a training needs, all of it good."""
+    """Write everything that a training needs, all of it correct."""
     return write_input(tmp_path / "input", line() * 3, line() * 3, SCHEMA)
 
 

@@ -37,8 +37,9 @@ def dump(records):
 
 @pytest.fixture
 def check(tmp_path, monkeypatch, capsys):
-    """Check records (or a whole file), plain or in a zip, against TEXTS; returns standard output and error and the
-    UserError.
+    """Return a function that checks records or the text of a file against TEXTS.
+
+    It returns standard output, standard error and the message of the UserError.
     """
     (tmp_path / "input.json").write_text(dump({"text": text} for text in TEXTS), encoding="utf-8")
     (tmp_path / "schema.json").write_text(dump(SCHEMA), encoding="utf-8")
@@ -66,7 +67,7 @@ def check(tmp_path, monkeypatch, capsys):
 
 
 def changed(**changes):
-    """RECORDS with the triple of the first record changed."""
+    """Return RECORDS with changes to the triple of the first record."""
     return [{**RECORDS[0], "spo_list": [{**DIRECTOR, **changes}]}, *RECORDS[1:]]
 
 
@@ -95,7 +96,7 @@ def test_the_zip_holds_one_file_named_like_it(check, members):
     [
         (RECORDS[:1] + RECORDS[2:], "input.json, line 2: the text has no prediction"),
         (RECORDS[:2] + RECORDS[3:], "input.json, line 3: the text has no prediction"),
-        ([*RECORDS, RECORDS[3]], "result.zip, line 5: the text comes more often than in input.json"),
+        ([*RECORDS, RECORDS[3]], "result.zip, line 5: the text occurs more often than in input.json"),
         ([*RECORDS, {"text": "别的", "spo_list": []}], "result.zip, line 5: the text is not in input.json"),
         ([{"text": TEXTS[0]}, *RECORDS[1:]], 'result.zip, line 1: "spo_list" is missing'),
         (changed(object="李四"), 'result.zip, line 1: "object" of a triple is missing or not'),

@@ -13,7 +13,7 @@ def spo(subject, predicate, value, **slots):
 
 
 def locate(text, *triples):
-    counts = Counter()
+    counts: Counter[str] = Counter()
     example = to_example({"text": text, "spo_list": list(triples)}, counts)
     return example, counts
 
@@ -23,7 +23,7 @@ def locate(text, *triples):
     [
         # once
         ("林远的父亲是林山", spo("林远", "父亲", "林山"), (0, 2), (6, 8)),
-        # several times: the pair that stands nearest, on either side
+        # several times: the nearest pair, in either order
         ("林远说。林山来了,林远很好", spo("林远", "父亲", "林山"), (0, 2), (4, 6)),
         ("林远、何川都到了,林山是林远之父", spo("林远", "父亲", "林山"), (12, 14), (9, 11)),
         # occurrences that overlap each other
@@ -83,7 +83,7 @@ def test_counts_what_it_cannot_find(triple, expected):
 
 
 def features_of(examples, tokenizer, labels, max_length=64, stride=32):
-    counts = Counter()
+    counts: Counter[str] = Counter()
     return list(to_features(examples, tokenizer, labels, max_length, stride, counts)), counts
 
 
@@ -124,7 +124,7 @@ def test_windows_of_a_long_text(tokenizer, labels):
     text = "何川" + "天" * 20 + "何江" + "地" * 20 + "何海"
     triples = tuple(Triple((a, a + 2), "父亲", {"@value": (b, b + 2)}) for a, b in [(0, 22), (22, 44), (0, 44)])
     features, counts = features_of([Example(text, triples)], tokenizer, labels, max_length=32, stride=8)
-    # 46 tokens, 30 to a window, one every 8
+    # 46 tokens in windows of 30, one every 8
     assert [feature.offsets[1:-1, 0].tolist() for feature in features] == [
         [*range(0, 30)], [*range(8, 38)], [*range(16, 46)],
     ]  # fmt: skip
@@ -152,7 +152,7 @@ def two_features(tokenizer, labels):
 
 
 def test_pair_batch(two_features, labels):
-    inputs, positives = pair.batch(two_features, None, labels)
+    inputs, positives = pair.batch(two_features, np.random.default_rng(0), labels)
     assert inputs["token_ids"].shape == (2, 21)
     assert not inputs["token_ids"][1, 3:].any()
     value, work = labels.relation_id["饰演", "@value"], labels.relation_id["饰演", "inWork"]

@@ -1,7 +1,7 @@
-import functools
 import itertools
 import random
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import pytest
 import decode
 import pair
 from common.files import read_jsonl
+from common.spans import Span
 from common.tokenizer import Tokenizer
 from dataset import Features, to_example, to_features
 from decode import Relation, to_characters, to_record
@@ -26,7 +27,7 @@ def as_set(relations):
 
 
 def brute_force(outputs, length, labels, threshold):
-    """All quadruples of tokens, on the tensors [labels, length, length] that the factors stand for."""
+    """Try all quadruples of tokens on the tensors [labels, length, length] that the factors stand for."""
     spans, starts, ends = (
         (scores + rows[:, :, None] + columns[:, None, :])[:, :length, :length] > threshold
         for scores, rows, columns in (outputs[name] for name in ("spans", "starts", "ends"))
@@ -74,7 +75,7 @@ def test_find_relations_equals_brute_force(seed, labels):
         ([2], [2], [(2, 2)]),
         ([3], [2], []),
         ([1, 5], [3, 6], [(1, 3), (5, 6)]),
-        ([1, 2], [4], [(1, 4), (2, 4)]),  # the nearest end from each start on
+        ([1, 2], [4], [(1, 4), (2, 4)]),  # two starts may share an end
         ([1], [2, 4], [(1, 2)]),
     ],
 )
@@ -197,10 +198,14 @@ def test_the_objects_of_one_value_are_bounded(labels):
 # --- there and back
 
 
+def scores_of(matrix, i, j):
+    return matrix[:, i, j]
+
+
 def round_trip(records, tokenizer, labels, max_length=256, stride=128):
-    """Gold -> features -> the labels as scores -> relations -> records."""
+    """Turn gold into features, their relations into scores, and decode these into records."""
     examples = [to_example(record, Counter()) for record in records]
-    found = [set() for _ in records]
+    found: list[set[Relation]] = [set() for _ in records]
     for feature in to_features(examples, tokenizer, labels, max_length, stride, Counter()):
         n = len(feature.token_ids)
         starts, ends = np.zeros((2, len(labels), n, n), bool)
@@ -209,9 +214,7 @@ def round_trip(records, tokenizer, labels, max_length=256, stride=128):
         subjects, objects = (np.unique(feature.relations[is_relation, at : at + 2], axis=0) for at in (1, 3))
         spans = np.concatenate([np.insert(s, 0, kind, axis=1) for kind, s in enumerate((subjects, objects))])
         starts[label, a, c] = ends[label, b, d] = True
-        relations = find_relations(
-            spans, lambda i, j, m=starts: m[:, i, j], lambda i, j, m=ends: m[:, i, j], labels, 0.5
-        )
+        relations = find_relations(spans, partial(scores_of, starts), partial(scores_of, ends), labels, 0.5)
         found[feature.example] |= to_characters(feature, relations)
     return [to_record(record["text"], spans, labels) for record, spans in zip(records, found, strict=True)]
 
@@ -229,13 +232,14 @@ def test_round_trip_of_the_official_dev_file(vocabulary, shared, tokenizer):
 def test_round_trip_of_the_demo_set(demo, tokenizer):
     labels = Labels(read_schema(demo / "schema.json"))
     records = [record for _, record in read_jsonl(demo / "dev.json")]
-    # what stands differently in the text comes back as it stands there
+    # a string that the text spells differently comes back as the text spells it
     assert score(records, round_trip(records, tokenizer, labels))["f1"] >= 0.99
 
 
 def random_text(rng, words):
-    """A text of the words with white space and control characters between them, and where each stands."""
-    text, spans = "", []
+    """Join words by white space and control characters. Returns the text and the span of each word."""
+    text = ""
+    spans: list[Span] = []
     for word in words:
         parted = "\u4e00" <= word < "\ua000" or not spans or "\u4e00" <= text[-1] < "\ua000"
         text += rng.choice(["", " ", "\u3000", "\x07", "\n \t"] if parted else [" ", "\u3000\x07"])
@@ -245,8 +249,8 @@ def random_text(rng, words):
 
 
 def random_record(rng, text, names):
-    """Triples over names drawn with replacement; those of the predicate with two slots share one subject."""
-    pick = functools.partial(rng.choice, names)
+    """Draw triples, with names that may repeat. Those of the predicate with two slots share one subject."""
+    pick = partial(rng.choice, names)
     triples = [(pick(), predicate, {"@value": pick()}) for predicate in rng.choices(["父亲", "导演"], k=5)]
     subject = pick()
     triples += [(subject, "饰演", {"@value": pick(), "inWork": pick()}) for _ in range(4)]
@@ -254,7 +258,7 @@ def random_record(rng, text, names):
 
 
 def triples_of(record):
-    """The triples without their types, as a set."""
+    """Return the set of a record's triples without their types."""
     return {
         (triple["subject"], triple["predicate"], *sorted(triple["object"].items())) for triple in record["spo_list"]
     }
@@ -262,7 +266,7 @@ def triples_of(record):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_is_lost_on_the_trip(seed, tokenizer, labels):
-    """Spans that overlap and come several times; what is read out more is the price of starts and ends."""
+    """Spans overlap and are repeated, so starts and ends are ambiguous and more may come back than gold has."""
     rng = random.Random(seed)
     words = [*"天地玄黄宇，《", "😀", "\ud800", "ab", "abc", "a1", "1"]
     text, spans = random_text(rng, rng.choices(words, k=80))

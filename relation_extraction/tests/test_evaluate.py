@@ -98,7 +98,7 @@ def test_gold_that_cannot_be_gold(tmp_path, evaluate):
     gold = write_lines(tmp_path / "gold.json", *GOLD)
     with pytest.raises(UserError, match=r"test.json, line 1: .*without labels"):
         evaluate(write_lines(tmp_path / "test.json", {"text": "第0句"}), gold)
-    with pytest.raises(UserError, match="other.json: has not one of the sentences"):
+    with pytest.raises(UserError, match="other.json: has none of the sentences"):
         evaluate(gold, write_lines(tmp_path / "other.json", {"text": "别的", "spo_list": []}))
 
 

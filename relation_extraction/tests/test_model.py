@@ -29,7 +29,7 @@ def model(head, labels):
 
 @pytest.fixture(scope="module")
 def features(labels):
-    """Two windows of unlike length: one with two roles of one subject, and an empty text."""
+    """Return two windows of different length: one with two roles of one subject, and one of an empty text."""
     role, work = labels.relation_id["饰演", "@value"], labels.relation_id["饰演", "inWork"]
     tie = labels.tie_id["饰演", "inWork"]
     relations = [(role, 1, 2, 4, 4), (work, 1, 2, 6, 7), (tie, 4, 4, 6, 7), (role, 1, 2, 8, 8)]
@@ -66,7 +66,7 @@ def test_pair_loss_equals_the_dense_form(head, model, batch):
 def test_pointer_loss_raises_the_sigmoids_to_their_powers(head, model, batch):
     inputs, targets = batch
     outputs = {name: value.numpy() for name, value in model(inputs).items()}
-    expected = 0
+    expected = 0.0
     for name, power in [("subjects", 2), ("objects", 4)]:
         p = 1 / (1 + np.exp(-outputs[name].astype(np.float64)))
         p = p**power
@@ -77,7 +77,7 @@ def test_pointer_loss_raises_the_sigmoids_to_their_powers(head, model, batch):
 
 @pytest.mark.parametrize("head", ["pointer"], indirect=True)
 def test_pointer_extractor_equals_one_example_at_a_time(head, model, features, labels):
-    """With the same powers and threshold, one subject at a time, through the model that was trained."""
+    """Here the whole model predicts one subject at a time, with the same powers and threshold."""
     extractor = head.Extractor(start_engines(head.parts(model)), labels, threshold=0.05)
     for feature, found in zip(features, extractor(features), strict=True):
         token_ids = feature.token_ids[None]

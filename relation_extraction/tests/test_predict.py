@@ -1,6 +1,6 @@
 import json
 import random
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ import pytest
 import extraction
 from common.testing.prediction import PredictionTests
 from common.testing.runs import read_records
+from config import Config
 from records import read_schema, record_faults, schema_faults
 
 ODD_TEXTS = [
@@ -31,9 +32,9 @@ ODD_TEXTS = [
 
 @pytest.fixture(scope="module")
 def inputs(demo, tmp_path_factory):
-    """300 lines of the demo set, cut to mixed lengths, and the odd texts, all in random order."""
+    """Write 300 lines of the demo set, cut to mixed lengths, and the odd texts, all in random order."""
     rng = random.Random(1)
-    records = [{"text": text} for text in ODD_TEXTS]
+    records: list[dict[str, Any]] = [{"text": text} for text in ODD_TEXTS]
     with (demo / "train.json").open(encoding="utf-8") as file:
         texts = [json.loads(line)["text"] for line in file][:300]
     records += [{"text": text[: rng.choice([3, 20, 1000])], "id": i} for i, text in enumerate(texts)]
@@ -66,8 +67,20 @@ class TestPrediction(PredictionTests):
     records = 315
 
 
+class FindsNothing:
+    """An extractor without a model."""
+
+    has_ties = True
+    threshold: float | None = 0.0
+    default_threshold: float | None = 0.0
+    thresholds: tuple[float, ...] = ()
+
+    def __call__(self, features):
+        return iter([np.zeros((0, 5), np.int32)] * len(features))
+
+
 def test_reads_no_further_than_it_must(tokenizer, labels, monkeypatch):
-    """Whatever the size of the file, no more than a chunk of it is in memory."""
+    """However large the file is, only a chunk of it is in memory."""
     taken = 0
 
     def records():
@@ -76,13 +89,9 @@ def test_reads_no_further_than_it_must(tokenizer, labels, monkeypatch):
             taken += 1
             yield {"text": f"第{i}句"}
 
-    def extractor(features):
-        return [np.zeros((0, 5), np.int32) for _ in features]
-
-    extractor.has_ties = True
-    config = SimpleNamespace(max_length=16, stride=8)
+    config = Config(train_file="", dev_file="", schema_file="", encoder="data/encoders/small", max_length=16, stride=8)
     monkeypatch.setattr(extraction, "CHUNK", 6)
-    predictions = extraction.predict(records(), extractor, tokenizer, labels, config)
+    predictions = extraction.predict(records(), FindsNothing(), tokenizer, labels, config)
     assert taken == 0
     for number, record in enumerate(predictions):
         assert record == {"text": f"第{number}句", "spo_list": []}

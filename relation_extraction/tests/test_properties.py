@@ -1,6 +1,7 @@
-"""Properties that hold for any records: decoding what gold says gives gold, and what every metric has to satisfy."""
+"""Properties of any records: the scores that gold stands for are decoded to gold, and what every metric satisfies."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +14,15 @@ from decode import to_characters, to_record
 from pair import find_relations
 from scoring import score
 
-PREDICATES = {"父亲": [], "饰演": ["inWork"], "获奖": ["inWork", "onDate", "period"]}  # of the fixture `labels`: slots
+# The slots besides `@value` of predicates that the fixture `labels` has.
+PREDICATES: dict[str, list[str]] = {"父亲": [], "饰演": ["inWork"], "获奖": ["inWork", "onDate", "period"]}
 
 
 @st.composite
 def gold_records(draw):
-    """Their strings are parts of the text; of a predicate every `@value` is in one triple, so that ties are unique."""
+    """Draw records. A predicate has each `@value` in one triple only, so that the ties are unambiguous."""
     strings = draw(parts())
-    found = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for _ in range(draw(st.integers(0, 5))):
         predicate = draw(st.sampled_from(sorted(PREDICATES)))
         subject, value = draw(st.permutations(strings))[:2]
@@ -32,7 +34,7 @@ def gold_records(draw):
 
 @given(gold_records())
 def test_what_scores_as_gold_is_decoded_to_gold(labels, tokenizer, record):
-    counts = Counter()
+    counts: Counter[str] = Counter()
     (feature,) = to_features([to_example(record, counts)], tokenizer, labels, 128, 64, counts)
     assert not any("lost" in name for name, count in counts.items() if count)
     size, relations = len(feature.token_ids), feature.relations
@@ -62,7 +64,7 @@ TRIPLES = st.fixed_dictionaries({
 
 
 def records(texts="甲乙丙丁"):
-    """Texts that come once."""
+    """Draw records of different texts."""
     spo_lists = st.lists(TRIPLES, max_size=4)
     return st.lists(st.fixed_dictionaries({"text": st.sampled_from(texts), "spo_list": spo_lists}), max_size=4,
                     unique_by=lambda record: record["text"])  # fmt: skip
@@ -86,7 +88,7 @@ def test_scores_of_any_records(gold, predictions, random):
 
 @given(records(), records())
 def test_gold_and_predictions_swapped_swap_precision_and_recall(gold, predictions):
-    """Where both have the same texts."""
+    """This holds if both have the same texts."""
     texts = {record["text"] for record in gold} & {record["text"] for record in predictions}
     gold, predictions = ([r for r in part if r["text"] in texts] for part in (gold, predictions))
     one, other = score(gold, predictions), score(predictions, gold)

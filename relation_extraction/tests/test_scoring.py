@@ -19,7 +19,7 @@ def scores(precision, recall, f1):
 
 
 def same(first, second, alias=None):
-    """Whether the metric takes the two triples for one, the first as the prediction."""
+    """Return whether the metric takes two triples for the same. The first is the prediction."""
     return score([record("句", second)], [record("句", first)], alias) == scores(1.0, 1.0, 1.0)
 
 
@@ -67,7 +67,7 @@ def test_aliases_of_subjects_are_one_sided_and_of_objects_two_sided():
 def test_both_sides_are_counted_once_and_recall_sees_all_predictions():
     author = triple("春晓", "作者", "孟浩然")
     assert score([record("句", author, author)], [record("句", author, author)]) == scores(1.0, 1.0, 1.0)
-    # "北大" is dropped as a repetition of "北京大学", but the gold triple is still found by its own name.
+    # "北大" is dropped as a repetition of "北京大学", but the gold triple is still found under its own name.
     predicted = record("句", triple("北京大学", "校长", "蔡"), triple("北大", "校长", "蔡"))
     counts = per_predicate([record("句", triple("北大", "校长", "蔡"))], [predicted], {"北大": {"北京大学"}})
     assert counts == {"校长": Counts(predicted=1, correct=0, gold=1, found=1)}

@@ -1,12 +1,14 @@
-"""A copy of the folder gets a third head: one new file, and two words in model.py."""
+"""A copy of the folder gets a third head. This takes one new file, its import and a word in HEADS."""
 
 import json
 import shutil
 import subprocess
 import sys
 
+import pytest
+
 HEAD = '''
-"""Pairs of tokens as in pair.py, by the dense form of the loss: all scores of all labels in one tensor."""
+"""Scores pairs of tokens as pair.py does, but its loss is dense: all scores of all labels are in one tensor."""
 
 from pair import Extractor, batch, parts
 
@@ -38,6 +40,7 @@ def loss(targets, outputs):
 '''
 
 
+@pytest.mark.slow
 def test_a_third_head(make_config, task, tmp_path):
     folder = shutil.copytree(task, tmp_path / "my_task", ignore=shutil.ignore_patterns("tests", "__pycache__"))
     (folder / "third.py").write_text(HEAD, encoding="utf-8")

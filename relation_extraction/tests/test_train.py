@@ -11,8 +11,9 @@ class TestTraining(TrainingTests):
     task = Path(__file__).resolve().parents[1]
     scores = ["precision", "recall", "f1"]
 
+    @pytest.mark.slow
     def test_two_workers_finish_a_run_as_one_process_does(self, make_config, call, tmp_path, monkeypatch):
-        """It was stopped after its first epoch. They share its folder."""
+        """The run was stopped after its first epoch. The workers resume it in its folder, which they share."""
         config = make_config(tmp_path, train_lines=21, epochs=2, dropout=0.0)
         call(self.train, "--config", config, "--output", tmp_path / "one")
 

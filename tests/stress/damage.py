@@ -1,4 +1,4 @@
-"""Damage to a line at random: to its bytes, its characters, its fields, and the values of its JSON."""
+"""Damages a line at random: its bytes, its characters, its fields, or the values of its JSON."""
 
 import json
 import random
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 CHARACTERS = '\0\t\n\r\x1b \x7f\xa0\u0301\u200b\u2028\u202e\u3000\ufb01\ufeff\ufffdİß何👍🏽1[]{}",:\\'
-STRANGE = [  # bytes to put in
+STRANGE = [  # bytes to insert
     b"\xff", b"\xe4\xbd", b"\xed\xa0\x80", b"\\ud800", b"\\u0000", b"1e999", b"NaN", b"9" * 5000, b"[" * 2000,
     b"[MASK]", *map(str.encode, CHARACTERS),
 ]  # fmt: skip
-OTHERS = [
+OTHERS: list[Any] = [  # to put in place of a JSON value
     None, True, False, 0, -1, 1, 2**31, 10**40, 0.5, float("nan"), float("inf"), "", " ", "0", "\0", "\ud800", "İ" * 9,
     "x" * 1000, [], [None], ["x"], [[]], [0, 0], {}, {"": None}, {"@value": None}, {"text": "x"}, {"id": 1},
 ]  # fmt: skip
 
 
 def damage(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """A line with one to three kinds of damage."""
+    """Damage a line in one to three ways. `other` is a line of the same format, of which a part may be put in."""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         line = rng.choice(KINDS)(line, other, rng)
     return line
@@ -61,23 +61,26 @@ def splice(line: bytes, other: bytes, rng: random.Random) -> bytes:
 
 
 def character(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """One, or what is there for one, becomes another."""
+    """Replace a character by another one. Bytes that are not UTF-8 count as characters."""
     text = line.decode(errors="replace")
     place = rng.randrange(len(text) + 1)
     return f"{text[:place]}{rng.choice(CHARACTERS)}{text[place + 1 :]}".encode()
 
 
 def fields(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """Lines, fields between tabs or words, whichever there are, in another order or fewer."""
+    """Swap two parts, write one over another, or empty one.
+
+    The parts are lines, words or the fields between tabs, whichever the line has several of.
+    """
     by = next((by for by in rng.sample((b"\n", b"\t", b" "), 3) if line.count(by) > 1), b"\t")
     parts = line.split(by)
-    i, j = (rng.randrange(len(parts)) for _ in range(2))
+    i, j = rng.randrange(len(parts)), rng.randrange(len(parts))
     parts[i], parts[j] = rng.choice(((parts[j], parts[i]), (parts[i], parts[i]), (b"", parts[j])))
     return by.join(parts)
 
 
 def value(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """Of JSON: a value or a key somewhere in it."""
+    """Damage a value or a key anywhere in a line of JSON, or a character of another line."""
     try:
         content, replacement = json.loads(line), json.loads(other)
     except (ValueError, RecursionError):
@@ -105,7 +108,7 @@ KINDS = [flip, delete, double, put_in, cut, splice, fields, character, *[value] 
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """(object or list, key or index) of all values inside one."""
+    """Yield (object or list, key or index) for all values inside a value, at any depth."""
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         yield value, key
         if isinstance(item, dict | list):

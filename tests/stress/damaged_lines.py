@@ -1,12 +1,14 @@
-"""What the readers and scorers behind the commands make of damaged lines: an answer or one clear error.
+"""Tries damaged lines on the readers and scorers behind the commands. Each should give an answer or one clear error.
 
 python tests/stress/damaged_lines.py [--lines 10000] [--seed N] [--formats NAME ...]
 
-The lines are those of the demo sets (of each format the first 100), each damaged at random and in a file of its own,
-beside a good one where a command needs two. Damage: bits flipped; bytes deleted, doubled or put in; the end cut off; a
-part of another line in place of a part; fields swapped or left out; in JSON a value replaced by one of another type, a
-key renamed, left out or there twice. Each command or reader takes a line by itself and gives an answer, or an error
-with exit code 2 whose last line begins with the name of a file. Anything else is a fault, printed with its line.
+The lines are the first 100 of each format in the demo sets. Each damaged line is written to a file of its own, next to
+a good one for commands that read two files. It is damaged at random: bits are flipped; bytes are deleted, doubled or
+inserted; the end is cut off; a part is replaced by a part of another line; fields are swapped or left out; in JSON a
+value is replaced by one of another type, or a key is renamed, left out or written twice.
+
+Each command or reader has to give an answer, or to end with exit code 2 and an error whose last line begins with the
+name of a file. Anything else is a fault and is printed with its line.
 """
 
 import argparse
@@ -17,17 +19,17 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from damage import damage
-from formats import BASE_LINES, FORMATS, ROOT, Format
+from formats import BASE_LINES, FORMATS, ROOT, Call, Format
 
 from common.cli import run_command
 
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path.insert(0, str(ROOT / "benchmarks/tools"))
 
-from tools.harness import report
+from harness import report
 
 
 def main() -> None:
@@ -44,13 +46,23 @@ def main() -> None:
     sys.exit(bool(faults))
 
 
-def damage_format(of: Format, lines: int, seed: int) -> tuple[dict[str, int], list[tuple[bytes, str]]]:
-    """How often a line had an answer, an error, or neither; and the last with what happened."""
+def damage_format(format: Format, lines: int, seed: int) -> tuple[dict[str, int], list[tuple[bytes, str]]]:
+    """Try damaged lines of one format.
+
+    Args:
+        format: its lines, and what reads them
+        lines: how many damaged lines to try on each reader and command
+        seed: seed of the damage
+
+    Returns:
+        Two values. The first has the number of readers and commands, and how many lines had an answer, an error, or
+        neither (a fault). The second has every line that was a fault, with what happened.
+    """
     rng, counts, faults = random.Random(seed), Counter(answers=0, errors=0, faults=0), []
-    base = of.base()[:BASE_LINES]
-    with tempfile.TemporaryDirectory() as place, siblings(of.folder):
-        good, damaged = (Path(place) / f"{name}{of.suffix}" for name in ("good", "damaged"))
-        calls = of.calls(good, damaged)
+    base = format.base()[:BASE_LINES]
+    with tempfile.TemporaryDirectory() as place, siblings(format.folder):
+        good, damaged = Path(place) / f"good{format.suffix}", Path(place) / f"damaged{format.suffix}"
+        calls = format.calls(good, damaged)
         for _ in range(lines):
             line, other = rng.choice(base), rng.choice(base)
             good.write_bytes(line)
@@ -62,10 +74,10 @@ def damage_format(of: Format, lines: int, seed: int) -> tuple[dict[str, int], li
     return {"commands": len(calls), **counts}, faults
 
 
-def outcome(call: Callable[[], None], place: str) -> str:
-    """ "answers", "errors", or what is wrong."""
-    said, code = io.StringIO(), 0
-    output = io.TextIOWrapper(io.BytesIO(), "utf-8")
+def outcome(call: Call, place: str) -> str:
+    """Return "answers", "errors", or a description of the fault. `place` is the folder of the damaged file."""
+    said, output = io.StringIO(), io.TextIOWrapper(io.BytesIO(), "utf-8")
+    code: str | int | None = 0
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(said):
         try:
             run_command(call)
@@ -76,13 +88,16 @@ def outcome(call: Callable[[], None], place: str) -> str:
     if code == 0:
         return "answers"
     last = said.getvalue().rstrip("\n").rpartition("\n")[2]
-    named = last.startswith((f"error: {place}", f"error: {ROOT / 'data'}"))  # the latter: what a damaged config names
+    named = last.startswith((f"error: {place}", f"error: {ROOT / 'data'}"))  # a damaged config may name other data
     return "errors" if code == 2 and named else f"exit code {code}: {said.getvalue()}"
 
 
 @contextlib.contextmanager
 def siblings(folder: str) -> Iterator[None]:
-    """The modules of a folder by plain name; afterwards they are forgotten: another has some of the same names."""
+    """Make the modules of a folder importable by their plain names.
+
+    They are forgotten afterwards, because other folders have modules of the same names.
+    """
     path = str(ROOT / folder)
     sys.path.insert(0, path)
     try:
@@ -97,8 +112,10 @@ def siblings(folder: str) -> Iterator[None]:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=10_000, metavar="N", help="damaged lines of each format")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS), metavar="NAME")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the damage")
+    parser.add_argument(
+        "--formats", nargs="+", choices=FORMATS, default=list(FORMATS), metavar="NAME", help=", ".join(FORMATS)
+    )
     return parser.parse_args()
 
 

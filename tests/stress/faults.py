@@ -1,17 +1,22 @@
-"""What is left of a training whose process or disk fails at a random moment, over the three tasks.
+"""Lets the process or the disk of a training fail at a random moment, and checks what is left, for the three tasks.
 
 python tests/stress/faults.py [--kills 20] [--seed N]
 
-Each task trains one small model on a part of its demo set, with dropout. Its process is hit by SIGKILL (while a run
-folder is made, then at any moment after the model is built or while something chosen is being written), by SIGINT
-(Ctrl-C, at any moment from the start of Python on) and by a full disk. After every hit all that has its final name in
-the run folder is read ("whole"). Then the same command goes on from the last checkpoint ("goes on"), and is hit again.
-A run that comes to its end has to equal one that nothing happened to: history and metrics to the letter, best weights
-and the state of training to 1e-6 ("equal").
+Each task trains one small model with dropout on a part of its demo set. Its process is hit by
 
-The disk takes 20 ms more for each file that it is told to keep (fsync), so that there is a moment to hit. It is a tmpfs
-that is filled up but for some bytes where mounting is allowed; else no file of the process can grow beyond some bytes
-(RLIMIT_FSIZE).
+- SIGKILL, first while the run folder is being made, later at any moment after the model is built or while a chosen
+  file is being written,
+- SIGINT (Ctrl-C), at any moment from the start of Python on,
+- a full disk, at any moment after the model is built.
+
+After every hit, all files of the run folder that have their final name are read ("whole"). Then the same command is
+started again. It has to resume from the last checkpoint ("goes on from"), and is hit again. A run that reaches its end
+has to equal one to which nothing happened ("equal"): history and metrics exactly, the best weights and the state of
+training to 1e-6.
+
+Each fsync takes 20 ms longer than it would, so that there is time to hit a file that is being written. If mounting is
+allowed, the disk is a tmpfs that is filled up except for some bytes. If not, no file of the process can grow beyond
+some bytes (RLIMIT_FSIZE).
 """
 
 import argparse
@@ -28,7 +33,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import matplotlib.image
@@ -39,16 +44,16 @@ from common.files import read_json
 from common.run_folder import RunFolder
 from common.testing.runs import assert_equal_runs, history, read_report, write_tiny_config
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/tools"))
 
-from tools.harness import ROOT, first_items, report
+from harness import ROOT, first_items, report
 
-TASKS = {
+TASKS: dict[str, dict[str, Any]] = {
     "relation_extraction": {"schema_file": "data:demo/relation_extraction/schema.json", "max_length": 320},
     "event_extraction": {"schema_file": "data:demo/event_extraction/event_schema.json", "max_length": 320},
     "reading_comprehension": {"max_length": 192, "stride": 64},
 }
-# what to hit while it is written: a file that is there only then, and after how many times at most
+# What to hit while it is being written: a pattern of files that exist only then, and the most writes to wait for.
 WRITING = {
     "run folder": ("vocab.txt", 1),
     "checkpoint": ("checkpoint/ckpt-*_temp/*", 6),
@@ -57,8 +62,8 @@ WRITING = {
     "report": ("report/.*.tmp", 3),
 }
 UNFINISHED = (".*.tmp", "report/.*.tmp", "checkpoint/ckpt-*_temp/*", "checkpoint/checkpoint.tmp*")
-# as they should: the exit code, and the file that does not fit. Before our first line SIGINT is Python's, and after the
-# last one the system's.
+# How a training should end: its exit code, and the exception or the file that does not fit. SIGINT is handled by Python
+# itself before our first line runs, and by the system after our last line.
 ENDS = {"SIGKILL": r"-9", "SIGINT": r"130|(-2|1), KeyboardInterrupt|-2", "disk full": r"2, [\w.]+"}
 DISK = 256_000_000
 SLOW_DISK = "import os, time; fsync = os.fsync; os.fsync = lambda file: (time.sleep(0.02), fsync(file))"
@@ -66,19 +71,22 @@ THREADS = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_IN
 
 
 class Fault(NamedTuple):
-    kind: str
-    moment: str  # a key of WRITING, or any
+    """What hits a training, and when."""
+
+    kind: str  # a key of ENDS
+    moment: str  # a key of WRITING, or "any"
 
 
 class Training:
-    """A process that trains."""
+    """A process that trains, and what its output and its run folder say of it."""
 
     def __init__(self, config: Path, folder: Path):
         self.run, self.output = RunFolder(folder), config.with_name("output.txt")
         self.was_finished = self.run.metrics.exists()
         self.had_checkpoint = tf.train.latest_checkpoint(self.run.checkpoints) is not None
         self.had_logs = set(self.run.logs.glob("*"))
-        command = [sys.executable, ROOT / config.parent.name / "train.py", "--config", config, "--output", folder]
+        command = [sys.executable, str(ROOT / config.parent.name / "train.py"), "--config", str(config)]
+        command += ["--output", str(folder)]
         environment = os.environ | THREADS
         environment["PYTHONPATH"] = f"{config.parent}:{environment.get('PYTHONPATH', '')}"  # for sitecustomize.py
         self.started = time.monotonic()
@@ -86,7 +94,7 @@ class Training:
             self.process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
 
     def runs_for(self, seconds: float) -> bool:
-        """Waits; False if the process came to its end."""
+        """Wait for some seconds; return False if the process ends within them."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -94,7 +102,7 @@ class Training:
         return False
 
     def runs_until_built(self) -> bool:
-        while set(self.run.logs.glob("*")) == self.had_logs:  # new ones are begun just before the first step
+        while set(self.run.logs.glob("*")) == self.had_logs:  # a new one is begun just before the first step
             if not self.runs_for(0.01):
                 return False
         return True
@@ -103,7 +111,8 @@ class Training:
         before = False
         while self.process.poll() is None:
             now = any(self.run.path.glob(pattern))
-            times -= now and not before
+            if now and not before:
+                times -= 1
             if times == 0:
                 return True
             before = now
@@ -114,11 +123,12 @@ class Training:
         return self.output.read_text(encoding="utf-8", errors="replace")
 
     def moment(self) -> str:
-        """The last that its progress bar told."""
+        """Return the last step that the progress bar has shown."""
         steps = re.findall(r"epoch (\d+):.*?(\d+)/\d+ ", self.said())
         return "epoch {}, step {}".format(*steps[-1]) if steps else "before a step"
 
     def came_from(self) -> str:
+        """Return where the training has started, or "NO" if it should have resumed and did not."""
         if found := re.search(r"resuming in (epoch \d+) after (step \d+)", self.said()):
             return ", ".join(found.groups())
         if self.was_finished:
@@ -130,7 +140,7 @@ class Training:
 
 def main() -> None:
     args = parse_arguments()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background inherit that it is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     rng = random.Random(args.seed)
     rows = []
     with tempfile.TemporaryDirectory() as place, small_disk(Path(place) / "disk") as disk:
@@ -145,18 +155,26 @@ def main() -> None:
 
 
 def draw_faults(kills: int, rng: random.Random) -> list[Fault]:
-    """The first hits a new run; the others come in any order."""
+    """Return the faults of one task. The first hits a new run, and the others come in any order."""
     writing = list(WRITING)[1:]
     others = [Fault("SIGKILL", rng.choice(writing) if number % 2 else "any") for number in range(1, kills)]
     others += [Fault("SIGINT", "any"), Fault("disk full", "any")] * 2
     return [Fault("SIGKILL", "run folder"), *rng.sample(others, len(others))]
 
 
-def hit(config: Path, disk: Path, faults: list[Fault], rng: random.Random) -> list[dict]:
-    """A row for each fault."""
+def hit(config: Path, disk: Path, faults: list[Fault], rng: random.Random) -> list[dict[str, Any]]:
+    """Hit trainings with these faults, one after the other, and return a row of the table for each.
+
+    Args:
+        config: the config of the trainings
+        disk: the folder in which the run folder is made
+        faults: the faults in their order; each is removed from the list when it has happened
+        rng: chooses the moments
+    """
     expected = Training(config, config.parent / "expected")
     seconds = measure(expected)
-    rows, of_this_run = [], []
+    rows: list[dict[str, Any]] = []
+    of_this_run: list[dict[str, Any]] = []
     while faults or of_this_run:
         training = Training(config, disk / "run")
         struck = bool(faults) and strike(training, faults[0], seconds, rng)
@@ -180,7 +198,7 @@ def hit(config: Path, disk: Path, faults: list[Fault], rng: random.Random) -> li
 
 
 def measure(training: Training) -> tuple[float, float]:
-    """Seconds that a training takes until the model is built, and from there on."""
+    """Wait for a training, and return its seconds until the model is built and from then on."""
     training.runs_until_built()
     built = time.monotonic()
     if training.process.wait():
@@ -189,7 +207,17 @@ def measure(training: Training) -> tuple[float, float]:
 
 
 def strike(training: Training, fault: Fault, seconds: tuple[float, float], rng: random.Random) -> bool:
-    """False if the process came to its end before the moment."""
+    """Hit a training with a fault.
+
+    Args:
+        training: a training that has just been started
+        fault: what hits it, and when
+        seconds: how long such a training takes until the model is built, and from then on
+        rng: chooses the moment
+
+    Returns:
+        False if the process has ended before the moment.
+    """
     if fault.moment in WRITING:
         pattern, times = WRITING[fault.moment]
         runs = training.runs_until_writing(pattern, rng.randint(1, times))
@@ -206,17 +234,19 @@ def strike(training: Training, fault: Fault, seconds: tuple[float, float], rng: 
 
 
 def fill(training: Training, left: int) -> None:
+    """Fill the disk up to `left` bytes. If it is not a tmpfs, limit the files of the training to that size."""
     disk = training.run.path.parent
     if os.path.ismount(disk):
         free = os.statvfs(disk)
-        with suppress(OSError):  # the process was quicker
+        with suppress(OSError):  # the process has filled the disk before
             (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - left)))
     elif training.process.poll() is None:
-        left = max(left, 100_000)  # what it says goes to a file, too
+        left = max(left, 100_000)  # its output goes to a file as well
         resource.prlimit(training.process.pid, resource.RLIMIT_FSIZE, (left, left))
 
 
-def describe(fault: Fault, training: Training, expected: RunFolder) -> dict[str, str]:
+def describe(fault: Fault, training: Training, expected: RunFolder) -> dict[str, Any]:
+    """Return the row of a training that was hit. Its last two columns are known only later."""
     unfinished = [path for pattern in UNFINISHED for path in training.run.path.glob(pattern)]
     names = [path.name if path.parent == training.run.path else path.parent.name for path in unfinished]
     ends, said = str(training.process.returncode), training.said()
@@ -238,12 +268,12 @@ def describe(fault: Fault, training: Training, expected: RunFolder) -> dict[str,
 
 
 def whole(run: RunFolder, expected: RunFolder) -> str:
-    """Reads all that has its final name."""
+    """Read all files that have their final name; return "yes", or "NO" with the first error."""
     try:
         for path in (run.config, run.architecture, run.metrics):
             if path.exists():
                 read_json(path)
-        if run.config.exists():  # it is written last
+        if run.config.exists():  # the config is written last
             for path in (run.vocabulary, run.schema):
                 ours, theirs = (folder / path.name for folder in (run.path, expected.path))
                 assert not theirs.exists() or ours.read_bytes() == theirs.read_bytes(), path.name
@@ -278,7 +308,7 @@ def is_equal(run: Path, expected: Path) -> str:
 @contextmanager
 def small_disk(path: Path) -> Iterator[Path]:
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", path]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(path)]
     mounted = subprocess.run(mount, capture_output=True).returncode == 0
     try:
         yield path
@@ -287,21 +317,21 @@ def small_disk(path: Path) -> Iterator[Path]:
             subprocess.run(["umount", "--lazy", path], check=True)
 
 
-def write_data(folder: Path, settings: dict) -> Path:
-    """A part of the demo set of the task, and its config."""
+def write_data(folder: Path, settings: dict[str, Any]) -> Path:
+    """Write a part of the demo set of the task that gives the folder its name, and a config; return the config."""
     folder.mkdir()
     train = ROOT / "data/demo" / folder.name / "train.json"
     for name, items in (("train.json", 60), ("dev.json", 20)):
         (folder / name).write_text(first_items(train, items), encoding="utf-8")
     (folder / "sitecustomize.py").write_text(SLOW_DISK, encoding="utf-8")
-    # wider than in tests: writing takes longer
+    # the encoder is wider than in the tests, so that writing takes longer
     return write_tiny_config(folder, **settings, encoder={"hidden_size": 128, "layers": 1, "heads": 2})
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20, metavar="N", help="SIGKILLs over the three tasks")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the moments")
     return parser.parse_args()
 
 

@@ -1,4 +1,8 @@
-"""Lines of each format, from the demo sets, and the readers and commands that they are tried on."""
+"""The formats whose lines are damaged: good lines from the demo sets, and the readers and commands to try them on.
+
+Each function imports the modules of its commands' folder by plain name, after `siblings` of damaged_lines.py has put
+the folder on the path. mypy cannot find them, as several folders have modules of the same names.
+"""
 
 import dataclasses
 import json
@@ -6,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from common.tokenizer import Tokenizer
@@ -13,18 +18,21 @@ from common.tokenizer import Tokenizer
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "data/demo"
 BASE_LINES = 100
+Call = Callable[[], None]  # a command or reader with its arguments
 
 
 class Format(NamedTuple):
-    """Lines, the folder whose commands read them, and what these do with a line: good file, damaged file -> calls."""
+    """The lines of a format and what reads them."""
 
-    folder: str
-    base: Callable[[], list[bytes]]
-    calls: Callable[[Path, Path], list[Callable[[], None]]]
+    folder: str  # of the commands that read it
+    base: Callable[[], list[bytes]]  # returns good lines
+    calls: Callable[[Path, Path], list[Call]]  # a good and a damaged file -> what reads them
     suffix: str = ".json"
 
 
-def command(main: Callable[[], None], *arguments: Any) -> Callable[[], None]:
+def command(main: Call, *arguments: Any) -> Call:
+    """Return a call of a command with these arguments."""
+
     def call() -> None:
         sys.argv = ["command", *map(str, arguments)]
         main()
@@ -36,11 +44,11 @@ def first_lines(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines(keepends=True)
 
 
-def duie(good: Path, damaged: Path) -> list[Callable[[], None]]:
-    import check_submission
-    import evaluate
-    from dataset import to_example, to_features
-    from records import Labels, read_records, read_schema
+def duie(good: Path, damaged: Path) -> list[Call]:
+    import check_submission  # type: ignore[import-not-found]
+    import evaluate  # type: ignore[import-not-found]
+    from dataset import to_example, to_features  # type: ignore[import-not-found]
+    from records import Labels, read_records, read_schema  # type: ignore[import-not-found]
 
     schema = DEMO / "relation_extraction/schema.json"
     labels, tokenizer = Labels(read_schema(schema)), Tokenizer.from_vocab(ROOT / "data/vocab.txt")
@@ -49,9 +57,12 @@ def duie(good: Path, damaged: Path) -> list[Callable[[], None]]:
         examples = [to_example(record, Counter()) for record in read_records(damaged, schema=labels.schema)]
         list(to_features(examples, tokenizer, labels, 32, 16, Counter()))
 
+    def predict() -> None:
+        list(read_records(damaged, labelled=False))
+
     return [
         train,
-        lambda: list(read_records(damaged, labelled=False)),
+        predict,
         command(evaluate.main, "--gold", damaged, "--predictions", good),
         command(evaluate.main, "--gold", good, "--predictions", damaged),
         with_report(evaluate, good, damaged),
@@ -59,19 +70,19 @@ def duie(good: Path, damaged: Path) -> list[Callable[[], None]]:
     ]
 
 
-def with_report(evaluate: Any, good: Path, damaged: Path) -> Callable[[], None]:
-    """evaluate.py --report, without its charts and without writing."""
-    import report
+def with_report(evaluate: ModuleType, good: Path, damaged: Path) -> Call:
+    """Return a call of evaluate.py --report that draws no charts and writes nothing."""
+    import report  # type: ignore[import-not-found]
     from common.report import render
 
     report.write = lambda content, folder: render(content)
     return command(evaluate.main, "--gold", good, "--predictions", damaged, "--report", good.parent)
 
 
-def duee(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def duee(good: Path, damaged: Path) -> list[Call]:
     import check_submission
     import evaluate
-    from crf import token_tags
+    from crf import token_tags  # type: ignore[import-not-found]
     from dataset import to_example, to_features
     from records import Labels, read_inputs, read_labelled, read_schema
 
@@ -83,9 +94,12 @@ def duee(good: Path, damaged: Path) -> list[Callable[[], None]]:
         for feature in to_features(examples, tokenizer, labels, 32, 16, Counter()):
             token_tags(feature, labels)
 
+    def predict() -> None:
+        list(read_inputs(damaged))
+
     return [
         train,
-        lambda: list(read_inputs(damaged)),
+        predict,
         command(evaluate.main, "--gold", damaged, "--predictions", good),
         command(evaluate.main, "--gold", good, "--predictions", damaged),
         with_report(evaluate, good, damaged),
@@ -94,17 +108,17 @@ def duee(good: Path, damaged: Path) -> list[Callable[[], None]]:
 
 
 def squad_lines() -> list[bytes]:
-    """A file for each paragraph."""
+    """Return a file for each paragraph."""
     (entry,) = json.loads((DEMO / "reading_comprehension/dev.json").read_bytes())["data"]
     paragraphs = [{"data": [{"paragraphs": [paragraph]}]} for paragraph in entry["paragraphs"]]
     return [json.dumps(paragraph, ensure_ascii=False).encode() for paragraph in paragraphs]
 
 
-def squad(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def squad(good: Path, damaged: Path) -> list[Call]:
     import evaluate
-    import heuristics
+    import heuristics  # type: ignore[import-not-found]
     from common.config import EncoderSizes
-    from config import Config
+    from config import Config  # type: ignore[import-not-found]
     from dataset import to_features
     from records import read_questions
 
@@ -113,26 +127,31 @@ def squad(good: Path, damaged: Path) -> list[Callable[[], None]]:
                     stride=64)  # fmt: skip
     answers = good.with_name("answers.json")
 
+    def train() -> None:
+        list(to_features(read_questions(damaged), tokenizer, config, Counter()))
+
+    def predict() -> None:
+        list(to_features(read_questions(damaged, labelled=False), tokenizer, config, Counter()))
+
     def answer() -> None:
-        heuristics_first()
+        command(heuristics.main, "--method", "first", "--input", damaged, "--output", answers)()
         command(evaluate.main, "--gold", damaged, "--predictions", answers)()
 
-    heuristics_first = command(heuristics.main, "--method", "first", "--input", damaged, "--output", answers)
     return [
-        lambda: list(to_features(read_questions(damaged), tokenizer, config, Counter())),
-        lambda: list(to_features(read_questions(damaged, labelled=False), tokenizer, config, Counter())),
+        train,
+        predict,
         answer,
         command(heuristics.main, "--method", "tfidf", "--input", damaged, "--output", answers),
     ]
 
 
 def answer_lines() -> list[bytes]:
-    """Answers for the question of `answers`."""
+    """Return files with answers to the questions of `answers`."""
     answers = [f"答案{i}" for i in range(BASE_LINES)]
     return [json.dumps({"1": text, "2": text[::-1], "3": ""}, ensure_ascii=False).encode() for text in answers]
 
 
-def answers(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def answers(good: Path, damaged: Path) -> list[Call]:
     import check_submission
     import evaluate
 
@@ -146,7 +165,7 @@ def answers(good: Path, damaged: Path) -> list[Callable[[], None]]:
     ]
 
 
-def groups(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def groups(good: Path, damaged: Path) -> list[Call]:
     import numpy as np
 
     from dataset import read_groups, split, to_features, tokenize
@@ -162,7 +181,7 @@ def groups(good: Path, damaged: Path) -> list[Callable[[], None]]:
     return [train]
 
 
-def pairs(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def pairs(good: Path, damaged: Path) -> list[Call]:
     import evaluate
 
     return [*groups(good, damaged), command(evaluate.main, "--pairs", damaged, "--tfidf")]
@@ -174,7 +193,7 @@ def pair_lines() -> list[bytes]:
             for i, record in enumerate(records)]  # fmt: skip
 
 
-def generated(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def generated(good: Path, damaged: Path) -> list[Call]:
     import evaluate
 
     return [command(evaluate.main, "--generated", damaged)]
@@ -186,12 +205,12 @@ def generated_lines() -> list[bytes]:
     return [json.dumps(record, ensure_ascii=False).encode() for record in similar]
 
 
-def texts(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def texts(good: Path, damaged: Path) -> list[Call]:
     import numpy as np
 
     from dataset import Text, Windows, masked_batch, to_corpus
-    from fill import read_sentences
-    from texts import main as official
+    from fill import read_sentences  # type: ignore[import-not-found]
+    from texts import main as official  # type: ignore[import-not-found]
 
     tokenizer = Tokenizer.from_vocab(ROOT / "data/vocab.txt")
 
@@ -200,28 +219,27 @@ def texts(good: Path, damaged: Path) -> list[Callable[[], None]]:
         if len(windows):
             masked_batch(list(windows), np.random.default_rng(0), tokenizer, 0.5)
 
-    return [
-        train,
-        lambda: list(read_sentences(str(damaged), tokenizer)),
-        command(official, "--input", damaged, "--output", "-"),
-    ]
+    def fill() -> None:
+        list(read_sentences(str(damaged), tokenizer))
+
+    return [train, fill, command(official, "--input", damaged, "--output", "-")]
 
 
 def text_lines() -> list[bytes]:
-    """Some with a mask, some as JSON."""
+    """Return texts, some with a mask, some as JSON."""
     lines = (DEMO / "pretraining/train.txt").read_text(encoding="utf-8").splitlines()[:BASE_LINES]
     lines[::3] = [f"{line[:5]}[MASK]{line[5:]}" for line in lines[::3]]
     lines[::4] = [json.dumps({"text": line}, ensure_ascii=False) for line in lines[::4]]
     return [f"{line}\n".encode() for line in lines]
 
 
-def words(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def words(good: Path, damaged: Path) -> list[Call]:
     import numpy as np
 
     import evaluate
-    import lexicon
-    from joining import join
-    from sentences import cut_long, read_sentences
+    import lexicon  # type: ignore[import-not-found]
+    from joining import join  # type: ignore[import-not-found]
+    from sentences import cut_long, read_sentences  # type: ignore[import-not-found]
 
     tokenizer = Tokenizer.from_vocab(ROOT / "data/vocab.txt")
 
@@ -244,15 +262,15 @@ def word_lines() -> list[bytes]:
 
 
 def treebank_lines() -> list[bytes]:
-    """A file for each sentence."""
+    """Return a file for each sentence."""
     blocks = (ROOT / "extras/unsupervised_parsing/demo/gold.conllu").read_bytes().split(b"\n\n")
     return [block + b"\n\n" for block in blocks if block.strip()]
 
 
-def treebank(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def treebank(good: Path, damaged: Path) -> list[Call]:
     import evaluate
     from sentences import cut_long, read_sentences, read_treebank
-    from trees import left_branching
+    from trees import left_branching  # type: ignore[import-not-found]
 
     tokenizer, trees = Tokenizer.from_vocab(ROOT / "data/vocab.txt"), good.with_name("trees.jsonl")
 
@@ -284,7 +302,7 @@ def tree_lines() -> list[bytes]:
     return [json.dumps(tree, ensure_ascii=False).encode() for tree in trees]
 
 
-def trees(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def trees(good: Path, damaged: Path) -> list[Call]:
     import evaluate
 
     gold = good.with_name("gold.conllu")
@@ -300,7 +318,7 @@ def trees(good: Path, damaged: Path) -> list[Callable[[], None]]:
 
 
 def config_lines() -> list[bytes]:
-    """With every key, those of the optimizer and of a fresh encoder, too."""
+    """Return two configs. The second has every key, including those of the optimizer and of a fresh encoder."""
     from common.config import OptimizerConfig
 
     demo = json.loads((ROOT / "relation_extraction/configs/demo.json").read_bytes())
@@ -311,7 +329,7 @@ def config_lines() -> list[bytes]:
             for config in (demo, demo | {"encoder": sizes, "optimizer": optimizer} | more)]  # fmt: skip
 
 
-def config(good: Path, damaged: Path) -> list[Callable[[], None]]:
+def config(good: Path, damaged: Path) -> list[Call]:
     from common.config import EncoderSizes, load_config
     from common.encoder import resolve_encoder
     from common.files import write_json
@@ -319,7 +337,7 @@ def config(good: Path, damaged: Path) -> list[Callable[[], None]]:
 
     def load() -> None:
         settings = load_config(Config, damaged, good.parent)
-        if isinstance(settings.encoder, EncoderSizes):  # a name would be looked for on the hub
+        if isinstance(settings.encoder, EncoderSizes):  # a name would be looked up on the hub
             resolve_encoder(settings.encoder, settings.max_length, settings.gelu)
         write_json(good, dataclasses.asdict(settings))
         assert load_config(Config, good, good.parent) == settings

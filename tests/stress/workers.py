@@ -1,15 +1,16 @@
-"""Two workers against one process: the same weights, and what becomes of a run whose worker is lost.
+"""Compares a training by two workers with that by one process, and kills a worker to see what becomes of the run.
 
 python tests/stress/workers.py [--task TASK ...]
 
-For every head of every task a small model is trained by one process and, with the same config, by two workers on this
-machine: dropout off, batches of 3, on the first items of the official data where it is, else of the demo set. "largest
-difference" is between the two runs, over the best weights and the last checkpoint with the optimizer's state; which
-weights differ by more than 1e-5 is said. (The softmax head's last offset and bias do: they add the same to the logits
-of all tokens, so their gradient is rounding error, which Adam makes as large as any other.)
+For every head of every task, a small model is trained by one process and, with the same config, by two workers on this
+machine: without dropout, in batches of 3, on the first items of the official data if it is there, else of the demo set.
+"largest difference" is that between the two runs, over the best weights and the last checkpoint with the optimizer's
+state. The weights that differ by more than 1e-5 are named. (The last offset and bias of the softmax head do: they add
+the same to the logits of all tokens, so their gradient is rounding error, which Adam makes as large as any other.)
 
-Then one of two workers, the chief or the other, gets a SIGKILL after the first checkpoint: the seconds until the other
-ends, what it says, and the difference from the uninterrupted run after both have been started once more.
+Then one of two workers, the chief or the other, gets a SIGKILL after the first checkpoint. The output has the seconds
+until the other one ends, what it says, and, after both have been started again, the difference from the uninterrupted
+run.
 """
 
 import argparse
@@ -25,9 +26,9 @@ from typing import Any
 from common.cli import run_command
 from common.testing.runs import differences, start_workers, write_tiny_config
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/tools"))
 
-from tools.harness import ROOT, SCHEMAS, first_items, official_or_demo, report
+from harness import ROOT, SCHEMAS, first_items, official_or_demo, report
 
 HEADS = {
     "relation_extraction": ("pair", "pointer"),
@@ -56,14 +57,14 @@ def main() -> None:
 
 
 class Case:
-    """A config, and the runs made with it."""
+    """The config of a head of a task, and the runs made with it."""
 
     def __init__(self, folder: Path, task: str, head: str):
         folder.mkdir()
         train = official_or_demo(task, "train.json")
         for name, items in (("train.json", ITEMS), ("dev.json", 5)):
             (folder / name).write_text(first_items(train, items), encoding="utf-8")
-        settings = {"schema_file": str(train.with_name(SCHEMAS[task]))} if task in SCHEMAS else {}
+        settings: dict[str, Any] = {"schema_file": str(train.with_name(SCHEMAS[task]))} if task in SCHEMAS else {}
         settings |= {"head": head, "dropout": 0.0, "epochs": 3, "batch_size": 3, "max_length": 256, "stride": 64}
         settings |= {"learning_rate": 5e-4}
         self.config = write_tiny_config(folder, **settings)
@@ -81,8 +82,8 @@ class Case:
         assert not any(codes), self.said(0)
         return self.folder / name
 
-    def lose(self, victim: int, expected: Path) -> dict:
-        """Kills a worker after the first checkpoint."""
+    def lose(self, victim: int, expected: Path) -> dict[str, Any]:
+        """Kill worker `victim` after the first checkpoint, resume, and return a row of the table."""
         name = f"lost-{victim}"
         processes = self.start(name, workers=2)
         while not (self.folder / name / "checkpoint/checkpoint").exists():
@@ -98,6 +99,7 @@ class Case:
 
 
 def compare(found: Path, expected: Path) -> dict[str, Any]:
+    """Return the largest difference between two runs, and the names of the weights that differ much."""
     by_name = differences(found, expected)
     weights = [name for name, difference in by_name.items() if difference > 1e-5 and name.startswith("layers/")]
     return {"largest difference": max(by_name.values()), "above 1e-5": ", ".join(weights) or "none"}

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+"""Wrong input ends with exit code 2 and one line that says where and what. Nothing is left behind."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def line(text="何川去世", label=None, **changes):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Everything that a training needs, all of it good."""
+    """Write everything that a training needs, with nothing wrong in it."""
     return write_input(tmp_path / "input", line() + line() + line(), line() + line() + line(), SCHEMA)
 
 
@@ -34,10 +34,10 @@ TRAINING = bad_lines(line) | {
     "place not whole": ({"train.json": line(label={"name": {"何川": [[0, 1.0]]}})}, 'line 1: "label" is missing or'),
     "place wrong": (
         {"train.json": line() + line(label={"name": {"何川": [[0, 1], [0, 2]]}})},
-        "train.json, line 2: name '何川' is not at the characters 0 to 2 of the text",
+        "train.json, line 2: name '何川' is not at characters 0 to 2 of the text",
     ),
-    "place negative": ({"train.json": line(label={"name": {"去世": [[-2, 3]]}})}, "name '去世' is not at the"),
-    "empty string": ({"train.json": line(label={"name": {"": [[1, 0]]}})}, "line 1: name '' is not at the"),
+    "place negative": ({"train.json": line(label={"name": {"去世": [[-2, 3]]}})}, "name '去世' is not at"),
+    "empty string": ({"train.json": line(label={"name": {"": [[1, 0]]}})}, "line 1: name '' is not at"),
     "unknown label": ({"dev.json": line(label={"city": {"何川": [[0, 1]]}})}, "label 'city' is not in the schema"),
     "schema doubled": ({"schema.json": SCHEMA * 2}, "schema.json, line 2: label 'name' is defined a second time"),
 }  # fmt: skip
@@ -57,7 +57,7 @@ class TestWrongInput(WrongLinesTests):
 @pytest.mark.parametrize(
     ("predictions", "message"),
     [
-        (line(text="江月", label={"name": {"江月": [[0, 1]]}}), "pred.json: has not one of the texts of"),
+        (line(text="江月", label={"name": {"江月": [[0, 1]]}}), "pred.json: has none of the texts of"),
         ('{"text": "何川去世"}\n', 'pred.json, line 1: "label" is missing'),
     ],
 )

@@ -1,4 +1,4 @@
-"""A training of one step, from its config to the report, and what it predicts."""
+"""A training of one step, from its config to its report, and the predictions of its model."""
 
 import json
 
@@ -14,7 +14,7 @@ from report import facts
 
 @pytest.fixture(scope="module")
 def trained(demo, call, tmp_path_factory):
-    """The folder of a finished run of one step; the config, tiny.json, and its data are next to it."""
+    """Return the folder of a finished run of one step. Its config, tiny.json, and its data are next to it."""
     folder = tmp_path_factory.mktemp("run")
     for name in ("train", "dev"):
         lines = (demo / f"{name}.json").read_text(encoding="utf-8").splitlines(keepends=True)
@@ -42,7 +42,7 @@ def test_a_finished_run_predicts_what_it_scored(trained, call, capsys):
 
 
 def test_one_prediction_for_every_input_in_order(trained, demo, call, tmp_path):
-    """The keys of a record stay, its text has every predicted string at every place."""
+    """Records keep their keys, and every predicted string stands in the text where its place says."""
     odd = ["", " \u3000", "字" * 600, "何\x00川\ud800😀", "何川", "何川"]
     records = [{"text": text, "id": i} for i, text in enumerate(odd)] + read_records(demo / "test.json")
     (tmp_path / "in.json").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")

@@ -1,6 +1,7 @@
-"""Records -> spans of tokens, and back again."""
+"""From records to spans of tokens, and back again."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,20 +12,20 @@ from dataset import Example, to_example, to_features
 from decode import to_characters, to_record
 from records import read_records, read_schema
 
-RECORD = {
+RECORD: dict[str, Any] = {
     "text": "何川在何川 Air公司",
     "label": {"name": {"何川": [[0, 1], [3, 4]]}, "company": {"何川 Air公司": [[3, 10]]}},
 }
 
 
 def features_of(examples, tokenizer, labels, max_length=256, stride=128):
-    counts = Counter()
+    counts: Counter[str] = Counter()
     return list(to_features(examples, tokenizer, labels, max_length, stride, counts)), counts
 
 
 def round_trip(records, tokenizer, labels, **windows):
     features, _ = features_of([to_example(record) for record in records], tokenizer, labels, **windows)
-    found = [set() for _ in records]
+    found: list[set] = [set() for _ in records]
     for feature in features:
         found[feature.example] |= to_characters(feature, feature.spans, labels)
     return [to_record({"text": r["text"]}, entities) for r, entities in zip(records, found, strict=True)]

@@ -25,7 +25,7 @@ def scores(gold, predicted):
         (GOLD | {"name": {"何川": [[3, 4]], "江月": [[8, 9]]}}, (0.6667, 0.6667, 0.6667, 1)),
         # 何川 at both places: one entity too many, no string
         (GOLD | {"name": {"何川": [[0, 1], [3, 4]], "江月": [[8, 9]]}}, (0.75, 1, 0.8571, 1)),
-        # the right characters with another label; one that gold has not does not count in the mean over the labels
+        # the right characters with another label; the mean leaves out a label that gold does not have
         ({"name": {"何川": [[0, 1]], "何川公司": [[3, 6]]}, "scene": {"江月": [[8, 9]]}}, (*[0.3333] * 3, 0.25)),
         # another boundary: name 2 of 2 and company 0 of 1
         ({"name": GOLD["name"], "company": {"公司": [[5, 6]]}}, (0.6667, 0.6667, 0.6667, 0.5)),

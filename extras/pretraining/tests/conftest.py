@@ -1,4 +1,4 @@
-"""Shared by the tests: siblings of the folder by plain name, and one small training."""
+"""What the tests share: the modules of the folder by their plain names, and one small training."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(FOLDER))
-# Before TensorFlow starts its threads: models this small lose more to them than they gain.
+# Set before TensorFlow starts its threads, which cost models this small more time than they save.
 os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 
 pytest.register_assert_rewrite("common.testing")
@@ -23,7 +23,7 @@ from common.testing.wrong_input import without_tensorflow as without_tensorflow 
 
 @pytest.fixture(scope="session")
 def make_config():
-    """Writes the config of a small training, one layer of 32 units, and lines of the demo set to train on."""
+    """Return a function that writes a small training, lines of the demo set and a config with one layer of 32 units."""
 
     def make(folder, lines=400, **settings):
         text = (REPOSITORY / "data" / "demo" / "pretraining" / "train.txt").read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def make_config():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, make_config, call):
-    """The folder of a finished run; the config, tiny.json, and its text are next to it."""
+    """Train and return the folder of the finished run. Its config, tiny.json, and its text are next to it."""
     from train import main
 
     folder = tmp_path_factory.mktemp("trained")

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+"""Wrong input ends with exit code 2 and one line that says where and what is wrong. Nothing is left behind."""
 
 import json
 
@@ -20,7 +20,7 @@ CONFIG = {"train_file": "text", "encoder": SIZES}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Everything that a training needs, all of it good; and an encoder without masked-language-model head."""
+    """Make a folder with all that a training needs, all of it good, and with an encoder that lacks the head."""
     folder = tmp_path / "input"
     folder.mkdir()
     tensors = {"bert.embeddings.word_embeddings.weight": np.zeros((6, 16), np.float32)}
@@ -47,11 +47,11 @@ TRAINING = {
     "empty": ({"text/a.txt": ""}, "text/a.txt: empty file"),
     "blank": ({"text/a.txt": "\n \n"}, "text/a.txt: only blank lines, expected one passage per line"),
     "nothing for dev": ({"text/a.txt": "何\n", "text/b.txt": "何\n"}, "text: no passage for dev"),
-    "no token": ({"text/a.txt": NO_TOKEN, "text/b.txt": NO_TOKEN}, "text: no token in what is to be trained on, or"),
-    "no token where the weight is": (
-        {"text/b.txt": NO_TOKEN} | settings(weights={"a*": 0}), "text: no token in what is to be trained on"
+    "no token": ({"text/a.txt": NO_TOKEN, "text/b.txt": NO_TOKEN}, "text: no token to train on, or none in dev"),
+    "no token in a file with weight": (
+        {"text/b.txt": NO_TOKEN} | settings(weights={"a*": 0}), "text: no token to train on, or none"
     ),
-    "no token in dev": ({"dev.txt": NO_TOKEN} | settings(dev_file="dev.txt"), "text: no token in what is to be"),
+    "no token in dev": ({"dev.txt": NO_TOKEN} | settings(dev_file="dev.txt"), "text: no token to train on, or none"),
     "weight of no file": (settings(weights={"c*": 2}), "weights: no train file is called c*"),
     "negative weight": (settings(weights={"a*": -1}), "config.json: weights.a*: should be"),
     "all weights 0": (settings(weights={"*": 0}), "weights: all train files have the weight 0"),
@@ -83,20 +83,20 @@ READERS = {
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
-def test_files_that_are_no_text(reader, folder, refused, without_tensorflow, monkeypatch):
+def test_files_that_are_not_text(reader, folder, refused, without_tensorflow, monkeypatch):
     content, message = NOT_TEXT["GBK"]
     write(folder, {reader.file: content})
     monkeypatch.chdir(folder)
     assert refused(reader.main, *reader.arguments) == f"{reader.file}{message}"
 
 
-def test_texts_of_no_file(folder, refused, without_tensorflow, monkeypatch):
+def test_a_missing_text(folder, refused, without_tensorflow, monkeypatch):
     monkeypatch.chdir(folder)
     for arguments in ((*ENCODER, "none*"), (*ENCODER, "sentences.txt", "--train", "none*")):
         assert refused(evaluate.main, *arguments) == "no such file, folder of *.txt or pattern of files: none*"
 
 
-def test_sentences_of_no_file(folder, refused, without_tensorflow, monkeypatch):
+def test_a_missing_file_of_sentences(folder, refused, without_tensorflow, monkeypatch):
     name, message = NO_FILES["none"]
     monkeypatch.chdir(folder)
     assert refused(fill.main, *ENCODER, name) == f"{name}{message}"
@@ -112,7 +112,7 @@ def test_too_few_passages_for_dev(folder, refused, without_tensorflow, monkeypat
 
 SENTENCES = {
     "no mask": ("何[MASK]\n何\n", "sentences.txt, line 2: no [MASK]"),
-    "too long": ("[MASK]" + "何" * 254, "sentences.txt, line 1: 257 tokens with [CLS] and [SEP], 256 is the most"),
+    "too long": ("[MASK]" + "何" * 254, "sentences.txt, line 1: 257 tokens with [CLS] and [SEP], expected at most 256"),
     "a blank line": ("何[MASK]\n\n", "sentences.txt, line 2: no [MASK]"),
     "half a mask": ("何[MASK\n", "sentences.txt, line 1: no [MASK]"),
 }
@@ -125,7 +125,7 @@ def test_sentences(content, message, folder, refused, without_tensorflow):
 
 
 @pytest.mark.parametrize("top", [0, -1, 7, 10**30])
-def test_candidates_that_cannot_be(top, folder, refused, without_tensorflow):
+def test_an_impossible_number_of_candidates(top, folder, refused, without_tensorflow):
     arguments = ["--encoder", folder / "bert", "--input", folder / "sentences.txt", "--top", top]
     assert refused(fill.main, *arguments) == f"--top {top}: expected 1 to 6"
 
@@ -136,7 +136,7 @@ def test_an_encoder_without_the_head(module, text, folder, refused):
     assert error.startswith("bert: no masked-language-model head, the file lacks cls/predictions/")
 
 
-def test_export_into_what_is_there(folder, refused, without_tensorflow):
+def test_export_into_a_folder_that_exists(folder, refused, without_tensorflow):
     error = refused(export.main, "--encoder", folder / "bert", "--output", folder / "text")
     assert error == "text: exists already"
 
@@ -156,7 +156,7 @@ def test_export_to_a_full_disk(size, message, folder, refused):
 
 
 ENCODERS = {
-    "no encoder": ({}, "none", "none: no such folder, and no name on the hub"),
+    "no encoder": ({}, "none", "none: no such folder, and not a name on the hub"),
     "weights cut": ({"bert/model.safetensors": b"\x08\0\0\0"}, "bert", "bert/model.safetensors: truncated"),
 }
 
@@ -170,7 +170,7 @@ def test_encoders(main, files, name, message, folder, refused, without_tensorflo
     assert message in refused(main, "--encoder", name, *more)
 
 
-def test_export_into_what_cannot_be(folder, refused, without_tensorflow, monkeypatch):
+def test_export_into_a_folder_that_cannot_be_made(folder, refused, without_tensorflow, monkeypatch):
     monkeypatch.chdir(folder)
     assert refused(export.main, "--encoder", "bert", "--output", "none/new").startswith("none/new: cannot be made (")
 
@@ -196,10 +196,10 @@ def test_official_files(content, message, folder, refused):
     assert error.startswith(message)
 
 
-def test_texts_into_what_cannot_be(folder, refused, monkeypatch):
+def test_texts_into_a_file_that_cannot_be_written(folder, refused, monkeypatch):
     name, message = NO_OUTPUTS["no folder"]
     write(folder, {"official.json": '{"text": "何"}'})
     monkeypatch.chdir(folder)
     assert message in refused(texts.main, "--input", "official.json", "--output", name)
     error = refused(texts.main, "--input", "config.json", "official.json", "--output", "official.json")
-    assert error == "official.json: is an input, too; expected another name to write to"
+    assert error == "official.json: is also an input; expected another name to write to"

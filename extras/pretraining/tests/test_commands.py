@@ -1,4 +1,4 @@
-"""What is done with an encoder, evaluate, fill, export; and texts of official files."""
+"""The commands for a finished encoder (evaluate, fill, export), and the one that writes the texts of official files."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def test_bigram_looks_at_both_neighbours():
     counts = Counts(["天地玄黄"] * 9 + ["天玄黄"] * 3, Tokenizer(TOKENS))
 
     def best(*tokens):
-        """At the second token."""
+        """Return the likeliest token in place of the second one."""
         ids = np.array([[TOKENS.index(token) for token in tokens]], np.int32)
         scores = counts.bigram({"token_ids": ids, "positions": np.array([[1]], np.int32)})
         return TOKENS[scores[0, 0].argmax()]
@@ -76,9 +76,12 @@ def test_export_writes_a_checkpoint_of_the_same_weights(trained, call, tmp_path)
     assert sorted(path.name for path in (tmp_path / "exported").iterdir()) == [
         "bert_config.json", "bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.index", "vocab.txt",
     ]  # fmt: skip
-    ours, theirs = (resolve_encoder(str(folder)) for folder in (tmp_path / "exported", trained / "encoder"))
-    assert ours.architecture == theirs.architecture
-    ours, theirs = ours.weights(), theirs.weights()
+    exported = resolve_encoder(str(tmp_path / "exported"))
+    original = resolve_encoder(str(trained / "encoder"))
+    assert exported.architecture == original.architecture
+    assert exported.weights is not None
+    assert original.weights is not None
+    ours, theirs = exported.weights(), original.weights()
     assert ours.keys() == theirs.keys()
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 

@@ -24,7 +24,7 @@ def corpus(text, tokenizer):
 
 
 def numbered(sizes):
-    """A corpus of one file for each of the sizes, in passages of three tokens; every third token begins a word."""
+    """Return a corpus of files with these numbers of passages. Each passage is one word of three tokens."""
     tokens = np.arange(3 * sum(sizes), dtype=np.uint16) + 5
     bounds = np.arange(0, len(tokens) + 1, 3)
     return Corpus(tokens, np.arange(len(tokens)) % 3 == 0, bounds, np.repeat(np.arange(len(sizes)), sizes))
@@ -35,7 +35,7 @@ def numbered(sizes):
 
 def test_every_200th_passage_of_a_file_is_kept_out(tmp_path):
     for name, lines in (("a", 450), ("b", 210)):
-        content = "\n\n".join(f" {name}{i}\r" for i in range(1, lines + 1))  # blank lines do not count
+        content = "\n\n".join(f" {name}{i}\r" for i in range(1, lines + 1))  # blank lines are not counted
         (tmp_path / name).write_bytes(content.encode("utf-8-sig"))
     files = [tmp_path / "a", tmp_path / "b"]
     everything, train, dev = (list(Text(files, part)) for part in ("all", "train", "dev"))
@@ -49,8 +49,8 @@ def test_every_200th_passage_of_a_file_is_kept_out(tmp_path):
 def test_words_begin_where_jieba_says(corpus, tokenizer):
     first = slice(*corpus.bounds[:2])
     tokens = [tokenizer.tokens[i] for i in corpus.token_ids[first]]
-    words, begins = [], corpus.begins_word[first]
-    for token, begin in zip(tokens, begins, strict=True):
+    words: list[str] = []
+    for token, begin in zip(tokens, corpus.begins_word[first], strict=True):
         words = [*words, token] if begin else [*words[:-1], words[-1] + token.removeprefix("##")]
     assert " ".join(words) == "小明 在 北京大学 学习 计算机科学 ， 喜欢 tensorflow 和 transformers 。"
 
@@ -95,12 +95,12 @@ def test_windows_are_those_of_the_tasks(corpus, tokenizer):
 def test_passes_give_every_window_as_often_as_its_file_weighs(tokenizer):
     windows = Windows(numbered([40, 30, 9, 5]), tokenizer, 8, 6)
     plan = passes(windows, [0.4, 1.0, 2.0, 0.0], batch_size=2, max_length=8, seed=3)
-    seen = Counter()
+    seen: Counter[int] = Counter()
     for number in range(1, 6):
         batches = next(plan)
         assert max(windows.lengths[batch].max() * len(batch) for batch in batches) <= 16
         seen.update(np.concatenate(batches).tolist())
-        times = [[seen[i] for i in np.flatnonzero(windows.files == file)] for file in range(4)]
+        times = [[seen[i] for i in np.flatnonzero(windows.files == file).tolist()] for file in range(4)]
         assert [sum(of_file) for of_file in times] == [16 * number, 30 * number, 18 * number, 0]
         assert all(max(of_file) - min(of_file) <= 1 for of_file in times)
 
@@ -156,13 +156,13 @@ def test_whole_words_stay_whole():
 
 @pytest.fixture
 def features(tokenizer):
-    """Twenty windows of 90 tokens and one of three, in words of three."""
+    """Return twenty windows of 90 tokens and one of three tokens. Every word has three tokens."""
     corpus = replace(numbered([601]), bounds=np.array([*range(0, 1801, 90), 1803]), files=np.zeros(21, int))
     return list(Windows(corpus, tokenizer, 128, 126))
 
 
 def test_what_is_shown_and_what_is_to_be_found(features, tokenizer):
-    counts = Counter()
+    counts: Counter[str] = Counter()
     for seed in range(100):
         inputs, tokens = masked_batch(features, np.random.default_rng(seed), tokenizer, whole_words=0.5)
         for row, feature in enumerate(features):

@@ -39,12 +39,12 @@ def test_loss_is_the_mean_over_the_tokens_that_count(encoder):
 
 
 def test_a_part_without_rows_adds_nothing():
-    """As of a batch that is cut into more parts than it has rows."""
+    """There are such parts if a batch is cut into more parts than it has rows."""
     assert float(mean_loss(token_crossentropy(TOKENS[:0], np.zeros((0, 2, 50), np.float32)))) == 0
 
 
 def test_training_moves_every_weight_of_the_encoder(encoder):
-    """The head's, and the table of tokens from both ends, among them."""
+    """They include those of the head, and the table of tokens, which is used at both ends."""
     model = build_model(encoder, 1)
     before = {variable.name: variable.numpy() for variable in encoder.trainable_variables}
     model.compile(keras.optimizers.SGD(0.1), token_crossentropy)

@@ -1,4 +1,4 @@
-"""Properties that hold for any text: what is a passage, what windows hold, what is masked."""
+"""Properties that hold for any text: what a passage is, what windows hold and what is masked."""
 
 import json
 

@@ -31,9 +31,10 @@ def test_a_run_folder_holds_everything(trained):
     assert metrics["dev"] == {name: float(rows[metrics["epoch"] - 1][name]) for name in SCORES}
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path, capfd):
     arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
-    # of 12 checkpoints: one every 5 steps of 15, one after each of the epochs
+    # 12 checkpoints are written: after steps 5 and 10 of each of the four epochs, and after each epoch.
     kill_training(FOLDER / "train.py", arguments, tmp_path / "run", checkpoints=11)
     call(main, *arguments)
     assert "resuming in epoch" in capfd.readouterr().out
@@ -52,7 +53,7 @@ def test_the_encoder_scores_what_training_said(trained, tokenizer):
 
 
 def test_training_goes_on_from_an_encoder(trained, make_config, call, tmp_path, monkeypatch):
-    """In half precision, with averaged weights, on a dev file, the batches in pieces."""
+    """This one uses half precision, averaged weights, a dev file and batches in pieces."""
     from common import loss_model
 
     config = make_config(

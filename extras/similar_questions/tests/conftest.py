@@ -1,4 +1,4 @@
-"""Shared by the tests: siblings of the folder by plain name, and one small training."""
+"""What the tests share: siblings are imported by plain name, and one small training is run."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(FOLDER))
-# Before TensorFlow starts its threads: models this small lose more to them than they gain.
+# This comes before TensorFlow starts its threads: models this small lose more to them than they gain.
 os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 
 pytest.register_assert_rewrite("common.testing")
@@ -23,7 +23,7 @@ from common.testing.wrong_input import without_tensorflow as without_tensorflow 
 
 @pytest.fixture(scope="session")
 def make_config():
-    """Writes the config of a small training, one layer of 32 units, and groups of the demo set."""
+    """Return a function that writes the config of a small training (a layer of 32 units) and groups of the demo set."""
 
     def make(folder, train_lines=40, **settings):
         demo = REPOSITORY / "data" / "demo" / "similar_questions"
@@ -38,7 +38,7 @@ def make_config():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, make_config, call):
-    """The folder of a finished run; the config, tiny.json, and its groups are next to it."""
+    """Train and return the run folder; the config, tiny.json, and its groups are next to it."""
     from train import main
 
     folder = tmp_path_factory.mktemp("trained")
@@ -48,7 +48,7 @@ def trained(tmp_path_factory, make_config, call):
 
 @pytest.fixture(scope="session")
 def run_of(trained):
-    """(encoder, architecture, settings) of it."""
+    """Return the (encoder, architecture, config) of this run."""
     from common.run_folder import load_run
     from config import Config
     from model import load_encoder

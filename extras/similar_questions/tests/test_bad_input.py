@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+"""Any mistake in the input gives exit code 2 and one line that says where and what; nothing is left behind."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ PAIRS = "何\t何何\t1\n"
 
 @pytest.fixture
 def folder(tmp_path):
-    """Everything that a training needs, all of it good; a run without weights, and an index that it made."""
+    """Write everything that a training needs, without a mistake; also a run with empty weights, and its index."""
     folder = tmp_path / "input"
     folder.mkdir()
     write(folder, {
@@ -41,7 +41,7 @@ def settings(**changes):
 
 
 EXPECTED_GROUP = 'train.jsonl, line 1: expected {"text": question, "synonyms": [question, ...]}'
-EXPECTED_PAIR = "line 2: expected two questions and, or not, 0 or 1, with tabs between them"
+EXPECTED_PAIR = "line 2: expected two questions and, optionally, 0 or 1, with tabs between them"
 TRAINING = {
     "no file": (settings(train_file="none.tsv"), "config.json: train_file: no such file"),
     "not JSON": ({"train.jsonl": GROUPS + "何\n"}, "train.jsonl, line 2: not JSON"),
@@ -57,7 +57,7 @@ TRAINING = {
     "not UTF-8": ({"dev.tsv": b"\xff\t\xff\n"}, "dev.tsv, line 1: not UTF-8"),
     "empty": ({"dev.tsv": ""}, "dev.tsv: empty file"),
     "no similar pair": ({"dev.tsv": "何\t何何\t0\n"}, "dev.tsv: no two similar questions"),
-    "too few for dev": (settings(dev_file=None), "train.jsonl: too few groups without common"),
+    "too few for dev": (settings(dev_file=None), "train.jsonl: too few groups to keep some for dev; expected 20"),
     "no room": (settings(max_length=4), "config.json: max_length: should be"),
     "a stride": (settings(stride=2), "config.json: unknown key stride"),
     "text a number": ({"train.jsonl": '{"text": 1, "synonyms": []}\n'}, EXPECTED_GROUP),
@@ -104,7 +104,7 @@ READERS = {
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 def test_files_of_another_form(reader, folder, refused, without_tensorflow, monkeypatch):
-    content, message = NOT_JSON["GBK"]  # is no text, either
+    content, message = NOT_JSON["GBK"]  # not UTF-8, so a file of any form is refused
     write(folder, {reader.file: content})
     monkeypatch.chdir(folder)
     assert refused(reader.main, *reader.arguments).startswith(f"{reader.file}{message}")
@@ -132,7 +132,7 @@ def test_names_of_no_output(main, folder, refused, without_tensorflow, monkeypat
     monkeypatch.chdir(folder)
     assert message in refused(main, "--model", "run", "--input", "squad.json", "--output", name)
     error = refused(main, "--model", "run", "--input", "squad.json", "--output", "squad.json")
-    assert error == "squad.json: is an input, too; expected another name to write to"
+    assert error == "squad.json: is also an input; expected another name to write to"
 
 
 @pytest.mark.parametrize(("files", "message"), TRAINING.values(), ids=TRAINING)
@@ -151,10 +151,10 @@ COMMANDS = {
     "no nucleus": (generate.main, {"--top-p": "0"}, "--top-p 0.0: expected more than 0 and at most 1"),
     "negative seed": (generate.main, {"--seed": "-1"}, "--seed -1: expected at least 0"),
     "beams drawn from": (
-        generate.main, {"--beam": "4", "--top-p": "0.95"}, "--beam draws nothing: expected without --top-p"
+        generate.main, {"--beam": "4", "--top-p": "0.95"}, "--top-p: cannot be used with --beam, which draws nothing"
     ),
-    "beams as samples": (augment.main, {"--input": "squad.json", "--beam": "4", "--samples": "30"}, "--beam draws"),
-    "beams of a seed": (generate.main, {"--beam": "4", "--seed": "42"}, "--beam draws nothing: expected without"),
+    "beams as samples": (augment.main, {"--input": "squad.json", "--beam": "4", "--samples": "30"}, "--samples: can"),
+    "beams of a seed": (generate.main, {"--beam": "4", "--seed": "42"}, "--seed: cannot be used with --beam"),
     "too many samples": (generate.main, {"--samples": "1001"}, "--samples 1001: expected 1 to 1000"),
     "negative batch": (generate.main, {"--batch-size": "-1"}, "--batch-size -1: expected 1 to 1000"),
     "nucleus NaN": (generate.main, {"--top-p": "nan"}, "--top-p nan: expected more than 0 and at most 1"),
@@ -203,7 +203,7 @@ def test_files_to_augment(content, message, folder, refused, without_tensorflow,
 SEARCHES = {
     "index there": (["index", "--input", "questions.txt", "--output", "run"], "run: exists already"),
     "no folder for it": (["index", "--input", "questions.txt", "--output", "a/b"], "a/b: cannot be made (No such file"),
-    "from a pipe": (["index", "--input", "-", "--output", "new"], "--input -: the questions are read twice"),
+    "from a pipe": (["index", "--input", "-", "--output", "new"], "--input -: expected a file, because"),
     "only blank lines": (["index", "--input", "blank.txt", "--output", "new"], "blank.txt: only blank lines"),
     "no index": (["query", "--index", "run", "--text", "何"], "run: not an index, index.json is missing"),
     "index a file": (["query", "--index", "vocab.txt", "--text", "何"], "vocab.txt: not an index, index.json"),
@@ -220,7 +220,7 @@ def test_search(arguments, message, folder, refused, without_tensorflow, monkeyp
 
 
 def index_files(index=None, places=None, content=None):
-    """An index of one question, good but for what is given."""
+    """Return the files of an index of one question, which is good except for what is given."""
     files = {"questions.txt": "何\n", "index.json": content or json.dumps({"model": hashlib.sha256(b"").hexdigest()})}
     good = faiss.IndexFlatIP(2)
     good.add(np.ones((1, 2), np.float32))
@@ -246,7 +246,7 @@ INDEXES = {
     "no place": (index_files(places=_saved(np.zeros((0, 2), np.int64))), "index: a damaged index (not as many"),
     "description a list": (index_files(content="[]"), "index: a damaged index ("),
     "description without a model": (index_files(content="{}"), "index: a damaged index ('model')"),
-    "another model": (index_files(content='{"model": ""}'), "index: was made with another model than run"),
+    "another model": (index_files(content='{"model": ""}'), "index: was made with another model than that of run"),
     "description broken": (index_files(content="{"), "index/index.json, line 1: not JSON"),
     "a folder for a file": ({"index/index.json": None, "index/index.json/a": ""}, "index: not an index, index.json is"),
     "questions missing": (index_files() | {"index/questions.txt": None}, "index: not an index, questions.txt is"),
@@ -260,7 +260,7 @@ def test_damaged_indexes(files, message, folder, refused, without_tensorflow, mo
     assert refused(search.main, "query", "--index", "index", "--text", "何", "--model", "run").startswith(message)
 
 
-@pytest.mark.parametrize("size", [100, 1000, 5000])  # of the questions, of their places, of the vectors
+@pytest.mark.parametrize("size", [100, 1000, 5000])  # full while writing the questions, their places, the vectors
 def test_an_index_on_a_full_disk(size, folder, refused, monkeypatch):
     def embed(questions):
         return np.ones((len(questions), 64), np.float32)
@@ -274,14 +274,14 @@ def test_an_index_on_a_full_disk(size, folder, refused, monkeypatch):
 
 
 EVALUATIONS = {
-    "nothing to score": (["--pairs", ""], "--pairs: expected --model, --encoder or --tfidf, too"),
+    "nothing to score": (["--pairs", ""], "--pairs: expected also --model, --encoder or --tfidf"),
     "no run": (["--pairs", "dev.tsv", "--model", "none"], "none: no such run folder"),
-    "no vectors": (["--pairs", "dev.tsv"], "--pairs: expected --model, --encoder or --tfidf, too"),
-    "vectors of no pairs": (["--generated", "questions.txt", "--tfidf"], "--generated: expected without --model,"),
-    "a run of no pairs": (["--generated", "questions.txt", "--model", "run"], "--generated: expected without --model,"),
+    "no vectors": (["--pairs", "dev.tsv"], "--pairs: expected also --model, --encoder or --tfidf"),
+    "vectors of no pairs": (["--generated", "questions.txt", "--tfidf"], "--generated: cannot be used with --"),
+    "a run of no pairs": (["--generated", "questions.txt", "--model", "run"], "--generated: cannot be used with"),
     "known to no purpose": (
         ["--pairs", "dev.tsv", "--tfidf", "--train", "train.jsonl"],
-        "--pairs: expected without --train, which is for",
+        "--pairs: cannot be used with --train, which is for",
     ),
     "no pairs": (["--pairs", "none.tsv", "--tfidf"], "none.tsv: no such file"),
     "no encoder": (["--pairs", "dev.tsv", "--encoder", "./none"], "./none: no such folder"),

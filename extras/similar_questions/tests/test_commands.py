@@ -1,8 +1,9 @@
-"""What is done with a run: generate, search, augment, evaluate."""
+"""The commands that use a run: generate, search, augment and evaluate."""
 
 import io
 import json
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_search_finds_what_is_in_the_index(approximate, trained, call, tmp_path,
 
 def test_augmented_questions_have_the_answers_of_their_own(trained, call, tmp_path):
     answers = [{"text": "深圳", "answer_start": 3}]
-    squad = {"version": 1, "data": [{"title": "t", "paragraphs": [
+    squad: dict[str, Any] = {"version": 1, "data": [{"title": "t", "paragraphs": [
         {"context": "总部在深圳。", "qas": [
             {"question": "澍合手机怎么开机", "id": "a", "answers": answers},
             {"question": "多少钱", "id": 7, "answers": answers},
@@ -110,10 +111,12 @@ def test_scores_of_an_example():
     cosines, similar = np.array([0.9, 0.8, 0.7, 0.1]), np.array([True, False, True, False])
     assert classification(cosines, similar) == {"pairs": 4, "auc": 0.75, "accuracy": 0.75, "threshold": 0.9}
     vectors = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1.0]])
-    # of question 0 the neighbours are 1, 2, 3 in this order; of 3 they are 2, 1, 0
+    # The neighbours of question 0 are 1, 2, 3 in this order, those of question 3 are 2, 1, 0.
     found = retrieval(vectors, {0: {2}, 3: {2, 0}})
     assert found == {"questions": 2, "mrr": 0.75, "recall@1": 0.5, "recall@10": 1.0}
-    assert retrieval(np.ones((4, 1)), {0: {2}})["mrr"] == round(1 / 3, 4)  # of equals the similar one comes last
+    assert retrieval(np.ones((4, 1)), {0: {2}})["mrr"] == round(
+        1 / 3, 4
+    )  # of equal cosines that of the similar one comes last
     rows = [Row("甲", "乙", True), Row("甲", "丙", False), Row("丁", "丁", True)]
     scores = score_rows(rows, ["甲", "乙", "丙", "丁"], vectors)
     assert (scores["pairs"], scores["auc"], scores["questions"]) == (3, 1.0, 2)

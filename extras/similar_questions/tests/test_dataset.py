@@ -1,4 +1,4 @@
-"""Files -> groups -> pairs -> batches."""
+"""Reading files of similar questions, and the batches made of them."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ from dataset import Group, pair_batch, read_groups, read_rows, split, to_feature
 
 def groups_of(tmp_path, name, content):
     write(tmp_path, {name: content})
-    counts = Counter()
+    counts: Counter[str] = Counter()
     return read_groups(tmp_path / name, counts), +counts
 
 
@@ -53,7 +53,7 @@ def test_every_question_of_a_group_is_in_an_epoch(size, tokenizer):
 
 
 def test_questions_are_cut_and_those_without_a_token_passed_over(tokenizer):
-    counts = Counter()
+    counts: Counter[str] = Counter()
     tokens = tokenize(["怎么还款", "\u200b", "还款"], tokenizer, 3, counts)
     assert [len(ids) for ids in tokens.values()] == [3, 0, 2]
     assert counts == {"questions cut": 1, "questions without a token": 1}
@@ -72,6 +72,8 @@ def test_a_batch_has_both_directions(tokenizer):
         ids, segments = inputs["token_ids"][row], inputs["segment_ids"][row]
         wanted = targets["tokens"][row]
         positions = inputs["positions"][row][wanted != 0]
-        np.testing.assert_array_equal(ids[positions + 1], wanted[wanted != 0])  # each says what comes next
+        np.testing.assert_array_equal(
+            ids[positions + 1], wanted[wanted != 0]
+        )  # the token after each position is the target
         np.testing.assert_array_equal(np.flatnonzero(segments), positions + 1)
         assert wanted[wanted != 0][-1] == tokenizer.sep_id

@@ -1,4 +1,4 @@
-"""Decoding token by token is decoding the whole sequence."""
+"""Decoding token by token gives the same as running the whole sequence."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def questions(tokenizer):
 
 
 def scores_of(encoder, first, second):
-    """Of what follows, by the whole sequence."""
+    """Return the scores of the next token, from the whole sequence."""
     token_ids = np.concatenate([first, second]).astype(np.int32)[None]
     segment_ids = np.repeat([0, 1], [len(first), len(second)]).astype(np.int32)[None]
     return encoder([token_ids, segment_ids])[1].numpy()[0, -1]
@@ -33,7 +33,7 @@ def test_a_step_gives_the_scores_of_the_whole_sequence(model):
         "max_position": 32, "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
     }  # fmt: skip
     encoder = build_encoder({"model": model, **sizes}, seed=1, with_mlm=True, unilm=True)
-    for number, variable in enumerate(encoder.weights):  # also biases, which are 0 at first
+    for number, variable in enumerate(encoder.weights):  # biases as well, which start at 0
         variable.assign_add(tf.random.stateless_normal(variable.shape, (1, number), stddev=0.1))
     rng = np.random.default_rng(0)
     firsts, second = [rng.integers(5, 50, n) for n in (4, 7)], rng.integers(5, 50, (2, 5)).astype(np.int32)
@@ -53,7 +53,7 @@ def test_one_beam_and_the_likeliest_token_alone_are_the_same_as_without_a_cache(
     encoder, architecture, _ = run_of
     expected = []
     for row in question_inputs(questions, tokenizer)["token_ids"]:
-        written = []
+        written: list[int] = []
         while len(written) < 12:
             scores = allowed(scores_of(encoder, row[row != 0], written)[None], tokenizer, len(written))[0]
             if scores.argmax() == tokenizer.sep_id:
@@ -64,13 +64,13 @@ def test_one_beam_and_the_likeliest_token_alone_are_the_same_as_without_a_cache(
     drawn = sample(decoder, tokenizer, questions, 2, 1e-9, 12, seeds=[1, 2])
     assert [[ids.tolist() for ids in of_one] for of_one in drawn] == [[ids, ids] for ids in expected]
     for found, ids in zip(beam_search(decoder, tokenizer, questions, 1, 12), expected, strict=True):
-        assert [one.tolist() for one in found] == [ids] * (len(ids) < 12)  # one that has not ended is none
+        assert [one.tolist() for one in found] == [ids] * (len(ids) < 12)  # one that has not ended is left out
 
 
 def test_beams_are_in_the_order_of_their_probabilities(run_of, questions, tokenizer):
     encoder, architecture = build_encoder(run_of[1], seed=1, with_mlm=True, unilm=True), run_of[1]
     bias = encoder.get_layer("MLM-Bias").weights[0]
-    bias.assign_add(4 * (np.arange(tokenizer.vocab_size) == tokenizer.sep_id))  # else nothing comes to an end
+    bias.assign_add(4 * (np.arange(tokenizer.vocab_size) == tokenizer.sep_id))  # otherwise no beam ends
     found = beam_search(Decoder(encoder, architecture), tokenizer, questions, 4, 20)
     rows = question_inputs(questions, tokenizer)["token_ids"]
     for row, written in zip(rows, found, strict=True):

@@ -1,4 +1,4 @@
-"""The mask and the losses."""
+"""What the mask lets each question see, and the losses."""
 
 from collections import Counter
 
@@ -44,7 +44,7 @@ def test_scores_do_not_look_ahead(batch, run_of):
     changed = inputs["token_ids"].copy()
     ends = inputs["positions"].max(-1)
     for row in np.ndindex(changed.shape[:2]):
-        changed[row][ends[row]] = 77  # the last token that says something, which is the last of the second question
+        changed[row][ends[row]] = 77  # the second question's last token, from which [SEP] is predicted
     difference = np.abs(model(inputs | {"token_ids": changed})["scores"].numpy() - scores).max(-1)
     for row in np.ndindex(changed.shape[:2]):
         last = inputs["positions"][row].argmax()

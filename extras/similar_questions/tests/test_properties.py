@@ -1,4 +1,4 @@
-"""Properties that hold for any questions and any probabilities: what is read, paired, drawn and kept."""
+"""Properties of reading, pairing, drawing and keeping that hold for any questions and any probabilities."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ from dataset import read_groups, split, to_features, tokenize
 from generation import continuations, draw
 from similar import bare, different_from
 
-# white space parts columns and lines, a lone surrogate has no UTF-8 form
+# White space separates columns and lines, and a lone surrogate cannot be written as UTF-8, so the texts have neither.
 QUESTIONS = TEXT.map(lambda text: " ".join(text.encode(errors="ignore").decode().split()))
 GROUPS = st.lists(st.lists(QUESTIONS.filter(bool), min_size=2, max_size=5, unique=True), min_size=1, max_size=6)
 
@@ -72,9 +72,10 @@ def test_what_differs_is_neither_the_question_nor_there_twice(question, texts, r
 
 @given(st.integers(1, 12), st.integers(0, 2**32), st.floats(0.01, 1), st.floats(0, 1, exclude_max=True))
 def test_a_token_is_drawn_from_the_likeliest_by_its_probability(entries, seed, top_p, number):
-    """As a loop in float64 over the tokens, the likeliest first, says; but where rounding decides."""
+    """Compare with a loop in float64 over the tokens, likeliest first, unless rounding decides."""
     probabilities = np.random.default_rng(seed).dirichlet(np.full(entries, 0.5))
-    total, nucleus = 0.0, []
+    total = 0.0
+    nucleus: list[int] = []
     for token in np.argsort(-probabilities):
         if nucleus and total >= top_p:
             break

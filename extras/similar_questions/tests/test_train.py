@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from common.testing.runs import assert_equal_runs, history, kill_training
 from train import SCORES, main
 
@@ -23,6 +25,7 @@ def test_a_run_folder_holds_everything(trained):
     assert metrics["dev"]["dev_loss"] == min(float(row["dev_loss"]) for row in rows)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path, capfd):
     arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
     kill_training(FOLDER / "train.py", arguments, tmp_path / "run", checkpoints=12)
@@ -32,7 +35,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path
 
 
 def test_pairs_without_a_dev_file(make_config, call, tmp_path, capsys):
-    """Recomputed blocks, the batches in parts, averaged weights."""
+    """Train also with recomputed blocks, batches in pieces and averaged weights."""
     rows = "".join(f"第{i}个怎么卖\t第{i}个多少钱\n" for i in range(60))
     (tmp_path / "pairs.tsv").write_text(rows, encoding="utf-8")
     config = make_config(
@@ -43,6 +46,7 @@ def test_pairs_without_a_dev_file(make_config, call, tmp_path, capsys):
     assert "57 groups to train on, 3 dev, 120 questions" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_folder_works_elsewhere(make_config, tmp_path):
     shutil.copytree(FOLDER, tmp_path / "my_task", ignore=shutil.ignore_patterns("tests", "__pycache__"))
     make_config(tmp_path, train_lines=12, epochs=1)

@@ -1,4 +1,4 @@
-"""Shared by the tests: siblings of the folder by plain name, and an encoder that has learnt nothing."""
+"""What the tests share: siblings are imported by plain name, and there is an encoder that has learnt nothing."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(FOLDER))
-# Before TensorFlow starts its threads: models this small lose more to them than they gain.
+# This comes before TensorFlow starts its threads: models this small lose more to them than they gain.
 os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 
 pytest.register_assert_rewrite("common.testing")
@@ -23,12 +23,12 @@ from common.testing.wrong_input import without_tensorflow as without_tensorflow 
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory):
-    """The folder of an encoder of two layers of 16 units."""
+    """Save an encoder of two layers of 16 units, and return its folder."""
     source = resolve_encoder(EncoderSizes(hidden_size=16, layers=2, heads=2))
     model = build_encoder(source.architecture, seed=1, with_mlm=True)
     for variable in model.trainable_variables:
         if "kernel" in variable.name:
-            variable.assign(10 * variable)  # as it begins, tokens hardly see each other
+            variable.assign(10 * variable)  # otherwise tokens would hardly see each other
     folder = tmp_path_factory.mktemp("encoder") / "encoder"
     save_encoder(model, source, folder)
     return folder

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: exit code 2, one line that says where and what, and nothing left behind."""
+"""Any mistake in the input gives exit code 2 and one line that says where and what; nothing is left behind."""
 
 import json
 
@@ -32,10 +32,10 @@ def folder(tmp_path):
 
 
 def shared(main, *more):
-    """What segment.py and parse.py check alike."""
+    """Return the cases that segment.py and parse.py have in common."""
     return {
         "no input": (main, {"text.txt": None}, more, "text.txt: no such file"),
-        "no encoder": (main, {}, ["--encoder", "none"], "none: no such folder, and no name on the hub"),
+        "no encoder": (main, {}, ["--encoder", "none"], "none: no such folder, and not a name on the hub"),
         "weights cut": (main, {"bert/model.safetensors": b"\x08\0\0"}, more, "bert/model.safetensors: truncated"),
         "threshold NaN": (main, {}, ["--threshold", "nan"], "--threshold nan: expected a number"),
         "too few positions": (
@@ -47,16 +47,16 @@ def shared(main, *more):
 COMMANDS = {
     **{f"segment, {name}": case for name, case in shared(segment.main).items()},
     **{f"parse, {name}": case for name, case in shared(parse.main).items()},
-    "two thresholds": (segment.main, {}, ["--threshold", 1, "--text", "text.txt"], "--threshold leaves nothing to"),
+    "two thresholds": (segment.main, {}, ["--threshold", 1, "--text", "text.txt"], "--threshold: cannot be used"),
     "length NaN": (segment.main, {}, ["--word-length", "nan"], "--word-length nan: expected more than 0"),
-    "length infinite": (segment.main, {}, ["--word-length", "inf"], "words of inf characters on average: the text"),
-    "length next to 0": (segment.main, {}, ["--word-length", "1e-320"], "words of 9.99989e-321 characters on average"),
+    "length infinite": (segment.main, {}, ["--word-length", "inf"], "words cannot have inf characters on average: "),
+    "length next to 0": (segment.main, {}, ["--word-length", "1e-320"], "words cannot have 9.99989e-321 characters"),
     "negative length": (segment.main, {}, ["--word-length", "-1"], "--word-length -1: expected more than 0"),
     "a sentence too long": (
         parse.main,
         {"text.txt": "何\n" + "何" * 6000},
         [],
-        "text.txt, line 2: 6000 tokens or words, 5000 is the most",
+        "text.txt, line 2: 6000 tokens or words, expected at most 5000",
     ),
     "given words too long": (
         parse.main,
@@ -67,8 +67,8 @@ COMMANDS = {
     "no length": (segment.main, {}, ["--word-length", 0], "--word-length 0: expected more than 0"),
     "no text": (segment.main, {}, ["--text", "none*.txt"], "no such file, folder of *.txt or pattern of files: none"),
     "no folder": (segment.main, {}, ["--output", "none/out.txt"], "none/out.txt: no such folder: none"),
-    "own without threshold": (parse.main, {}, ["--spans", "own"], "--spans own and --threshold T need each other"),
-    "threshold without own": (parse.main, {}, ["--threshold", 1], "--spans own and --threshold T need each other"),
+    "own without threshold": (parse.main, {}, ["--spans", "own"], "--spans own and --threshold T: expected both"),
+    "threshold without own": (parse.main, {}, ["--threshold", 1], "--spans own and --threshold T: expected both"),
 }
 
 
@@ -118,7 +118,7 @@ def test_names_of_no_output(reader, folder, refused, without_tensorflow, monkeyp
     main, _, arguments = READERS[reader].main, *READERS[reader][1:]
     assert message in refused(main, *arguments, "--output", name)
     error = refused(main, *arguments, "--output", "text.txt")
-    assert error == "text.txt: is an input, too; expected another name to write to"
+    assert error == "text.txt: is also an input; expected another name to write to"
 
 
 @pytest.mark.parametrize(("content", "message"), NOT_OBJECTS.values(), ids=NOT_OBJECTS)
@@ -139,11 +139,11 @@ def test_blank_text_to_choose_on(folder, refused, without_tensorflow):
 def test_a_length_that_cannot_be(folder, refused, without_tensorflow):
     arguments = ["--encoder", folder / "bert", "--input", folder / "text.txt", "--word-length", 3]
     error = refused(segment.main, *arguments)
-    assert error == "words of 3 characters on average: the text for the threshold allows 1.20 to 2.00"
+    assert error == "words cannot have 3 characters on average: the text for the threshold allows 1.20 to 2.00"
     write(folder, {"long.txt": "Python何何\n"})
     arguments = ["--gold", folder / "text.txt", "--predictions", folder / "text.txt", "--train", folder / "long.txt"]
     error = refused(evaluate.main, *arguments)
-    assert error == "words of 1.6 characters on average: the text for the threshold allows 4.00 to 8.00"
+    assert error == "words cannot have 1.6 characters on average: the text for the threshold allows 4.00 to 8.00"
 
 
 def test_no_font(folder, refused, monkeypatch, without_tensorflow):
@@ -155,14 +155,14 @@ def test_no_font(folder, refused, monkeypatch, without_tensorflow):
 
 def test_pictures_in_a_file(folder, refused, without_tensorflow):
     arguments = ["--encoder", folder / "bert", "--input", folder / "text.txt", "--pictures", folder / "text.txt"]
-    assert refused(parse.main, *arguments) == "text.txt: cannot be made a folder (File exists)"
+    assert refused(parse.main, *arguments) == "text.txt: the folder cannot be made (File exists)"
 
 
 TREEBANKS = {
     "no sentence": ("# nothing\n", "gold.conllu: no sentence in CoNLL-U"),
     "columns": ("1\t我\n", "gold.conllu, line 1: expected word 1 in the ten columns of CoNLL-U"),
     "numbers": (TREEBANK + TREEBANK.splitlines()[1], "gold.conllu, line 4: expected word 1 in the"),
-    "cycle": (TREEBANK.replace("\t0\t", "\t1\t"), "gold.conllu, line 1: the heads of this sentence are no tree"),
+    "cycle": (TREEBANK.replace("\t0\t", "\t1\t"), "gold.conllu, line 1: the heads of this sentence do not form a tree"),
     "two roots": (TREEBANK.replace("\t2\t_\t_\t_\n", "\t0\t_\t_\t_\n"), "gold.conllu, line 1: the heads of this"),
     "number a fraction sign": (TREEBANK.replace("2\t笑", "½\t笑"), "gold.conllu, line 2: expected word 2 in the ten"),
     "number raised": (TREEBANK.replace("2\t笑", "²\t笑"), "gold.conllu, line 2: expected word 2 in the ten columns"),
@@ -173,7 +173,7 @@ TREEBANKS = {
     "head negative": (TREEBANK.replace("\t2\t_", "\t-2\t_"), "gold.conllu, line 1: expected word 1 in the ten"),
     "head too long": (TREEBANK.replace("\t2\t_", f"\t{'1' * 5000}\t_"), "gold.conllu, line 1: expected word 1 in the"),
     "no head": (TREEBANK.replace("\t2\t_", "\t_\t_"), "gold.conllu, line 1: expected word 1 in the ten columns"),
-    "head itself": (TREEBANK.replace("\t2\t_", "\t1\t_"), "gold.conllu, line 1: the heads of this sentence are no"),
+    "head itself": (TREEBANK.replace("\t2\t_", "\t1\t_"), "gold.conllu, line 1: the heads of this sentence do"),
     "eleven columns": (TREEBANK.replace("我\t", "我\t\t"), "gold.conllu, line 1: expected word 1 in the ten columns"),
     "spaces for tabs": (TREEBANK.replace("\t", " "), "gold.conllu, line 1: expected word 1 in the ten columns"),
     "old line ends": (TREEBANK.replace("\n", "\r"), "gold.conllu, line 1: expected word 1 in the ten columns"),
@@ -191,29 +191,29 @@ def test_treebanks(content, message, folder, refused, without_tensorflow):
 PREDICTIONS = {
     "other words": (
         "words.txt", {"words.txt": "何 何\n何 可\n何何\n", "gold": "何 何\n何 何\n何何\n"},
-        "words.txt, line 2: not the text of gold: expected '何' after 1 characters, found '可'",
+        "words.txt, line 2: not the text of gold: found '可' after 1 characters, expected '何'",
     ),
     "fewer lines": (
-        "words.txt", {"gold": "何 何\n" * 4}, "words.txt: ends before the other file does, expected as many lines",
+        "words.txt", {"gold": "何 何\n" * 4}, "words.txt: has fewer lines than gold, expected as many",
     ),
-    "more lines": ("words.txt", {"gold": "何 何\n"}, "gold: ends before the other file does, expected as many lines"),
-    "other tree": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"words": ["我", "哭"]})}, "line 1: other words"),
+    "more lines": ("words.txt", {"gold": "何 何\n"}, "gold: has fewer lines than words.txt, expected as many"),
+    "other tree": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"words": ["我", "哭"]})}, "line 1: not the words"),
     "no heads": ("trees.jsonl", {"trees.jsonl": '{"words": ["我", "笑"]}'}, "line 1: expected words, brackets and"),
     "heads": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [3, 0]})}, "heads: expected 2 numbers from 0"),
     "heads in a circle": (
-        "trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [2, 1]})}, "of a tree with one root"
+        "trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [2, 1]})}, "that form a tree with one root"
     ),
     "heads all roots": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [0, 0]})}, "heads: expected 2"),
     "heads too few": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [0]})}, "heads: expected 2 numbers"),
     "heads true": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [True, 0]})}, "heads: expected 2"),
     "heads halves": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": [2.0, 0]})}, "heads: expected 2"),
     "heads null": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"heads": None})}, "heads: expected 2 numbers"),
-    "words a string": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"words": "我笑"})}, "line 1: other words"),
+    "words a string": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"words": "我笑"})}, "line 1: not the words"),
     "brackets null": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"brackets": None})}, "brackets: expected"),
     "bracket null": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"brackets": [None]})}, "brackets: expected"),
     "bracket far": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"brackets": [[0, 3]]})}, "brackets: expected"),
     "brackets": ("trees.jsonl", {"trees.jsonl": json.dumps(TREE | {"brackets": [[0]]})}, "brackets: expected pairs of"),
-    "two trees": ("trees.jsonl", {"trees.jsonl": f"{json.dumps(TREE)}\n" * 2}, "trees.jsonl: 2 trees, gold has 1"),
+    "two trees": ("trees.jsonl", {"trees.jsonl": f"{json.dumps(TREE)}\n" * 2}, "trees.jsonl: 2 trees, expected 1, as"),
     "no JSON": ("trees.jsonl", {"trees.jsonl": "((我 笑))"}, "trees.jsonl, line 1: not JSON"),
 }  # fmt: skip
 
@@ -227,7 +227,7 @@ def test_predictions(name, files, message, folder, refused, without_tensorflow):
 
 def test_words_to_count_for_trees(folder, refused, without_tensorflow):
     arguments = ["--gold", folder / "gold.conllu", "--predictions", folder / "trees.jsonl", "--train", folder]
-    assert refused(evaluate.main, *arguments) == "--train: counts words, but --gold has trees"
+    assert refused(evaluate.main, *arguments) == "--train: is for words, but --gold has trees"
 
 
 def test_lexicon(folder, refused, without_tensorflow):

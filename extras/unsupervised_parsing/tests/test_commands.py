@@ -27,7 +27,7 @@ DEMO = FOLDER / "demo"
 
 @pytest.fixture
 def run_segment(call, encoder, capsys):
-    """Calls segment.py; returns the lines of standard output, and the threshold if it chose one."""
+    """Return a function that calls segment.py and returns the lines of its output, and the threshold that it chose."""
 
     def run_segment(*arguments):
         call(segment.main, "--encoder", encoder, *arguments)
@@ -87,7 +87,7 @@ def test_parse_and_evaluate_trees(call, encoder, tmp_path, capsys):
     call(evaluate.main, "--gold", gold, "--predictions", tmp_path / "trees.jsonl", "--baselines")
     scores = json.loads(capsys.readouterr().out)
     assert list(scores) == ["precision", "recall", "f1", "uas", "uuas", "left_branching", "right_branching", "random"]
-    # of the 38 words that are no marks 10 have their head on the right, 10 on the left
+    # Apart from punctuation there are 38 words. The head of 10 is the next word, of another 10 the one before.
     assert scores["left_branching"]["uas"] == pytest.approx(10 / 38, abs=1e-4)
     assert scores["right_branching"]["uas"] == pytest.approx(10 / 38, abs=1e-4)
 
@@ -105,7 +105,7 @@ def test_parse_own_words_and_long_lines(call, encoder, tmp_path, capsys):
     assert [record["line"] for record in records] == [1, 2, 3] * 2
     assert [record["words"] for record in records[:2]] == [list("天地玄黄"), []]
     assert records[2]["parts"] == [0, 30]
-    assert records[3]["words"] == ["天地玄黄"]  # at -100 all is joined
+    assert records[3]["words"] == ["天地玄黄"]  # everything is joined at a threshold of -100
 
 
 def test_pictures(call, encoder, tmp_path, monkeypatch, capsys):
@@ -153,6 +153,7 @@ def test_lexicon(call, tmp_path, capsys):
     assert words("--new", tmp_path / "known") == ["桅杆\t3", "桅杆驿\t2"]
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_folder_works_elsewhere(encoder, tmp_path):
     copy = tmp_path / "my_parsing"
     shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("tests", "__pycache__"))
@@ -167,5 +168,7 @@ def test_a_copy_of_the_folder_works_elsewhere(encoder, tmp_path):
     python("segment.py", "--encoder", encoder, "--input", text, "--output", "words.txt")
     assert "f1" in json.loads(python("evaluate.py", "--gold", gold, "--predictions", "words.txt"))
     assert python("parse.py", "--encoder", encoder, "--input", "words.txt", "--spans", "given").startswith("(")
-    (tmp_path / "known.txt").write_text("喜欢 桅杆驿\n", encoding="utf-8")  # jieba has not been used before
+    (tmp_path / "known.txt").write_text(
+        "喜欢 桅杆驿\n", encoding="utf-8"
+    )  # in a process in which jieba has not been loaded
     assert python("lexicon.py", "--input", "known.txt", "--min-count", 1, "--new") == "桅杆驿\t1\n"

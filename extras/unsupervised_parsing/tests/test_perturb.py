@@ -34,20 +34,20 @@ def engine(request, source):
 
 @pytest.fixture(scope="module")
 def plain(source):
-    """f(i, j) of all spans of a sentence as the formula says it, one copy at a time."""
+    """Compute f(i, j) of all spans of the sentences directly from the formula, one copy at a time."""
     model = build_encoder(source.architecture, seed=0)
     load_pretrained(model, source)
     tokenizer, forward = source.tokenizer, tf.function(states(model), reduce_retracing=True)
 
     def vector(ids, of, *masked):
-        """The mean of a span's hidden states when some spans are masked."""
+        """Return the mean of a span's hidden states when some spans are masked."""
         row, place = [tokenizer.cls_id], None
         for i, span in enumerate(ids):
             if i == of:
                 place = slice(len(row), len(row) + len(span))
             row += [tokenizer.mask_id] * len(span) if i in masked else list(span)
-        row = np.array([[*row, tokenizer.sep_id]], np.int32)
-        return forward([tf.constant(row), tf.zeros_like(row)]).numpy()[0, place].mean(0)
+        token_ids = tf.constant([[*row, tokenizer.sep_id]], tf.int32)
+        return forward([token_ids, tf.zeros_like(token_ids)]).numpy()[0, place].mean(0)
 
     def matrix(spans):
         ids = [encoding.ids for encoding in tokenizer.encode_batch(spans)]

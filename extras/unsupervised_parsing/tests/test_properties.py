@@ -1,4 +1,4 @@
-"""Properties that hold for any text, scores and treebank: no character is lost, every tree is one."""
+"""Properties that hold for any text, scores and treebank: no character is lost, and trees are trees."""
 
 import numpy as np
 import pytest
@@ -46,12 +46,12 @@ def test_trees_of_any_relatedness(n, seed, data):
     assert not any(a < c < b < d for a, b in edges for c, d in edges)  # projective
     for i, (a, b) in enumerate(brackets):
         assert 0 <= a < b - 1 < n
-        assert all(b <= c or d <= a or (a <= c and d <= b) for c, d in brackets[i + 1 :])  # apart, or the later inside
+        assert all(b <= c or d <= a or (a <= c and d <= b) for c, d in brackets[i + 1 :])  # apart, or inside this one
     written = bracketed([str(i) for i in range(n)], brackets)
     assert written.count("(") == written.count(")") == len(brackets)
     marks = [False] * n
-    right, words, edges, all_edges = count_attachment(heads, heads, marks)
-    assert (right, edges) == (words, all_edges) == (n, n - 1)
+    right, words, right_edges, all_edges = count_attachment(heads, heads, marks)
+    assert (right, right_edges) == (words, all_edges) == (n, n - 1)
     right, _, gold = count_brackets(([(0, n)], heads), heads, marks)
     assert right == 0
     assert gold <= n

@@ -23,8 +23,8 @@ def test_words_as_sighan_counts_them():
 
 
 def test_brackets_without_marks_and_without_what_every_tree_has():
-    heads = [2, 5, 2, 3, 0, 5]  # yields 0-3, 2-3 and all
-    brackets = [(0, 6), (0, 4), (1, 4), (4, 6), (2, 4)]  # 4-5 without the mark is one word
+    heads = [2, 5, 2, 3, 0, 5]  # gold's brackets are 0-3, 2-3 and the whole sentence
+    brackets = [(0, 6), (0, 4), (1, 4), (4, 6), (2, 4)]  # (4, 6) has only one word apart from the mark
     assert count_brackets((brackets, []), heads, MARKS) == (2, 3, 2)
     assert count_brackets(([], []), heads, MARKS) == (0, 0, 2)
 
@@ -33,7 +33,7 @@ def test_attachment_whatever_the_direction():
     chain = right_branching(6)[1]
     assert chain == [0, 1, 2, 3, 4, 5]
     assert count_attachment(HEADS, HEADS, MARKS) == (5, 5, 4, 4)
-    assert count_attachment(chain, HEADS, MARKS) == (1, 5, 2, 4)  # 完; and 昨天-写
+    assert count_attachment(chain, HEADS, MARKS) == (1, 5, 2, 4)  # the head of 完, and the edge 昨天-写 as well
     assert count_attachment(left_branching(6)[1], HEADS, MARKS) == (1, 5, 2, 4)
 
 
@@ -72,7 +72,7 @@ def test_contrast():
 
 def test_a_length_that_cannot_be():
     sentence = to_sentence(["天地，玄2009"], tokens)
-    with pytest.raises(UserError, match=r"words of 9 characters on average: .* allows 2.00 to 2.67"):
+    with pytest.raises(UserError, match=r"words cannot have 9 characters on average: .* allows 2.00 to 2.67"):
         choose_threshold([(sentence, np.ones(4))], 9.0)
 
 

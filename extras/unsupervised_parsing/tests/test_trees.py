@@ -16,15 +16,15 @@ def related(n, seed):
 
 
 def plain(matrix, start, end):
-    """The brackets as the formula says it."""
+    """Compute the brackets directly from the formula."""
     if end - start < 2:
         return []
-    scores = {}
+    scores: dict[int, float] = {}
     for k in range(start + 1, end):
         left = np.arange(start, end) < k
         block, same = matrix[start:end, start:end].astype(float), left[:, None] == left
         scores[k] = block[same].mean() - block[~same].mean()
-    k = max(scores, key=scores.get)
+    k = max(scores, key=lambda at: scores[at])
     return [(start, end)] + [(k, end)] * (end - k > 1) + plain(matrix, start, k) + plain(matrix, k + 1, end)
 
 
@@ -67,7 +67,7 @@ def test_trees_are_trees(make):
         assert len(set(brackets)) == len(brackets) == n - 1
         for i, (start, end) in enumerate(brackets):
             assert end - start > 1
-            for first, last in brackets[:i]:  # each is inside those before it, or beside them
+            for first, last in brackets[:i]:  # each is inside of those before it, or apart from them
                 assert first <= start < end <= last or end <= first or last <= start
         assert bracketed(["x"] * n, brackets).count("(") == n - 1
 
