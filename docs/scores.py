@@ -41,10 +41,13 @@ ENGLISH = {
     ),
 }
 CHINESE = {
-    "titles": ("任务", "训练数据", "轮数", "输出头", "fresh", "bundled"),
-    "relation_extraction": ("关系抽取：验证集 8,000 行，F1", "DuIE 2.0 的 17,858 行（训练集的十分之一）"),
-    "event_extraction": ("事件抽取：验证集 700 行，F1", "DuEE 1.0 的 11,958 行（全部训练集）"),
-    "reading_comprehension": ("阅读理解：DuReader-robust 验证集 700 问，F1 (EM)", "CMRC 2018 的 10,142 问"),
+    "titles": ("任务", "训练数据", "训练轮数", "输出头", "fresh", "bundled"),
+    "relation_extraction": ("关系抽取：验证集中的 8,000 行，F1", "DuIE 2.0 的 17,858 行（训练集的十分之一）"),
+    "event_extraction": ("事件抽取：验证集中的 700 行，F1", "DuEE 1.0 的 11,958 行（完整训练集）"),
+    "reading_comprehension": (
+        "阅读理解：DuReader-robust 验证集中的 700 个问题，F1 (EM)，百分制",
+        "CMRC 2018 的 10,142 个问题",
+    ),
 }
 
 
