@@ -35,9 +35,9 @@ from bert4keras.backend import sparse_multilabel_categorical_crossentropy
 from bert4keras.layers import GlobalPointer
 
 # mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
-import pair  # type: ignore[import-not-found]
-from dataset import Features, to_example, to_features  # type: ignore[import-not-found]
-from records import Labels, read_schema  # type: ignore[import-not-found]
+import pair
+from dataset import Features, to_example, to_features
+from records import Labels, read_schema
 
 
 def main() -> None:

@@ -22,8 +22,8 @@ from common.tokenizer import Encoding, Tokenizer
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
 # mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
-from dataset import to_example, to_features  # type: ignore[import-not-found]
-from records import Labels, read_records, read_schema  # type: ignore[import-not-found]
+from dataset import to_example, to_features
+from records import Labels, read_records, read_schema
 
 FIRST, LATER = "first us/example", "later us/example"
 

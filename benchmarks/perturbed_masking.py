@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(ROOT / "extras" / "unsupervised_parsing"))
 
 # mypy cannot find the modules of extras, as several folders have modules of the same names.
-from joining import score_neighbours  # type: ignore[import-not-found]
-from model import build_model, states  # type: ignore[import-not-found]
-from parse import parse  # type: ignore[import-not-found]
-from perturb import all_pairs, masked, neighbours  # type: ignore[import-not-found]
-from sentences import MAX_LENGTH, Sentence, cut_long, to_sentence, tokens  # type: ignore[import-not-found]
+from joining import score_neighbours
+from model import build_model, states
+from parse import parse
+from perturb import all_pairs, masked, neighbours
+from sentences import MAX_LENGTH, Sentence, cut_long, to_sentence, tokens
 
 
 def main() -> None:

@@ -62,12 +62,12 @@ sys.path.insert(0, str(ROOT / "relation_extraction"))
 from tools.baseline2020 import Baseline2020
 
 # mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
-import pair  # type: ignore[import-not-found]
-import pointer  # type: ignore[import-not-found]
-from config import Config  # type: ignore[import-not-found]
-from dataset import Example, Features, to_example, to_features  # type: ignore[import-not-found]
-from extraction import predict  # type: ignore[import-not-found]
-from records import Labels, read_records, read_schema  # type: ignore[import-not-found]
+import pair
+import pointer
+from config import Config
+from dataset import Example, Features, to_example, to_features
+from extraction import predict
+from records import Labels, read_records, read_schema
 
 TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_factors.py"
 PUBLISHED_VOCABULARY = ROOT.parent / "shared/encoders/chinese_vocab_21128.txt"

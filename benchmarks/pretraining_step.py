@@ -29,9 +29,9 @@ from common.optimizers import make_optimizer
 sys.path.insert(0, str(ROOT / "extras/pretraining"))
 
 # mypy cannot find the modules of extras, as several folders have modules of the same names.
-from config import Config  # type: ignore[import-not-found]
-from dataset import Text, Windows, masked_batch, passes, to_corpus  # type: ignore[import-not-found]
-from model import build_model  # type: ignore[import-not-found]
+from config import Config
+from dataset import Text, Windows, masked_batch, passes, to_corpus
+from model import build_model
 
 
 class Passages:

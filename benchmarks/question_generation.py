@@ -24,8 +24,8 @@ import tf_keras as keras  # isort: skip
 sys.path.insert(0, str(ROOT / "extras/similar_questions"))
 
 # mypy cannot find the modules of extras, as several folders have modules of the same names.
-from decoder import Decoder  # type: ignore[import-not-found]
-from generation import sample  # type: ignore[import-not-found]
+from decoder import Decoder
+from generation import sample
 
 
 def main() -> None:

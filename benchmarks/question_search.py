@@ -65,7 +65,7 @@ def clauses(text: str) -> Iterator[str]:
 def embedded(texts: list[str], encoder: str) -> tuple[np.ndarray, float]:
     """Return the vectors of texts, float32 [texts, size], and the seconds that they took."""
     # mypy cannot find the modules of extras, as several folders have modules of the same names.
-    from evaluate import encoder_embed  # type: ignore[import-not-found]
+    from evaluate import encoder_embed
 
     embed = encoder_embed(encoder, Counter())
     embed(texts[:100])
@@ -78,7 +78,7 @@ def build(connection: Connection, folder: Path, approximate: bool) -> None:
     """Answer a message with the time to build an index of the vectors, and its size on disk, in a worker."""
     import faiss
 
-    from search import CHUNK, empty_index  # type: ignore[import-not-found]
+    from search import CHUNK, empty_index
 
     vectors = np.load(folder / "vectors.npy", mmap_mode="r")
     for _ in messages(connection):

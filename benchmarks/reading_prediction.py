@@ -27,12 +27,12 @@ from common.tokenizer import Tokenizer
 sys.path.insert(0, str(ROOT / "reading_comprehension"))
 
 # mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
-import pair  # type: ignore[import-not-found]
-import softmax  # type: ignore[import-not-found]
-from config import Config  # type: ignore[import-not-found]
-from dataset import model_inputs, to_features  # type: ignore[import-not-found]
-from extraction import predict  # type: ignore[import-not-found]
-from records import Question, read_questions  # type: ignore[import-not-found]
+import pair
+import softmax
+from config import Config
+from dataset import model_inputs, to_features
+from extraction import predict
+from records import Question, read_questions
 
 
 def main() -> None:

@@ -28,8 +28,8 @@ def main() -> None:
     args = parse_arguments()
     sys.path.insert(0, str(ROOT / args.task))
     # mypy cannot find the modules of the task's folder, as several folders have modules of the same names.
-    from config import Config  # type: ignore[import-not-found]
-    from model import HEADS  # type: ignore[import-not-found]
+    from config import Config
+    from model import HEADS
 
     config = load_config(Config, "small.json", ROOT / args.task, [*data_of(args.task), *args.set])
     source = resolve_encoder(config.encoder)
@@ -103,8 +103,8 @@ def prepare(task: str, config: Any, source: EncoderSource) -> tuple[list[Any], l
     """
     counts: Counter[str] = Counter()
     if task == "reading_comprehension":
-        from dataset import to_features  # type: ignore[import-not-found]
-        from records import read_questions  # type: ignore[import-not-found]
+        from dataset import to_features
+        from records import read_questions
 
         return list(to_features(read_questions(config.train_file), source.tokenizer, config, counts)), []
     from dataset import to_example, to_features

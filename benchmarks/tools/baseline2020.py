@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import tf_keras as keras
 
-import pointer  # type: ignore[import-not-found]
+import pointer
 from common.batching import model_inputs
 from common.loss_model import LossModel
-from dataset import Features  # type: ignore[import-not-found]
+from dataset import Features
 
 
 class Baseline2020:

@@ -45,10 +45,10 @@ def first_lines(path: Path) -> list[bytes]:
 
 
 def duie(good: Path, damaged: Path) -> list[Call]:
-    import check_submission  # type: ignore[import-not-found]
-    import evaluate  # type: ignore[import-not-found]
-    from dataset import to_example, to_features  # type: ignore[import-not-found]
-    from records import Labels, read_records, read_schema  # type: ignore[import-not-found]
+    import check_submission
+    import evaluate
+    from dataset import to_example, to_features
+    from records import Labels, read_records, read_schema
 
     schema = DEMO / "relation_extraction/schema.json"
     labels, tokenizer = Labels(read_schema(schema)), Tokenizer.from_vocab(ROOT / "data/vocab.txt")
@@ -72,7 +72,7 @@ def duie(good: Path, damaged: Path) -> list[Call]:
 
 def with_report(evaluate: ModuleType, good: Path, damaged: Path) -> Call:
     """Return a call of evaluate.py --report that draws no charts and writes nothing."""
-    import report  # type: ignore[import-not-found]
+    import report
     from common.report import render
 
     report.write = lambda content, folder: render(content)
@@ -82,7 +82,7 @@ def with_report(evaluate: ModuleType, good: Path, damaged: Path) -> Call:
 def duee(good: Path, damaged: Path) -> list[Call]:
     import check_submission
     import evaluate
-    from crf import token_tags  # type: ignore[import-not-found]
+    from crf import token_tags
     from dataset import to_example, to_features
     from records import Labels, read_inputs, read_labelled, read_schema
 
@@ -116,9 +116,9 @@ def squad_lines() -> list[bytes]:
 
 def squad(good: Path, damaged: Path) -> list[Call]:
     import evaluate
-    import heuristics  # type: ignore[import-not-found]
+    import heuristics
     from common.config import EncoderSizes
-    from config import Config  # type: ignore[import-not-found]
+    from config import Config
     from dataset import to_features
     from records import read_questions
 
@@ -209,8 +209,8 @@ def texts(good: Path, damaged: Path) -> list[Call]:
     import numpy as np
 
     from dataset import Text, Windows, masked_batch, to_corpus
-    from fill import read_sentences  # type: ignore[import-not-found]
-    from texts import main as official  # type: ignore[import-not-found]
+    from fill import read_sentences
+    from texts import main as official
 
     tokenizer = Tokenizer.from_vocab(ROOT / "data/vocab.txt")
 
@@ -237,9 +237,9 @@ def words(good: Path, damaged: Path) -> list[Call]:
     import numpy as np
 
     import evaluate
-    import lexicon  # type: ignore[import-not-found]
-    from joining import join  # type: ignore[import-not-found]
-    from sentences import cut_long, read_sentences  # type: ignore[import-not-found]
+    import lexicon
+    from joining import join
+    from sentences import cut_long, read_sentences
 
     tokenizer = Tokenizer.from_vocab(ROOT / "data/vocab.txt")
 
@@ -270,7 +270,7 @@ def treebank_lines() -> list[bytes]:
 def treebank(good: Path, damaged: Path) -> list[Call]:
     import evaluate
     from sentences import cut_long, read_sentences, read_treebank
-    from trees import left_branching  # type: ignore[import-not-found]
+    from trees import left_branching
 
     tokenizer, trees = Tokenizer.from_vocab(ROOT / "data/vocab.txt"), good.with_name("trees.jsonl")
 
