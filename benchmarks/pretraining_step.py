@@ -2,7 +2,7 @@
 
 python benchmarks/pretraining_step.py [--text TEXT]
 
-The batches and the step are those of extras/pretraining/train.py. TEXT is `shared/corpus` beside the repository if it
+The batches and the step are those of extras/pretraining/train.py. TEXT is `shared/corpus` next to the repository if it
 is there, and about --passages passages from all over it are read. The operations that count are the products of the
 encoder and of the head, times three for the gradients. Padding counts as time, but not as tokens.
 """

@@ -2,7 +2,7 @@
 
 python benchmarks/question_search.py [--text TEXT]
 
-TEXT is a file, a folder (its *.txt) or a pattern, by default `shared/corpus` beside the repository if it is there. Its
+TEXT is a file, a folder (its *.txt) or a pattern, by default `shared/corpus` next to the repository if it is there. Its
 different clauses are the questions, and their vectors are the [CLS] of --encoder. Each index is built and searched in a
 process of its own. recall is the share of the ten nearest that the approximate index finds as well.
 """

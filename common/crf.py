@@ -33,7 +33,7 @@ def crf_loss(tags: tf.Tensor, emissions: tf.Tensor, transitions: tf.Tensor, mask
     """Return the negative log-likelihood of each sequence's tags, float32 [batch].
 
     The step of the forward recursion, log sum_i exp(a_i + T_ij), is one matrix product of exp(a) and exp(T), each
-    shifted by its maximum, in place of a [batch, n, n] broadcast. The gradient is the backward recursion. It is written
+    shifted by its maximum, instead of a [batch, n, n] broadcast. The gradient is the backward recursion. It is written
     out below, because one more product then gives the pairwise marginals of all steps. If a sum is more than e^-85
     below the product of the largest entries, it underflows, and this bound is taken for it.
 

@@ -311,7 +311,7 @@ def save_encoder(model: "keras.Model", source: EncoderSource, folder: Path, half
         model: what `build_encoder` made of `source`.
         source: the encoder's description.
         folder: the folder to write; it may exist.
-        half_precision: whether to write float16 in place of float32.
+        half_precision: whether to write float16 instead of float32.
     """
     dtype = np.float16 if half_precision else np.float32
     variables = _named_variables(model, source.architecture)

@@ -244,7 +244,7 @@ def _layer_rates(decay: float, names: list[str]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def averaged_weights(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> Iterator[None]:
-    """Give the model its averaged weights inside the context, and its own weights, to the bit, after it.
+    """Give the model its averaged weights inside the context, and its own weights after it, bit-identical.
 
     Evaluate and save the best weights inside, and save the state of training outside. If the optimizer keeps no
     averages, this does nothing.

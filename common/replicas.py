@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
-STEPS = 2**40  # more than any training has, so no two replicas ever number a step alike
+STEPS = 2**40  # more than any training has, so no two replicas ever give a step the same number
 
 
 def sum_over_replicas(x: tf.Tensor) -> tf.Tensor:

@@ -36,7 +36,7 @@ from common.inference import chunks
 
 # Give up when the same block, or a worker's start, has failed this often.
 LOSSES = 3
-# Predictions do not depend on these options. Of the model the content counts, not the name.
+# Predictions do not depend on these options. The content of the model counts, not its name.
 OTHER_OPTIONS = ("model", "input", "output", "workers", "ray")
 
 

@@ -61,7 +61,7 @@ class SavedProgress(tf.train.experimental.PythonState):
 
 
 class Training(keras.callbacks.Callback):
-    """A callback that resumes a training, to the bit, and keeps what it learns.
+    """A callback that resumes a training with bit-identical results, and keeps what it learns.
 
     It saves the model, the optimizer and the progress together, every `checkpoint_steps` steps and after every epoch.
     """

@@ -9,7 +9,7 @@ aliases), the best one counts. The description leaves some points open. They are
 - One gold argument serves one prediction. They are paired so that the sum of the scores is largest.
 - Precision is this sum over the number of predicted arguments, recall the sum over the number of gold arguments.
 
-`f1_lcs` counts the longest common subsequence in place of the multiset. Triggers and offsets do not count.
+`f1_lcs` counts the longest common subsequence instead of the multiset. Triggers and offsets do not count.
 """
 
 from collections import Counter, defaultdict

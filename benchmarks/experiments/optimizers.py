@@ -70,7 +70,7 @@ def train(task: str, settings: list[str], folder: Path, jobs: int) -> None:
     Args:
         task: folder of the task
         settings: KEY=VALUE in which this run differs
-        folder: run folder; the output goes to a .log beside it
+        folder: run folder; the output goes to a .log next to it
         jobs: trainings that run side by side and share the cores
     """
     names = {"train_file": "train.json", "dev_file": "dev.json", "schema_file": SCHEMAS[task]}

@@ -50,7 +50,7 @@ class Data(NamedTuple):
 def official_or_demo(task: str, name: str) -> Path:
     """Return a file of a task's official data, or of its demo set if there is no official data.
 
-    Official data is looked for in `data/`, and in `shared/data/` beside the repository.
+    Official data is looked for in `data/`, and in `shared/data/` next to the repository.
     """
     places = (ROOT / "data", ROOT.parent / "shared/data")
     files = (place / official / name for official in OFFICIAL[task] for place in places)
@@ -65,7 +65,7 @@ def duie_or_demo() -> Data:
 
 
 def corpus_or_demo() -> str:
-    """Return the text for pretraining: `shared/corpus` beside the repository, or the demo set if it is not there."""
+    """Return the text for pretraining: `shared/corpus` next to the repository, or the demo set if it is not there."""
     corpus = ROOT.parent / "shared/corpus"
     return str(corpus if corpus.is_dir() else ROOT / "data/demo/pretraining")
 
