@@ -34,7 +34,9 @@ def test_kinds(prediction, kind, note):
         ("有多少人", "how many, how much 多少"), ("几月开花", "when 什么时候"), ("何时上映", "when 什么时候"),
         ("什么时候上映", "when 什么时候"), ("作者是哪位", "who 谁"), ("在哪里取景", "where 哪里"),
         ("怎么去", "how 怎么"), ("为什么下雨", "why 为什么"), ("哪个队赢了", "which 哪"), ("叫什么", "what 什么"),
-        ("票房", "other"),
+        ("票房", "other"), ("需要多长时间", "how many, how much 多少"), ("几时立春", "when 什么时候"),
+        ("哪一天是立秋", "when 什么时候"), ("哪个月最热", "when 什么时候"), ("啥时候发布", "when 什么时候"),
+        ("几何图形有哪些", "which 哪"), ("几乎为零是什么意思", "what 什么"), ("任何人都可以办吗", "other"),
     ],
 )  # fmt: skip
 def test_what_is_asked_for(question, name):
