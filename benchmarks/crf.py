@@ -35,11 +35,11 @@ def main() -> None:
     layer.build((None, None, args.labels))
 
     @tf.function
-    def ours() -> tuple[tf.Tensor, ...]:
+    def ours() -> "tuple[tf.Tensor, ...]":  # AutoGraph evaluates annotations where `tf` is unknown
         return gradients(lambda x: crf_loss(tags, x, layer.trans, mask))
 
     @tf.function
-    def bert4keras() -> tuple[tf.Tensor, ...]:
+    def bert4keras() -> "tuple[tf.Tensor, ...]":
         return gradients(lambda x: layer.sparse_loss(tags, x))
 
     def gradients(loss: Callable[[tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, ...]:

@@ -132,7 +132,7 @@ def serve(connection: Connection, recompute: int, layers: int, length: int, prec
     rng = np.random.default_rng(0)
 
     @tf.function(reduce_retracing=True)
-    def forward(inputs: list[tf.Tensor]) -> tf.Tensor:
+    def forward(inputs: "list[tf.Tensor]") -> "tf.Tensor":  # AutoGraph evaluates annotations where `tf` is unknown
         with dropout_seed(0, 0):
             return mean_loss(model.loss_function(None, model(inputs, training=True)))
 
