@@ -1,8 +1,8 @@
 """The devices that train a model: one device, several GPUs, or several workers (`TF_CONFIG`, docs/workers.md).
 
-Each GPU or worker computes its own rows of every batch, and after each step all have the same weights. Apart from that
-all workers do the same, but only the chief works in the run folder itself; the others have copies of it. Importing
-this module does not load TensorFlow.
+Each GPU or worker computes its own rows of every batch, and after each step all have the same weights. Otherwise all
+workers do the same work. One of them is the chief: only it writes to the run folder, and each other worker has a copy.
+Importing this module does not load TensorFlow.
 """
 
 import atexit
@@ -29,7 +29,7 @@ from common.cli import UserError
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_strategy: "tf.distribute.MultiWorkerMirroredStrategy | None" = None  # set when several workers have met
+_strategy: "tf.distribute.MultiWorkerMirroredStrategy | None" = None  # set when several workers are connected
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _read_addresses(cluster: Any) -> dict[str, str]:
     if not isinstance(cluster, dict) or not all(isinstance(job, list) for job in cluster.values()):
         raise UserError('TF_CONFIG: cluster: expected an object such as {"worker": ["host:port", "host:port"]}')
     if unknown := cluster.keys() - {"chief", "worker"}:
-        raise UserError(f"TF_CONFIG: cluster: unknown task type {min(unknown)}, expected chief and worker")
+        raise UserError(f"TF_CONFIG: cluster: unknown task type {min(unknown)}, expected chief or worker")
     if len(cluster.get("chief", [])) > 1:
         raise UserError("TF_CONFIG: cluster: more than one chief")
     addresses = {f"{job} {i}": address for job in ("chief", "worker") for i, address in enumerate(cluster.get(job, []))}
@@ -90,7 +90,8 @@ def _read_addresses(cluster: Any) -> dict[str, str]:
 def place_to_work(run_folder: Path) -> Path:
     """Return the folder where this process may write: the run folder, or a copy if this is not the chief.
 
-    The copy is among the temporary files. It is removed when the worker ends or, after a kill, when it starts again.
+    The copy is in the temporary folder (TMPDIR). It is removed when the worker ends. If the worker was killed or
+    interrupted, its next start removes it.
     Raises UserError if `TF_CONFIG` is wrong or the copy cannot be made.
     """
     cluster = read_cluster()
@@ -105,7 +106,7 @@ def place_to_work(run_folder: Path) -> Path:
             shutil.copytree(run_folder, copy, ignore=shutil.ignore_patterns("logs", "report", ".*.tmp"))
     except (OSError, shutil.Error) as error:
         raise UserError(f"{copy}: {run_folder} cannot be copied here ({error}); set TMPDIR to another place") from None
-    print(f"{cluster.this} works in {copy}, a copy of {run_folder}", file=sys.stderr)
+    print(f"{cluster.this} works in {copy} instead of {run_folder}", file=sys.stderr)
     return copy
 
 
@@ -113,8 +114,8 @@ def place_to_work(run_folder: Path) -> Path:
 def devices() -> Iterator[None]:
     """Place the model that is built inside the `with` block on the devices that will train it.
 
-    Enter it before TensorFlow computes anything. If there are several workers, it waits until all have met. From then
-    on only the chief prints on standard output.
+    Enter it before TensorFlow computes anything. If there are several workers, it waits until all are connected. From
+    then on only the chief prints on standard output.
     """
     import tensorflow as tf
 
@@ -134,23 +135,23 @@ def devices() -> Iterator[None]:
         yield
 
 
-def check_same_step(step: int, folder: Path) -> None:
-    """Raise UserError unless all workers resume from the same step."""
+def check_same_step(step: int) -> None:
+    """Raise UserError unless all workers resume from the same step. Every worker has to call this."""
     if _strategy is None:
         return
     if len(set(_values_of_workers(step))) > 1:
-        raise UserError(f"{folder}: the workers see different checkpoints, this one step {step}; share the folder")
+        raise UserError(f"the workers resume from different steps, this one from {step}; expected one shared --output")
 
 
 def wait_for_workers() -> None:
-    """Wait until all workers have called this. A worker that ended before the others would end them as well."""
+    """Wait until all workers have called this. If one ended earlier, the others would fail."""
     if _strategy is not None:
         with naming_lost_workers():
             _values_of_workers(0)
 
 
 def _values_of_workers(value: int) -> list[int]:
-    """Return the values with which the workers have called this, one for each worker."""
+    """Gather a value from each worker. Every worker has to call this."""
     import tensorflow as tf
 
     assert _strategy is not None
@@ -176,10 +177,10 @@ def naming_lost_workers() -> Iterator[None]:
 
 
 def shares(batches: Batches, strategy: "tf.distribute.Strategy") -> Any:
-    """Return a data set for Keras' `fit` that gives each replica its rows of every batch.
+    """Return a data set for Keras' `fit` that gives each replica, a GPU of a worker, its rows of every batch.
 
-    Each worker makes the whole batch and drops the rows of the others. So random choices and padding do not depend on
-    the number of workers.
+    Each worker makes the whole batch and drops the rows of the others. So what is drawn for a batch, and its padding,
+    do not depend on the number of workers.
     """
     import tensorflow as tf
 

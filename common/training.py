@@ -61,12 +61,17 @@ class SavedProgress(tf.train.experimental.PythonState):
 
 
 class Training(keras.callbacks.Callback):
-    """A callback that resumes a training with bit-identical results, and keeps what it learns.
+    """A callback that saves a training, and resumes it with bit-identical results.
 
-    It saves the model, the optimizer and the progress together, every `checkpoint_steps` steps and after every epoch.
+    It saves the model, the optimizer and the progress in one checkpoint, every `checkpoint_steps` steps and after every
+    epoch. It also keeps the weights of the best epoch.
     """
 
     def __init__(self, folder: RunFolder, config: TrainingConfig, source: EncoderSource, model: LossModel):
+        """Start the run folder, or restore its last checkpoint into `model`, which is compiled.
+
+        Raises UserError if the folder belongs to another run or its checkpoint is damaged.
+        """
         super().__init__()
         start_run(folder, config, source)
         self.folder, self.checkpoint_steps = folder, config.checkpoint_steps
@@ -74,9 +79,9 @@ class Training(keras.callbacks.Callback):
         model.optimizer.build(model.trainable_variables)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, progress=self.saved)
         self.manager = restore(checkpoint, folder.checkpoints)
-        check_same_step(int(model.optimizer.iterations.numpy()), folder.path)
+        check_same_step(int(model.optimizer.iterations.numpy()))
         if self.manager.latest_checkpoint:
-            print(f"resuming in epoch {self.progress.epoch + 1} after step {self.progress.step}")
+            print(f"resuming after {self.progress.epoch} epochs and {self.progress.step} steps")
             if self.progress.history:  # the training may have stopped before it wrote the last row
                 write_history(folder, self.progress.history)
         self._loss_so_far = [variable.numpy() for variable in model.loss_tracker.variables]
@@ -90,7 +95,7 @@ class Training(keras.callbacks.Callback):
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A row for each finished epoch: its number from 1, loss, dev scores and seconds."""
+        """A row for each finished epoch: its number from 1, loss, dev scores, seconds of training since the last start."""
         return self.progress.history
 
     @property
@@ -122,11 +127,11 @@ class Training(keras.callbacks.Callback):
             if self.progress.step % self.checkpoint_steps == 0 and self.progress.step < self.bar.total:
                 self.save()
         except UserError:
-            self.bar.close()  # so that the message starts a new line
+            self.bar.close()  # so that the message starts on a new line
             raise
 
     def _log_loss(self, mean_of_epoch: float) -> None:
-        """Log the mean loss since the last call, for TensorBoard."""
+        """Log the mean loss of the steps since the last logged one of this epoch, for TensorBoard."""
         step, total = self.progress.step, self.progress.step * mean_of_epoch
         logged_step, logged_total = self._logged
         iterations = int(self.model.optimizer.iterations.numpy())
@@ -140,17 +145,19 @@ class Training(keras.callbacks.Callback):
         self.seconds = time.perf_counter() - self.started
 
     def save(self) -> None:
-        """Save model, optimizer and progress. Raises UserError if the disk is full. The last checkpoint then stays."""
+        """Save model, optimizer and progress. If the disk is full, raise UserError and leave the previous checkpoint."""
         with naming(self.folder.checkpoints):
             self.manager.save(options=tf.train.CheckpointOptions(experimental_write_callbacks=[flush_checkpoint]))
 
     def score(self, evaluate: Evaluate, best_by: str, highest: bool = True) -> None:
-        """End an epoch with its dev scores. The averaged weights are scored, if there are any.
+        """Score the model on the dev file, keep its weights if they are the best so far, and end the epoch.
+
+        If the optimizer averages the weights, the averaged ones are scored and kept.
 
         Args:
             evaluate: scores the model on the dev file.
             best_by: the name of the score that chooses the best epoch.
-            highest: whether the highest such score is the best, or the lowest.
+            highest: True if a higher score is better, False if a lower one is.
         """
         with averaged_weights(self.model.optimizer, self.model):
             scores = evaluate()
@@ -164,7 +171,7 @@ class Training(keras.callbacks.Callback):
             save_weights(self.model, self.folder.weights)
 
     def end_epoch(self, scores: dict[str, float]) -> None:
-        """Record an epoch with its dev scores. If the training is resumed, it starts with the next one."""
+        """Record an epoch with its dev scores. After this, a resumed training starts with the next epoch."""
         progress = self.progress
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.history.append(
@@ -177,11 +184,11 @@ class Training(keras.callbacks.Callback):
                 tf.summary.scalar(name, value)
         print(*(f"{name} {value:.4g}" for name, value in progress.history[-1].items()), sep="  ", flush=True)
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        if skipped := int(optimizer.nonfinite_steps.numpy()):
-            print(f"so far {skipped} steps changed nothing: their gradient was not finite", flush=True)
+        if steps := int(optimizer.nonfinite_steps.numpy()):
+            print(f"so far {steps} steps had a gradient that was not finite, and took it as zero", flush=True)
 
     def finish(self, metrics: dict[str, Any]) -> None:
-        """Write the final scores, which mark the run as finished."""
+        """Write metrics.json, which marks the run as finished, and wait for the other workers."""
         write_json(self.folder.metrics, metrics)
         wait_for_workers()
 
@@ -189,23 +196,23 @@ class Training(keras.callbacks.Callback):
 def restore(checkpoint: tf.train.Checkpoint, folder: Path) -> tf.train.CheckpointManager:
     """Restore the last checkpoint in a folder, if there is one. Returns the manager of the folder.
 
-    Raises UserError if the checkpoint is damaged. TensorFlow takes some damage for a missing checkpoint, and a training
-    that starts anew would replace the best weights.
+    Raises UserError if the checkpoint is damaged. TensorFlow treats some damaged checkpoints as missing. The training
+    would then start from the beginning and overwrite the best weights.
     """
     try:
         manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
         if manager.restore_or_initialize() is None and (folder / "checkpoint").exists():
-            raise ValueError("the file checkpoint is not TensorFlow's")
+            raise ValueError("its file 'checkpoint' is empty or damaged")
     except (tf.errors.OpError, ValueError, IndexError) as error:
         raise UserError(
             f"{folder}: the state of training is damaged ({str(error).splitlines()[0]}); "
-            f"put a copy in its place, or choose another --output or remove {folder.parent}"
+            f"restore it from a backup, or choose another --output or remove {folder.parent}"
         ) from error
     return manager
 
 
 def remove_unfinished(folder: RunFolder) -> None:
-    """Remove what a run was writing when it was killed. Its names are random, so nothing would ever replace it."""
+    """Remove files that a killed run left unfinished. Their names are not used again, so nothing replaces them."""
     for path in folder.checkpoints.glob("ckpt-*_temp"):
         shutil.rmtree(path)
     written = (folder.path.glob(".*.tmp"), folder.report.glob(".*.tmp"), folder.checkpoints.glob("checkpoint.tmp*"))
@@ -214,7 +221,10 @@ def remove_unfinished(folder: RunFolder) -> None:
 
 
 def flush_checkpoint(prefix: str) -> None:
-    """Flush a new checkpoint to the disk. Then it is named as the last one, and the one before it is deleted."""
+    """Flush the files of a new checkpoint, PREFIX.index and PREFIX.data-..., to the disk.
+
+    TensorFlow calls this before it records the checkpoint as the latest and deletes the previous one.
+    """
     for path in Path(prefix).parent.glob(f"{Path(prefix).name}.*"):
         flush(path)
 
@@ -230,7 +240,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def write_history(folder: RunFolder, history: list[dict[str, Any]]) -> None:
-    """Write the epochs as CSV and as curves."""
+    """Write the rows of the epochs, at least one, as CSV and as curves."""
     with atomic_write(folder.history) as file:
         writer = csv.DictWriter(file, history[0], lineterminator="\n")
         writer.writeheader()

@@ -1,7 +1,8 @@
 """The pointer head, the baseline of 2020 (kexue.fm/archives/7321). `Head` in model.py says what each function is for.
 
-Half pointers mark the starts and ends of all subjects. Others mark those of the objects of one given subject, after a
-layer normalisation that depends on this subject. There are no ties between the slots of an object.
+A pointer gives each token two probabilities: that a span starts there, and that it ends there. One pointer finds the
+subjects. For one given subject, a pointer for each relation finds its objects, from hidden states that depend on the
+subject by conditional layer normalisation. This head finds no ties between the slots of an object.
 """
 
 from collections.abc import Iterator
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
     from common.loss_model import LossModel
     from common.losses import Weighted
 
-# A probability is sigmoid(logit) ** power. Nearly all tokens are negatives, and with a power above 1 their probability
-# starts near 0 (kexue.fm/archives/7161).
+# A probability is sigmoid(logit) ** power. Nearly all tokens are negatives, so probabilities should start low. With
+# these powers they start at 0.25 and 0.06 instead of 0.5 (kexue.fm/archives/7161).
 SUBJECT_POWER, OBJECT_POWER = 2, 4
 
 
 def batch(features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
-    """Make the inputs and targets of a batch: all subjects, and the objects of one subject that `rng` draws.
+    """Make the inputs and targets of a batch: all subjects, and the objects of one subject of each window.
 
-    Besides `token_ids` the inputs hold this `subject`, int32 [batch, 2]: its first and last token, or [CLS] twice if
-    the window has no subject. The targets are `subjects`, float32 [batch, length, 2], and `objects`, float32
-    [batch, length, 2 * relations], starts before ends. They hold 1 where a span starts or ends, and 0 elsewhere.
+    `rng` draws this `subject`. The inputs are `token_ids` and its first and last token, int32 [batch, 2], or (0, 0),
+    the place of [CLS], if the window has no subject. The targets are `subjects`, float32 [batch, length, 2], and
+    `objects`, float32 [batch, length, 2 * relations]: the starts of all relations, then their ends. They hold 1 where a
+    span starts or ends, and 0 elsewhere.
     """
     inputs = model_inputs(features)
     shape, n = inputs["token_ids"].shape, len(labels.relations)
@@ -76,8 +78,8 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 def _object_model(size: int, n_relations: int) -> "keras.Model":
     """Build the model that finds the objects of a subject.
 
-    Its inputs are hidden states [batch, length, size] and a subject in each of them, int32 [batch, 2]. Its outputs are
-    logits [batch, length, 2 * relations].
+    Its inputs are hidden states [batch, length, size] and the first and last token of a subject in each row, int32
+    [batch, 2]. Its outputs are logits [batch, length, 2 * relations].
     """
     import tensorflow as tf
     import tf_keras as keras
@@ -96,8 +98,7 @@ def _object_model(size: int, n_relations: int) -> "keras.Model":
 def loss(targets: dict, outputs: dict) -> "Weighted":
     """Return a loss for each token and its weight, which is the mask of the text, both [batch, length].
 
-    The loss is the sum over all pointers of their binary cross-entropies. That of a pointer is the mean of those of its
-    start and its end.
+    The binary cross-entropies of start and end are averaged for each pointer, and added up over the pointers.
     """
     from common.losses import Weighted
 
@@ -118,7 +119,8 @@ def _crossentropy(targets: "tf.Tensor", logits: "tf.Tensor", power: int) -> "tf.
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Return two models: one from a text to its hidden states and subjects, one from these and a subject to objects."""
+    """Return two models: `subjects` from token ids to hidden states and subject logits, `objects` from hidden states
+    and a subject for each row to object logits."""
     import tf_keras as keras
 
     subjects = model.get_layer("subject_pointers")
@@ -129,8 +131,8 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 class Extractor:
     """Finds the relations of each window of a batch: int32 [r, 5] as in `Features.relations`.
 
-    The encoder runs once and finds the subjects of all windows. Their objects are found for as many subjects at a time
-    as the batch has windows.
+    The encoder runs once and finds the subjects of all windows. Then `objects` runs on groups of subjects, as many in a
+    group as the batch has windows.
     """
 
     has_ties = False
@@ -160,8 +162,8 @@ class Extractor:
 def pointer_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     """Find the spans of a pointer, int [n, 2] of first and last tokens, at most `MAX_SPANS`.
 
-    The probabilities of a start and of an end, [length, 2], count if they are above the threshold. Every start makes a
-    span with the nearest end that does not come before it.
+    A token is a start or an end if its probability, [length, 2], is above the threshold. Each start is paired with the
+    first end at or after it. A start without one is dropped, and several starts may share an end.
 
     >>> probabilities = np.zeros((6, 2))
     >>> probabilities[[1, 4], 0] = probabilities[[2, 3, 5], 1] = 0.9

@@ -144,7 +144,7 @@ class TrainingTests:
         # A run writes 30 checkpoints: two within each epoch of 15 steps, and one after it.
         kill_training(self.task / "train.py", arguments, tmp_path / "run", checkpoints=20)
         call(self.train, *arguments)
-        assert "resuming in epoch" in capfd.readouterr().out
+        assert "resuming after" in capfd.readouterr().out
         assert_equal_runs(tmp_path / "run", trained)
 
     def test_a_run_can_be_cut_where_it_hurts(self, trained, call, tmp_path, capsys):
@@ -172,9 +172,9 @@ class TrainingTests:
         shutil.move(tmp_path / "run", clone / "run")
         arguments = ["--config", clone / "tiny.json", "--output", clone / "run"]
         cut(training, "write_history", lambda _, history: len(history) == 10)
-        assert "resuming in epoch 2" in capsys.readouterr().out
+        assert "resuming after 1 epochs and" in capsys.readouterr().out
         call(self.train, *arguments)
-        assert "resuming in epoch 11" in capsys.readouterr().out
+        assert "resuming after 10 epochs and 0 steps" in capsys.readouterr().out
         assert_equal_runs(clone / "run", trained)
 
     @pytest.mark.slow

@@ -31,7 +31,7 @@ class TestTraining(TrainingTests):
         assert [worker.wait() for worker in workers] == [0, 0]
         assert max(differences(tmp_path / "two", tmp_path / "one").values()) < 1e-5
         chief, other = ((tmp_path / f"{i}/output.txt").read_text(encoding="utf-8") for i in (0, 1))
-        assert "resuming in epoch 2" in chief
+        assert "resuming after 1 epochs" in chief
         assert f"finished: {tmp_path / 'two'}" in chief
         assert "worker 1 waits for worker 0 at localhost:" in other
         assert f"a copy of {tmp_path / 'two'}" in other

@@ -129,7 +129,7 @@ class Training:
 
     def came_from(self) -> str:
         """Return where the training has started, or "NO" if it should have resumed and did not."""
-        if found := re.search(r"resuming in (epoch \d+) after (step \d+)", self.said()):
+        if found := re.search(r"resuming after (\d+ epochs) and (\d+ steps)", self.said()):
             return ", ".join(found.groups())
         if self.was_finished:
             return "its end"

@@ -37,7 +37,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path
     # 12 checkpoints are written: after steps 5 and 10 of each of the four epochs, and after each epoch.
     kill_training(FOLDER / "train.py", arguments, tmp_path / "run", checkpoints=11)
     call(main, *arguments)
-    assert "resuming in epoch" in capfd.readouterr().out
+    assert "resuming after" in capfd.readouterr().out
     assert_equal_runs(tmp_path / "run", trained)
 
 

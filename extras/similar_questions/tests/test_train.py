@@ -30,7 +30,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path
     arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
     kill_training(FOLDER / "train.py", arguments, tmp_path / "run", checkpoints=12)
     call(main, *arguments)
-    assert "resuming in epoch" in capfd.readouterr().out
+    assert "resuming after" in capfd.readouterr().out
     assert_equal_runs(tmp_path / "run", trained)
 
 
