@@ -118,7 +118,7 @@ def prediction_arguments(description: str | None, more: dict[str, dict[str, Any]
         "--engine",
         choices=("auto", "tensorflow", "openvino"),
         default="auto",
-        help="auto is OpenVINO on a CPU with fast bfloat16 and no GPU, else TensorFlow",
+        help="auto is OpenVINO if there is no GPU and the CPU has bfloat16 in hardware, else TensorFlow",
     )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="the most sentences in a batch")
     parser.add_argument("--workers", type=int, metavar="N", help="predict with N processes (with --ray on each node)")

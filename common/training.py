@@ -95,7 +95,7 @@ class Training(keras.callbacks.Callback):
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A row for each finished epoch: its number from 1, loss, dev scores, seconds of training since the last start."""
+        """A row for each finished epoch: its number from 1, loss, dev scores, and seconds since the last start."""
         return self.progress.history
 
     @property
@@ -145,7 +145,7 @@ class Training(keras.callbacks.Callback):
         self.seconds = time.perf_counter() - self.started
 
     def save(self) -> None:
-        """Save model, optimizer and progress. If the disk is full, raise UserError and leave the previous checkpoint."""
+        """Save model, optimizer and progress. If the disk is full, raise UserError and keep the last checkpoint."""
         with naming(self.folder.checkpoints):
             self.manager.save(options=tf.train.CheckpointOptions(experimental_write_callbacks=[flush_checkpoint]))
 

@@ -119,8 +119,7 @@ def _crossentropy(targets: "tf.Tensor", logits: "tf.Tensor", power: int) -> "tf.
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Return two models: `subjects` from token ids to hidden states and subject logits, `objects` from hidden states
-    and a subject for each row to object logits."""
+    """Return two models: `subjects` makes hidden states and subject logits, `objects` makes object logits of these."""
     import tf_keras as keras
 
     subjects = model.get_layer("subject_pointers")
