@@ -34,7 +34,6 @@ import tf_keras as keras
 from bert4keras.backend import sparse_multilabel_categorical_crossentropy
 from bert4keras.layers import GlobalPointer
 
-# mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
 import pair
 from dataset import Features, to_example, to_features
 from records import Labels, read_schema
@@ -51,13 +50,13 @@ def main() -> None:
     precision = set_precision("auto")
     architecture = ARCHITECTURE | {"num_hidden_layers": args.layers}
     encoders = [build_encoder(architecture, 0) for _ in range(2)]
-    set_precision("float32")  # for the heads: bert4keras makes layers for them at each call
+    set_precision("float32")  # for the heads, as bert4keras makes layers for them at each call
     models = {"factored": pair.build(encoders[0], labels, 0), "dense": dense_model(encoders[1], labels)}
     for model, loss in zip(models.values(), (pair.loss, dense_loss), strict=True):
         model.compile(make_optimizer(OptimizerConfig(), 2e-5, 10_000), loss)
     collate = {"factored": partial(pair.batch, labels=labels), "dense": partial(dense_batch, labels=labels)}
 
-    def steps(side: str, _round: int) -> None:  # each round takes the same batches, as new shapes are slow
+    def steps(side: str, _round: int) -> None:  # every round has the same batches, as new shapes are slow
         models[side].fit(Batches(features, order[: args.steps], collate[side], (0, 0)))
 
     seconds = in_turns({side: partial(steps, side) for side in models}, args.rounds)

@@ -100,10 +100,10 @@ def make_step(architecture: dict[str, Any], rows: int, length: int) -> Callable[
 
 
 def profile(connection: Connection, architecture: dict[str, Any], rows: int, length: int) -> None:
-    """Answer each message with the share of each kind of operation in the time of a step, in a worker.
+    """Answer each message with the share of each kind of operation in the time of a step. This runs in a worker.
 
     Args:
-        connection: to the process that asks
+        connection: connection to the process that asks
         architecture: sizes of the encoder
         rows: sequences of a step
         length: tokens of a sequence

@@ -46,10 +46,10 @@ def main() -> None:
 
 
 def serve(connection: Connection, form: str, batch: int, labels: int, length: int) -> None:
-    """Send the loss once, then answer "step" with the loss and "peak" with the memory in MB, in a worker.
+    """Send the loss once, then answer "step" with the loss and "peak" with the memory in MB. This runs in a worker.
 
     Args:
-        connection: to the process that asks
+        connection: connection to the process that asks
         form: one of FORMS
         batch: sentences
         labels: number of labels
@@ -81,9 +81,9 @@ def make_inputs(batch: int, labels: int, length: int) -> list[np.ndarray]:
 
 
 def make_step(form: str) -> "Callable[..., tuple[tf.Tensor, tuple[tf.Tensor, ...]]]":
-    """Return a function of positives and factors that gives the mean loss and its gradients for the factors.
+    """Return a function of positives and factors that returns the mean loss and its gradients for the factors.
 
-    It is one graph for all shapes.
+    The function is one graph for all shapes.
     """
     import tensorflow as tf
 

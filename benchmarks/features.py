@@ -2,8 +2,8 @@
 
 python benchmarks/features.py
 
-In the first round everything is new to the process, so the caches of characters and words are cold. The other rounds
-are given by their median. The data is DuIE 2.0 train if it is there, else that of the demo set.
+In the first round everything is new to the process, so the caches of characters and words are cold. For the other
+rounds the table has the median. The data is DuIE 2.0 train if it is there, else that of the demo set.
 """
 
 import statistics
@@ -21,7 +21,6 @@ from common.tokenizer import Encoding, Tokenizer
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
-# mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
 from dataset import to_example, to_features
 from records import Labels, read_records, read_schema
 

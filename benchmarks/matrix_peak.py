@@ -1,4 +1,4 @@
-"""Measures the fastest matrix product of this machine. The shares in other benchmarks are shares of its speed.
+"""Measures the fastest matrix product of this machine. Other benchmarks give their speed as a share of it.
 
 python benchmarks/matrix_peak.py
 

@@ -7,9 +7,9 @@ segment, parse          what segment.py and parse.py do: the copies of all sente
 ..., one sentence       the way of the published scripts: one Keras `predict` for the copies of each sentence, in
                         batches of 64, and all hidden states leave the engine
 
-All of them have the bundled encoder. Segmentation takes the texts of DuIE's test1 and masks neighbours. Parsing takes
-the shortest quarter of them, cut into words by jieba, and masks all pairs. Every round takes other sentences, the same
-for both sides. Ratios are medians over the rounds.
+All of them use the bundled encoder. Segmentation takes the texts of DuIE's test1 and masks neighbours. Parsing takes
+the shortest quarter of them, cut into words by jieba, and masks all pairs. Every round takes other sentences, but both
+sides get the same. Ratios are medians over the rounds.
 """
 
 import argparse
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(ROOT / "extras" / "unsupervised_parsing"))
 
-# mypy cannot find the modules of extras, as several folders have modules of the same names.
 from joining import score_neighbours
 from model import build_model, states
 from parse import parse
@@ -83,7 +82,7 @@ def one_round(
 
 
 class OneSentence:
-    """Returns the relatedness in each piece of a sentence, float32 [pairs, 2], by one `predict` for each piece."""
+    """Returns the relatedness within each piece of a sentence, float32 [pairs, 2], by one `predict` for each piece."""
 
     def __init__(self, encoder: "keras.Model", tokenizer: Tokenizer, pairs_of: Callable[[int], np.ndarray]):
         self.encoder, self.tokenizer, self.pairs_of = encoder, tokenizer, pairs_of

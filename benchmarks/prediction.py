@@ -16,9 +16,9 @@ A fresh head predicts noise. Therefore three spans are planted in every sentence
 the other heads are shifted until as many relations hold between them as in the sentences of train.
 
 Every round takes other sentences: batches from all over the file, cut as predict.py does, so that lengths and padding
-are those of the file. The sides that go one by one take every n-th of them in order of length. Sentences/s are over all
-rounds, and ratios are medians over the rounds. The share of the peak counts the encoder's matrix products on real
-tokens, once for each sentence, and compares them with the fastest product of matrix_peak.py.
+are those of the file. The sides that predict one by one take every n-th of these sentences in order of length.
+Sentences/s are over all rounds, and ratios are medians over the rounds. For the share of the peak, the encoder's matrix
+products on real tokens are counted once for each sentence, and compared with the fastest product of matrix_peak.py.
 """
 
 import argparse
@@ -61,7 +61,6 @@ sys.path.insert(0, str(ROOT / "relation_extraction"))
 
 from tools.baseline2020 import Baseline2020
 
-# mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
 import pair
 import pointer
 from config import Config
@@ -77,11 +76,11 @@ GOLD_RECORDS = 2000  # records of train in which subjects and relations are coun
 CALIBRATION = 32  # sentences by which the biases are shifted
 BATCH_SIZE = 64  # as in predict.py
 OURS, ONE_BY_ONE = "ours", ("one predict", "2020")  # names of sides
-Extractor = Callable[[list[Features]], Iterator[np.ndarray]]  # the relations in each of the features
+Extractor = Callable[[list[Features]], Iterator[np.ndarray]]  # features -> relations of each
 
 
 class Gold(NamedTuple):
-    """What is in the sentences of train."""
+    """How many subjects and relations the sentences of train have."""
 
     subjects: np.ndarray  # int [sentences]: number of spans that are subjects
     relations: float  # mean number in a sentence
@@ -257,7 +256,7 @@ def shift_biases(model: LossModel, features: list[Features], relations: float, l
         model: from `pair.build`; its biases are changed
         features: sentences to count relations in
         relations: mean number of relations that a sentence should have
-        labels: of the model
+        labels: labels of the model
     """
 
     def shift(layer: str, by: float) -> None:
@@ -289,10 +288,10 @@ def file_case(task: Task, side: str, extractor: Extractor, rounds: list[list[dic
 
     Args:
         task: what prediction needs
-        side: name of the case
-        extractor: what predicts
+        side: name of the side
+        extractor: predicts the relations
         rounds: records of each round, the warm-up first
-        folder: of the files
+        folder: folder for the files
     """
     batch_size = 1 if side in ONE_BY_ONE else BATCH_SIZE
     for number, records in enumerate(rounds):

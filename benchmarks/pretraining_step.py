@@ -1,4 +1,4 @@
-"""Measures tokens per second of pretraining with `small.json`, as a share of the fastest matrix product as well.
+"""Measures the speed of pretraining with `small.json`, in tokens per second and as a share of the matrix peak.
 
 python benchmarks/pretraining_step.py [--text TEXT]
 
@@ -28,7 +28,6 @@ from common.optimizers import make_optimizer
 
 sys.path.insert(0, str(ROOT / "extras/pretraining"))
 
-# mypy cannot find the modules of extras, as several folders have modules of the same names.
 from config import Config
 from dataset import Text, Windows, masked_batch, passes, to_corpus
 from model import build_model

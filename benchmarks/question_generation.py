@@ -2,8 +2,8 @@
 
 python benchmarks/question_generation.py
 
-The encoder is a fresh one of 4 x 256, which ends no question before --tokens. The given questions have --length tokens.
-Both ways should draw the same tokens, and the share of equal samples is printed.
+The encoder is a fresh one of 4 x 256, which never ends a question before --tokens. The given questions have --length
+tokens. Both ways should draw the same tokens, and the share of equal samples is printed.
 """
 
 import argparse
@@ -23,7 +23,6 @@ import tf_keras as keras  # isort: skip
 
 sys.path.insert(0, str(ROOT / "extras/similar_questions"))
 
-# mypy cannot find the modules of extras, as several folders have modules of the same names.
 from decoder import Decoder
 from generation import sample
 

@@ -64,7 +64,6 @@ def clauses(text: str) -> Iterator[str]:
 
 def embedded(texts: list[str], encoder: str) -> tuple[np.ndarray, float]:
     """Return the vectors of texts, float32 [texts, size], and the seconds that they took."""
-    # mypy cannot find the modules of extras, as several folders have modules of the same names.
     from evaluate import encoder_embed
 
     embed = encoder_embed(encoder, Counter())
@@ -75,7 +74,7 @@ def embedded(texts: list[str], encoder: str) -> tuple[np.ndarray, float]:
 
 
 def build(connection: Connection, folder: Path, approximate: bool) -> None:
-    """Answer a message with the time to build an index of the vectors, and its size on disk, in a worker."""
+    """Answer each message with the time to build an index of the vectors, and its size. This runs in a worker."""
     import faiss
 
     from search import CHUNK, empty_index
@@ -93,9 +92,9 @@ def build(connection: Connection, folder: Path, approximate: bool) -> None:
 
 
 def search(connection: Connection, folder: Path, approximate: bool) -> None:
-    """Search for vectors of questions, in a worker.
+    """Search for the vectors of questions in each message. This runs in a worker.
 
-    The answer is the nearest of each, the milliseconds per question, and the MB of the index.
+    The answer has the nearest of each question, the milliseconds per question, and the MB of the index.
     """
     import faiss
 

@@ -26,7 +26,6 @@ from common.tokenizer import Tokenizer
 
 sys.path.insert(0, str(ROOT / "reading_comprehension"))
 
-# mypy cannot find the modules of a task's folder, as several folders have modules of the same names.
 import pair
 import softmax
 from config import Config

@@ -2,8 +2,8 @@
 
 python benchmarks/recompute.py
 
-The encoder is fresh and of base size, with dropout and AdamW. Training with and without recompute runs in a process
-each. Memory is the peak of the process (ru_maxrss) after a step with a batch of that size; sizes come in ascending
+The encoder is fresh and of base size, with dropout and AdamW. Training with and without recompute runs in two
+processes. Memory is the peak of the process (ru_maxrss) after a step with a batch of that size; sizes come in ascending
 order. The growth for a further sample is the slope between the smallest and the largest batch. Recompute may cost one
 more forward pass, so the table also has the share of a forward pass in a step without recompute. The search for the
 largest batch starts where the line of that slope crosses the limit, and tries each size in a fresh process.
@@ -90,7 +90,7 @@ def largest_batch(settings: tuple[Any, ...], batch: int, limit: float) -> int:
     Args:
         settings: arguments of `serve` after the connection
         batch: size to start from
-        limit: MB
+        limit: limit of memory in MB
 
     Returns:
         A size of batch. Sizes are tried in steps of a sixteenth of `batch`.
@@ -106,7 +106,7 @@ def largest_batch(settings: tuple[Any, ...], batch: int, limit: float) -> int:
 
 
 def needs(settings: tuple[Any, ...], batch: int) -> float:
-    """Return the MB that a process has at the peak of two steps."""
+    """Return the peak memory of a process that takes two steps, in MB."""
     with workers(serve, {"one": settings}) as one:
         for _ in range(2):
             ask(one["one"], ("step", batch))
@@ -114,12 +114,12 @@ def needs(settings: tuple[Any, ...], batch: int) -> float:
 
 
 def serve(connection: Connection, recompute: int, layers: int, length: int, precision: str) -> None:
-    """Answer ("step", batch size) and ("forward", batch size) with a loss, ("peak", 0) with bytes, in a worker.
+    """Answer ("step", batch) and ("forward", batch) with a loss, ("peak", 0) with bytes. This runs in a worker.
 
     Args:
-        connection: to the process that asks
+        connection: connection to the process that asks
         recompute: as in a config
-        layers: of the encoder
+        layers: layers of the encoder
         length: tokens of a sample
         precision: as in a config
     """
@@ -160,7 +160,7 @@ def plot(rows: list[dict[str, Any]], largest: dict[str, int], limit: float) -> N
     Args:
         rows: rows of the table
         largest: mode -> largest batch
-        limit: MB
+        limit: limit of memory in MB
     """
     from matplotlib.figure import Figure
 

@@ -2,7 +2,7 @@
 
 python benchmarks/training_step.py [--task relation_extraction|event_extraction|reading_comprehension]
 
-Both heads train on the same batches of one epoch, and take a few steps in turns. The share of padding is that of a
+Both heads train on the same batches of one epoch, a few steps at a time, in turns. The share of padding is that of a
 whole epoch. The data is the official train file if it is there (CMRC 2018 in place of DuReader-robust's), else that of
 the demo set.
 """
@@ -27,7 +27,6 @@ from common.optimizers import make_optimizer
 def main() -> None:
     args = parse_arguments()
     sys.path.insert(0, str(ROOT / args.task))
-    # mypy cannot find the modules of the task's folder, as several folders have modules of the same names.
     from config import Config
     from model import HEADS
 
@@ -96,7 +95,7 @@ def prepare(task: str, config: Any, source: EncoderSource) -> tuple[list[Any], l
     Args:
         task: folder of the task
         config: the task's own kind of config
-        source: of the encoder
+        source: the encoder, for its tokenizer
 
     Returns:
         The features, and what the task's heads take as labels: one object, or none.

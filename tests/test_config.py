@@ -102,7 +102,7 @@ def test_only_marked_keys_are_paths(task):
         ("data:encoder", str(DATA_FOLDER / "encoder")),
         ("./missing", "TASK/configs/missing"),
         ("/missing", "/missing"),
-        ("far", "TASK/configs/far"),  # exists beside the config
+        ("far", "TASK/configs/far"),  # exists next to the config
         ("nearby", "TASK/elsewhere/nearby"),  # exists in the working directory
     ],
 )

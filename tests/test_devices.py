@@ -95,7 +95,7 @@ def test_a_worker_beside_the_chief_has_a_copy_of_the_run_folder(folder, monkeypa
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     removed_at_exit = []
     monkeypatch.setattr(atexit, "register", lambda _, path, **more: removed_at_exit.append(path))
-    for index, is_chief in ((0, True), (1, False), (1, False)):  # this worker starts again, as after a kill
+    for index, is_chief in ((0, True), (1, False), (1, False)):  # worker 1 starts twice, as after a kill
         monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": TWO, "task": task("worker", index)}))
         place = place_to_work(Path(folder))
         assert (place == Path(folder)) == is_chief
@@ -168,7 +168,7 @@ def collate(items, rng):
 def all_losses(targets, outputs):
     return [
         pair_heads_loss(targets["pairs"], outputs["pairs"]),
-        token_crossentropy(targets["tokens"], outputs["tokens"]),  # means over tokens; replicas have different numbers
+        token_crossentropy(targets["tokens"], outputs["tokens"]),  # a mean over tokens; replicas have more or fewer
         crf_loss(targets["tags"], outputs["emissions"], outputs["transitions"], outputs["mask"]),
     ]
 

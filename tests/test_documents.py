@@ -1,4 +1,4 @@
-"""Tests that commands in the documents exist with these options, and run if they need only the repository."""
+"""Tests that the documents' commands exist with the options shown, and run if they need only the repository."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Tests of encoders from the hub. A local server takes its place, as the hub cannot be reached from everywhere."""
+"""Tests of encoders from the hub. A local server takes the hub's place, as it cannot be reached from everywhere."""
 
 import hashlib
 import io

@@ -58,7 +58,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path):
 
 
 def test_best_weights_that_do_not_fit_leave_those_before(tmp_path):
-    """HDF5 would crash the process on a full disk, sometimes only at its end. So it must never see one."""
+    """HDF5 would crash the process on a full disk, sometimes only when it ends. So it must never see one."""
     training = start(tmp_path, weights=1)
     training.keep_best(0.5)
     before = files(tmp_path)

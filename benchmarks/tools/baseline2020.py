@@ -1,7 +1,6 @@
-"""The way of the 2020 baseline of relation extraction (kexue.fm/archives/7321), for prediction.py.
+"""Predicts relations as the baseline of 2020 does (kexue.fm/archives/7321), to compare with in prediction.py.
 
-It needs the folder `relation_extraction` on the path. mypy cannot find its modules, as several folders have modules of
-the same names.
+It needs the folder `relation_extraction` on the path.
 """
 
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ class Baseline2020:
         inputs = model_inputs(features)
         logits = self.subject_model.predict(inputs["token_ids"], verbose=0)
         probabilities = pointer.sigmoid(logits) ** pointer.SUBJECT_POWER
-        pointer.pointer_spans(probabilities[0], threshold)  # takes its time, but would find noise: spans are drawn
+        pointer.pointer_spans(probabilities[0], threshold)  # only for its time, as it would find noise
         n = self.rng.choice(self.subjects)
         spans = np.sort(self.rng.integers(len(feature.token_ids), size=(n, 2)), axis=1).astype(np.int32)
         relations = [np.zeros((0, 5), np.int32)]

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 from common.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
-LOAD = os.getloadavg()[0]  # of the minute before the start, so it comes from other programs
+LOAD = os.getloadavg()[0]  # of the minute before the start, so of other programs
 TORCH_PYTHON = ROOT / "runs/benchmarks/torch/bin/python"  # made by `make bench-torch`
-Case = Callable[[int], object]  # does the work of a round, whose number it gets
+Case = Callable[[int], object]  # does the work of a round, given its number
 PACKAGES = ("tensorflow", "tf-keras", "bert4keras", "openvino", "numpy")
 # task -> the folders of its official data; CMRC 2018 stands in for the train file of DuReader-robust
 OFFICIAL = {
@@ -73,7 +73,7 @@ def corpus_or_demo() -> str:
 def first_items(path: Path, items: int) -> str:
     """Return the first lines of a train file.
 
-    A file of reading comprehension has no lines. It is cut after the paragraph with which it has so many questions.
+    A file of reading comprehension is cut between paragraphs instead, as soon as it has so many questions.
     """
     if path.parent.name in ("reading_comprehension", *OFFICIAL["reading_comprehension"]):
         paragraphs = [paragraph for entry in read_json(path)["data"] for paragraph in entry["paragraphs"]]
@@ -85,7 +85,7 @@ def first_items(path: Path, items: int) -> str:
 
 
 def make_parser(description: str, rounds: int = 5) -> argparse.ArgumentParser:
-    """Return a parser with the option of all benchmarks, --rounds."""
+    """Return a parser with --rounds, the option that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds, metavar="N", help="rounds that are measured")
     return parser
@@ -136,7 +136,7 @@ def asking(connection: Connection, message: Any) -> Case:
 
 
 def messages(connection: Connection) -> Iterator[Any]:
-    """Yield, in a worker, each message that it gets, until the other side closes."""
+    """Yield each message that a worker gets, until the other side closes."""
     while True:
         try:
             yield connection.recv()

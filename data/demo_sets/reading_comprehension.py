@@ -102,8 +102,8 @@ def answers(context: str, answer: str, rng: Random, located: bool) -> list[dict[
     Args:
         context: the context, which holds the answer
         answer: what answers the question
-        rng: the source of chance
-        located: whether the answers have their places in the context, or -1
+        rng: random generator
+        located: whether the answers come with their places in the context; if not, these are -1
     """
     start = context.index(answer)
     found = [(answer, start)]

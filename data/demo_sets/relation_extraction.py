@@ -29,11 +29,15 @@ SCHEMA = {
 
 
 class Template(NamedTuple):
+    """A text with slots, and the relations between them that it states."""
+
     text: str
     relations: list[list[str]]
 
 
 class Sentence(NamedTuple):
+    """A text, and its triples in the official form."""
+
     text: str
     triples: list[dict[str, Any]]
 
@@ -300,7 +304,7 @@ def compose(maker: Maker) -> Sentence:
 def embed(maker: Maker) -> Sentence:
     """Compose a sentence with what stands around it in real data.
 
-    Sometimes that is a second sentence, rarely so many that the text has more than 256 characters.
+    Sometimes that is a second sentence, and rarely so many sentences that the text has more than 256 characters.
     """
     rng = maker.rng
     text, triples = compose(maker)

@@ -17,7 +17,7 @@ OTHERS: list[Any] = [  # to put in place of a JSON value
 
 
 def damage(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """Damage a line in one to three ways. `other` is a line of the same format, of which a part may be put in."""
+    """Damage a line in one to three ways. A part of `other`, a line of the same format, may be put in."""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         line = rng.choice(KINDS)(line, other, rng)
     return line
@@ -80,7 +80,7 @@ def fields(line: bytes, other: bytes, rng: random.Random) -> bytes:
 
 
 def value(line: bytes, other: bytes, rng: random.Random) -> bytes:
-    """Damage a value or a key anywhere in a line of JSON, or a character of another line."""
+    """Damage a value or a key anywhere in a line of JSON. If the line is no JSON, replace a character."""
     try:
         content, replacement = json.loads(line), json.loads(other)
     except (ValueError, RecursionError):

@@ -50,7 +50,7 @@ def damage_format(format: Format, lines: int, seed: int) -> tuple[dict[str, int]
     """Try damaged lines of one format.
 
     Args:
-        format: its lines, and what reads them
+        format: the format to try
         lines: how many damaged lines to try on each reader and command
         seed: seed of the damage
 

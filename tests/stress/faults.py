@@ -140,7 +140,7 @@ class Training:
 
 def main() -> None:
     args = parse_arguments()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would ignore it
     rng = random.Random(args.seed)
     rows = []
     with tempfile.TemporaryDirectory() as place, small_disk(Path(place) / "disk") as disk:
@@ -318,7 +318,7 @@ def small_disk(path: Path) -> Iterator[Path]:
 
 
 def write_data(folder: Path, settings: dict[str, Any]) -> Path:
-    """Write a part of the demo set of the task that gives the folder its name, and a config; return the config."""
+    """Write a part of a task's demo set and a config, and return the config. The folder has the name of the task."""
     folder.mkdir()
     train = ROOT / "data/demo" / folder.name / "train.json"
     for name, items in (("train.json", 60), ("dev.json", 20)):

@@ -1,7 +1,7 @@
 """The formats whose lines are damaged: good lines from the demo sets, and the readers and commands to try them on.
 
 Each function imports the modules of its commands' folder by plain name, after `siblings` of damaged_lines.py has put
-the folder on the path. mypy cannot find them, as several folders have modules of the same names.
+the folder on the path.
 """
 
 import dataclasses
