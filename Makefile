@@ -1,5 +1,5 @@
-# Needs make and Python 3.11 to 3.13, nothing else. What a target installs goes to .venv, what it trains to runs/.
-# .venv is made by the first of these that will do; `make install PYTHON=/path/to/python` names another.
+# This needs make and Python 3.11 to 3.13. Everything is installed into .venv, and every training writes to runs/.
+# The first suitable one of these makes .venv. `make install PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.12 python3.11 python3.13
 
 .PHONY: help install demo demo-relation demo-event demo-reading demo-pretraining demo-similar demo-parsing encoder test test-slow test-all lint scores bench bench-torch lock clean
@@ -7,7 +7,7 @@ PYTHON ?= python3 python3.12 python3.11 python3.13
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
-install: .venv/.installed  ## make .venv with everything in it
+install: .venv/.installed  ## create .venv and install everything into it
 
 .venv/.installed: requirements.txt | .venv/bin/pip
 	.venv/bin/pip install --disable-pip-version-check --no-deps -r requirements.txt
@@ -28,12 +28,12 @@ demo-relation: install
 	$(RUN_DEMO)
 
 demo-event: TASK := event_extraction
-demo-event: install  ## the same for event extraction
+demo-event: install  ## the same with event extraction
 	$(RUN_DEMO)
 
 demo-reading: TASK := reading_comprehension
 demo-reading: SCHEMA :=
-demo-reading: install  ## the same for reading comprehension
+demo-reading: install  ## the same with reading comprehension
 	$(RUN_DEMO)
 
 demo-pretraining: install  ## train a small encoder on the texts of the demo sets, score it, fill in masks
@@ -50,7 +50,7 @@ demo-similar: install  ## train on groups of similar questions, write more of th
 
 PARSING = extras/unsupervised_parsing
 PARSED = runs/unsupervised_parsing/demo
-demo-parsing: install  ## words, new words and trees of a few sentences, with the bundled encoder
+demo-parsing: install  ## find words, new words and trees in a few sentences, with the bundled encoder
 	mkdir -p $(PARSED)
 	.venv/bin/python $(PARSING)/segment.py --encoder data/encoders/small --input $(PARSING)/demo/text.txt \
 	    --text data/demo/pretraining --output $(PARSED)/words.txt
@@ -62,7 +62,7 @@ demo-parsing: install  ## words, new words and trees of a few sentences, with th
 	.venv/bin/python $(PARSING)/evaluate.py --gold $(PARSING)/demo/gold.conllu --predictions $(PARSED)/trees.jsonl --baselines
 
 CORPUS ?= ../shared/corpus
-encoder: install  ## train data/encoders/small anew on the texts of CORPUS, a folder (hours on 2 cores; resumes)
+encoder: install  ## train data/encoders/small again on the texts in the folder CORPUS (hours on 2 cores; resumes)
 	.venv/bin/python extras/pretraining/train.py --config small.json --set train_file=$(CORPUS)
 	mkdir -p data/encoders/small
 	cp runs/pretraining/small/encoder/* runs/pretraining/small/curves.png runs/pretraining/small/history.csv \
@@ -82,15 +82,15 @@ define RUN_DEMO
 	    report $(DEMO_RUN)/report/report.html predictions $(DEMO_RUN)/dev.json submission $(DEMO_RUN)/submission.zip
 endef
 
-# Folders have files of the same names, so each has a pytest run of its own. Two of them run at a time: a test has one thread.
+# Folders have files of the same names, so each has a pytest run of its own. Two run at a time, as a test uses one thread.
 TESTED = $(wildcard tests */tests extras/*/tests examples/*/tests)
-test: install  ## the quick tests
+test: install  ## run the quick tests (minutes)
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 $(TESTED:%=pytest-in-%)
 
-test-slow: install  ## the slow ones: kills, several workers, whole demo trainings
+test-slow: install  ## run the slow tests: kills, several workers, whole demo trainings
 	@$(MAKE) --no-print-directory --keep-going $(TESTED:%=pytest-in-%) SELECTED=slow
 
-test-all: test test-slow  ## all tests
+test-all: test test-slow  ## run all tests
 
 SELECTED = not slow
 pytest-in-%:
@@ -102,7 +102,7 @@ pytest-in-%:
 # As with pytest, each folder has a mypy run of its own.
 TYPED = $(patsubst %/,%,$(dir $(wildcard */train.py extras/*/evaluate.py examples/*/train.py))) \
     data docs
-lint: install  ## ruff, its format, and types
+lint: install  ## check the code with ruff, its format, and the types with mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy -p common
@@ -110,17 +110,17 @@ lint: install  ## ruff, its format, and types
 	MYPYPATH=benchmarks .venv/bin/mypy --explicit-package-bases benchmarks
 	MYPYPATH=benchmarks/tools:docs .venv/bin/mypy tests
 
-scores: install  ## train what the READMEs' tables of scores show, on the official data (hours), and write the tables anew
+scores: install  ## train the models in the READMEs' tables of scores on the official data (hours), and write the tables
 	.venv/bin/python docs/scores.py --train
 
-bench: install  ## each figure of the README, one script after the other (on a quiet machine)
+bench: install  ## measure speed and memory, one script after the other (on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
 
-bench-torch: install  ## PyTorch for two benchmarks and tests/transformers_gold.py, in an environment of its own
+bench-torch: install  ## install PyTorch into its own environment, for two benchmarks and tests/transformers_gold.py
 	.venv/bin/python -m venv runs/benchmarks/torch
 	runs/benchmarks/torch/bin/pip install -r benchmarks/tools/torch-requirements.txt
 
-lock:  ## write requirements.txt anew from pyproject.toml, keeping its pins (needs uv; remove the file first to renew all)
+lock:  ## write requirements.txt from pyproject.toml and keep its versions (needs uv; to renew all, remove it first)
 	echo '-e .' | uv pip compile - --universal --python-version 3.11 --group dev --no-annotate --quiet \
 	    --custom-compile-command 'make lock' --output-file requirements.txt
 
