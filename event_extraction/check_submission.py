@@ -1,6 +1,6 @@
-"""Check whether the DuEE 1.0 leaderboard would take a prediction file.
+"""Check whether the DuEE 1.0 leaderboard would accept a prediction file.
 
-    python check_submission.py --input test1.json --predictions predictions.zip --schema event_schema.json
+    python event_extraction/check_submission.py --input test1.json --predictions result.zip --schema event_schema.json
 
 Prints one line for each kind of problem on standard error, with the first place that has it and how often it comes up.
 """
@@ -14,13 +14,13 @@ from records import Schema, read_inputs, read_schema, record_faults, schema_faul
 
 
 def examine(record: Any, problem: Say, warning: Say, schema: Schema | None) -> int:
-    """Say what is wrong with a parsed line, and return the number of its events.
+    """Report what is wrong with a parsed line, and return the number of its events. It is 0 if there is a problem.
 
     Args:
-        record: the line.
-        problem: is called with each reason why the leaderboard would not take the line.
-        warning: is called with whatever else looks wrong.
-        schema: the event types and roles that there are. If it is None, they are not checked.
+        record: the parsed line, any JSON value.
+        problem: called with each reason why the leaderboard would not accept the line.
+        warning: called with whatever else looks wrong.
+        schema: the roles of each event type. If it is None, types and roles are not checked.
     """
     faults = list(record_faults(record, "id", "event_list"))
     if not faults and schema:

@@ -15,5 +15,6 @@ class Config(WindowedConfig):
     # The share of train that is kept out of training, to choose the pair head's threshold on. The CRF head has no
     # threshold, but keeps the same share out, so that the two heads can be compared.
     threshold_share: Fraction = 0.05
-    # The learning rate of the transitions, which need a larger one (kexue.fm/archives/7196).
+    # The learning rate of the CRF head's transitions. They need a larger one than the other layers
+    # (kexue.fm/archives/7196).
     crf_learning_rate: PositiveFloat = 2e-3

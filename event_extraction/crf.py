@@ -28,9 +28,9 @@ def batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -
 def token_tags(feature: Features, labels: Labels) -> np.ndarray:
     """Return one tag for each token, int32 [n], that says which argument it belongs to.
 
-    The tag is 0 outside of all arguments, 1 + 2 k at the beginning of an argument with the k-th argument label, and
-    2 + 2 k inside of it. If arguments overlap, the one that starts first is kept. If they start together, it is the
-    longest.
+    The tag is 0 outside of all arguments. For `labels.arguments[k]` it is 1 + 2 k at the first token of an argument and
+    2 + 2 k at the others. If arguments overlap, the one that starts first is kept. If they start together, the longest
+    one is kept.
     """
     tags = np.zeros(len(feature.token_ids), np.int32)
     kind = {label: k for k, label in enumerate(labels.arguments)}
@@ -41,7 +41,7 @@ def token_tags(feature: Features, labels: Labels) -> np.ndarray:
 
 
 def count_lost(features: list[Features], labels: Labels) -> dict[str, int]:
-    """Count what this head cannot learn: arguments that overlap another one and so have no tags of their own."""
+    """Count the arguments that this head cannot learn because they overlap another one and so have no tags."""
     untagged = sum(
         int(np.isin(feature.spans[:, 0], labels.arguments).sum() - (token_tags(feature, labels) % 2).sum())
         for feature in features
@@ -70,7 +70,7 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 
 
 def rates(config: "Config") -> dict[str, float]:
-    """Return factors of the learning rate by layer."""
+    """Return factors for the learning rate by the names of layers."""
     return {"transitions": config.crf_learning_rate / config.learning_rate}
 
 

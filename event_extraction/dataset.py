@@ -94,7 +94,7 @@ def to_features(
         labels: the labels of spans and links.
         max_length: tokens in a window at most, with [CLS] and [SEP].
         stride: tokens from the start of one window to the start of the next.
-        counts: gets how many events and arguments there are, how many spans token boundaries cut, and what is lost.
+        counts: counts events and arguments, spans that do not begin and end with a token, and what is lost.
     """
     counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)

@@ -27,12 +27,12 @@ class Found(NamedTuple):
 
 
 def to_characters(feature: Features, tokens: Tokens, found: Found) -> None:
-    """Add the spans and links of a window to those of its text. What touches [CLS] or [SEP] is dropped.
+    """Add the spans and links of a window to those of its text. Those that touch [CLS] or [SEP] are dropped.
 
     Args:
         feature: the window.
         tokens: its spans and links, in tokens.
-        found: what has been found in the text so far. It gets the new ones.
+        found: what has been found in the text so far. The new spans and links are added to it.
     """
     spans, links = tokens
     inside, characters = text_spans(spans[:, 1:], feature.offsets)
@@ -81,7 +81,7 @@ def to_events(found: Found, labels: Labels) -> list[Event]:
 
 
 def _distance(a: Span, b: Span) -> int:
-    """Return how many characters lie between two spans. It is negative if they overlap."""
+    """Return how many characters lie between two spans. The number is negative if they overlap."""
     return max(a[0] - b[1], b[0] - a[1])
 
 

@@ -1,10 +1,10 @@
 """Score a prediction file against gold by the metric of DuEE 1.0.
 
-    python evaluate.py --gold dev.json --predictions predictions.zip [--report DIR]
+    python event_extraction/evaluate.py --gold dev.json --predictions predictions.zip [--report DIR]
 
 Prints one JSON object with precision, recall, F1 and F1 by longest common subsequences on standard output. Two tables
-go to standard error. The first one is by event type and role. The second one compares sentences with one event to those
-with several, and also scores whole events.
+go to standard error. The first one is by event type and role. The second one compares sentences with one event and with
+several, and also has scores of whole events.
 """
 
 import json
@@ -42,7 +42,7 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[Records, Records]:
         raise UserError(f"{prediction_path}: has none of the ids of {gold_path}")
     if _has_triggers(predictions) and any(record["event_list"] for record in gold) and not _has_triggers(gold):
         raise UserError(
-            f"{gold_path}: no event has a trigger, but those of {prediction_path} do "
+            f"{gold_path}: no event has a trigger, but events of {prediction_path} do "
             "(are gold and predictions swapped?)"
         )
     note_unmatched(gold_ids, predicted_ids, "sentences")

@@ -18,9 +18,9 @@ CHUNK = 2048
 
 
 def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[dict[str, Any]]], Iterator[dict[str, Any]]]:
-    """Load the model of a run and return the function that predicts official records. Each worker calls this once.
+    """Load the model of a run, and return a function that predicts official records. Each worker calls this once.
 
-    args: as `common.cli.prediction_arguments` returns them. Raises UserError if the folder holds no finished run.
+    The arguments are those of `common.cli.prediction_arguments`. Raises UserError if the folder is no finished run.
     """
     folder, config, source = load_run(args.model, Config)
     labels = Labels(read_schema(folder.schema))
@@ -36,13 +36,13 @@ def predict(
     config: Config,
     batch_size: int = 64,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one official record with events for each record, in order. The memory needed is constant.
+    """Yield an official record for each given one, in order, with the events found in it. Memory use is constant.
 
     Args:
-        records: official records, with `text` and `id`.
+        records: only their `text` and `id` are read.
         extractor: finds the spans and links of windows.
-        tokenizer: cuts the texts into tokens.
-        labels: the labels that the extractor was trained for.
+        tokenizer: the encoder's tokenizer.
+        labels: the labels that the model was built with.
         config: says how long the windows are and how far apart they start.
         batch_size: windows in a batch at most.
     """

@@ -37,13 +37,13 @@ class Head(Protocol):
         """Make the inputs and targets of a batch, arrays [batch, ...] by name. What is random comes from `rng`."""
 
     def count_lost(self, features: list[Features], labels: Labels, /) -> dict[str, int]:
-        """Count what the head cannot learn of the features, by the name under which it is printed."""
+        """Count what the head cannot learn from the features. Each key is the text that is printed with its count."""
 
     def build(self, encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
         """Build the model on top of an encoder. Its dropout depends on the seed."""
 
     def rates(self, config: "Config", /) -> dict[str, float]:
-        """Return factors of the learning rate, by the names of layers."""
+        """Return factors for the learning rate, by the names of layers. They replace the config's `head_rate`."""
 
     def loss(self, targets: dict, outputs: dict) -> "tf.Tensor":
         """Return a loss for each row of a batch, float32 [batch]. `LossModel` takes the mean."""
@@ -54,7 +54,7 @@ class Head(Protocol):
     def Extractor(  # noqa: N802 (in the module it is a class)
         self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...
     ) -> "Extractor":
-        """Make the extractor. The engines run the `parts`. If no threshold is given, it uses its default."""
+        """Make the extractor. The engines run the `parts` and have their names. The default is `default_threshold`."""
 
 
 HEADS: dict[str, Head] = {"pair": pair, "crf": crf}
@@ -66,11 +66,11 @@ def load_extractor(
     """Load the extractor of a finished run: its model in float32, with the threshold that training chose.
 
     Args:
-        folder: the folder of the run.
-        config: its config.
-        source: its encoder.
-        labels: its labels.
-        engine: "auto", "tensorflow" or "openvino", see `common.inference.select_engine`.
+        folder: has the weights and the threshold.
+        config: names the head.
+        source: has the sizes of the encoder. Its weights are not read, because those of the run include the encoder's.
+        labels: the labels that the model was trained with.
+        engine: what runs the model: "tensorflow", "openvino" or "auto", see `common.inference.select_engine`.
     """
     from common.weights import load_weights
 

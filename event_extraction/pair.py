@@ -35,7 +35,7 @@ class Gather(Protocol):
 def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) -> tuple[dict, dict]:
     """Make the inputs and targets of a batch.
 
-    The targets are the positives of each of the three heads, int32 [batch, p, 3] of (label, i, j), padded with -1.
+    The targets are the positives (label, i, j) of each of the three pair heads, int32 [batch, p, 3], padded with -1.
     """
     targets = {
         "spans": [feature.spans for feature in features],
@@ -46,12 +46,12 @@ def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) 
 
 
 def count_lost(_features: list[Features], _labels: Labels) -> dict[str, int]:
-    """Count what this head cannot learn, which is nothing, as its spans may overlap."""
+    """Return no counts. This head can learn all spans, also those that overlap."""
     return {}
 
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
-    """Build the model, which turns token_ids [batch, length] into the factors of the three heads."""
+    """Build the model, which turns token_ids [batch, length] into the factors of the three pair heads."""
     from common.heads import PairHead, hidden_states
     from common.loss_model import LossModel
 
@@ -65,7 +65,7 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 
 
 def rates(_config: "Config") -> dict[str, float]:
-    """Return factors of the learning rate by layer. This head needs none."""
+    """Return factors for the learning rate by the names of layers. This head needs none."""
     return {}
 
 
@@ -102,10 +102,10 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: fl
     """Find the spans and links of a window.
 
     Args:
-        factors: for each of the three heads (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
+        factors: for each of the three pair heads (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
         length: tokens of the window without its padding.
         labels: the labels of spans and links.
-        threshold: a span, a pair of starts and a pair of ends are taken if they score above it.
+        threshold: spans count if they score above it, and so do pairs of first tokens and pairs of last tokens.
     """
     spans = best_spans(factors["spans"], length, threshold)
     starts = partial(pair_scores, factors["starts"])

@@ -23,7 +23,7 @@ def main() -> None:
         (record,) = load_predictor(args)([{"text": args.text, "id": ""}])
         write_lines([in_words(event) for event in record["event_list"]] or ["no event found"])
         return
-    load_run(args.model, Config)  # a faulty run or input is reported before TensorFlow is imported
+    load_run(args.model, Config)  # so that a faulty run or input shows before TensorFlow is imported
     check_output_path(args.output, args.input)
     records = peeked(read_inputs(args.input))
     with predicted(load_predictor, args, records, CHUNK) as predictions:
@@ -31,6 +31,7 @@ def main() -> None:
 
 
 def in_words(event: dict[str, Any]) -> str:
+    """Return an event as a readable line."""
     return f"{event['event_type']}: " + " · ".join(f"{a['role']} {a['argument']}" for a in event["arguments"])
 
 

@@ -82,15 +82,15 @@ def read_schema(path: str | Path) -> Schema:
 
 
 def read_inputs(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file to predict, with `text` and `id`. Raises UserError with file and line."""
+    """Yield the records of a file to predict, with `text` and `id`. Raises UserError for a malformed line."""
     return _read(path, "text", "id")
 
 
 def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
     """Yield the records of a file to learn from, with `text`, `id` and `event_list`.
 
-    Their triggers and arguments stand in the text where their offsets say, event types and roles are in the schema, and
-    no id comes twice. Raises UserError with file and line for any other record.
+    Their triggers and arguments are in the text where the offsets say, event types and roles are in the schema, and no
+    id comes twice. Raises UserError, with file and line, for any other record.
     """
     first_line: dict[str, int] = {}
     for number, record in _numbered(path, "text", "id", "event_list"):
@@ -104,15 +104,15 @@ def read_labelled(path: str | Path, schema: Schema) -> Iterator[dict[str, Any]]:
 def read_events(path: str | Path) -> Iterator[dict[str, Any]]:
     """Yield the records of a file to score, with `id` and `event_list`.
 
-    The file is plain or zipped. Raises UserError with file and line.
+    The file is plain or zipped. Raises UserError, with file and line, for a malformed line.
     """
     return _read(path, "id", "event_list")
 
 
 def record_faults(record: Any, *keys: str) -> Iterator[str]:
-    """Yield a message for whatever keeps a parsed line from being an official record.
+    """Yield a message for each reason why a parsed line is no official record.
 
-    keys: those of "text", "id" and "event_list" that the record must have.
+    `keys` are those of "text", "id" and "event_list" that the record must have.
     """
     if not isinstance(record, dict):
         names = " and ".join(f'"{key}"' for key in keys)
@@ -139,7 +139,7 @@ def offset_faults(record: dict[str, Any]) -> Iterator[str]:
         spans += [("argument", a["argument"], a.get("argument_start_index")) for a in event["arguments"]]
         for name, string, start in spans:
             if not isinstance(string, str) or type(start) is not int:
-                yield f'"{name}" or "{name}_start_index" of an event is missing'
+                yield f'"{name}" or "{name}_start_index" of an event is missing or has the wrong type'
             elif not string or start < 0 or record["text"][start : start + len(string)] != string:
                 yield f"{name} {string!r} is not at character {start} of the text"
 

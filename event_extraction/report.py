@@ -10,7 +10,7 @@ from scoring import SCORES, Arguments, assign, by_type, distinct_arguments, dist
 
 KINDS = {
     "correct": "right",
-    "partial": "partial",  # shares characters with the gold argument of its role that it is scored with
+    "partial": "partial",  # shares characters with the gold argument of its role with which the metric pairs it
     "other role": "wrong",  # gold has the string in another role of the event type
     "other event type": "wrong",  # gold has the string in an event of another type
     "not in gold": "wrong",
@@ -151,7 +151,7 @@ def _written(text: str, string: str, near: Span | None) -> tuple[str, list[Span]
 
     If it occurs several times, the place is the one nearest to `near`, or the first one if `near` is None.
     """
-    # Lower-casing may change the length of a text ("İ"). Then places in it are not those of the text.
+    # Lower-casing may change the length of a text ("İ"). Then places in the lower-cased text are not those of the text.
     spans = find(text.lower(), string) if len(text.lower()) == len(text) else find(text, string)
     if not spans:
         return string, []

@@ -6,7 +6,7 @@ aliases), the best one counts. The description leaves some points open. They are
 
 - An argument is one distinct lower-cased string of a (type, role) of a sentence, in gold and in predictions.
 - The characters that two strings share are counted as multisets.
-- One gold argument serves one prediction. They are paired so that the sum of the scores is largest.
+- A gold argument is paired with one prediction at most. The pairs are those with the largest sum of scores.
 - Precision is this sum over the number of predicted arguments, recall the sum over the number of gold arguments.
 
 `f1_lcs` counts the longest common subsequence instead of the multiset. Triggers and offsets do not count.
@@ -31,7 +31,7 @@ class Counts:
 
     predicted: int = 0  # distinct predicted arguments
     gold: int = 0  # distinct gold arguments
-    shared: float = 0.0  # sum of the scores, characters as multisets
+    shared: float = 0.0  # sum of the scores by characters as multisets
     shared_lcs: float = 0.0  # the same by longest common subsequences
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -58,7 +58,7 @@ def score(gold_records: Iterable[dict[str, Any]], predicted_records: Iterable[di
     """Return `precision`, `recall`, `f1` and `f1_lcs` of official predictions, rounded to 4 decimals.
 
     Records need `id` and `event_list`, and are matched by `id`. If an id is repeated, its last record counts.
-    Predictions for ids that gold lacks do not count. A gold record without a prediction counts in recall.
+    Predictions for ids that gold lacks do not count. A gold record without a prediction lowers recall.
     """
     return sum(per_label(gold_records, predicted_records).values(), Counts()).scores()
 

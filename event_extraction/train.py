@@ -82,7 +82,7 @@ def train(
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
         training.score(lambda: score(dev, predict_all(dev)), best_by="f1")
 
-    load_weights(model, folder.weights)
+    load_weights(model, folder.weights)  # of the best epoch
     by_threshold = choose_threshold(extractor, lambda: score(kept, predict_all(kept))["f1"]) if kept else {}
     write_results(training, dev, predict_all(dev), {"threshold": extractor.threshold, "f1_by_threshold": by_threshold})
 
@@ -102,7 +102,7 @@ def write_results(training: "Training", dev: list[dict], predictions: list[dict]
     Args:
         training: the training, with all its epochs done.
         dev: the records of the dev file.
-        predictions: what the best weights predict for them at the chosen threshold.
+        predictions: what the best weights predict for these records at the chosen threshold.
         chosen: the threshold, and the F1 on the kept records by which it was chosen.
     """
     write_report(training.folder.report, dev, predictions, history=training.history)

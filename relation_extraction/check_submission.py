@@ -1,4 +1,4 @@
-"""Check whether the DuIE 2.0 leaderboard would take a prediction file.
+"""Check whether the DuIE 2.0 leaderboard would accept a prediction file.
 
     python relation_extraction/check_submission.py --input test1.json --predictions predictions.zip --schema schema.json
 
@@ -15,7 +15,7 @@ from records import Predicate, read_records, read_schema, record_faults, schema_
 
 
 def examine(record: Any, problem: Say, warning: Say, schema: dict[str, Predicate] | None) -> int:
-    """Report what is wrong with a parsed line, and return the number of its triples.
+    """Report what is wrong with a parsed line, and return the number of its triples. It is 0 for a malformed line.
 
     Args:
         record: the parsed line, any JSON value.
@@ -37,7 +37,7 @@ def examine(record: Any, problem: Say, warning: Say, schema: dict[str, Predicate
 
 
 def record_problems(record: dict[str, Any], schema: dict[str, Predicate] | None) -> Iterator[str]:
-    """Yield what the triples of a well-formed record lack of the official form, and what the schema does not allow."""
+    """Yield a message for each way in which a well-formed record's triples break the official form or the schema."""
     for triple in record["spo_list"]:
         name, slots = triple["predicate"], triple["object"]
         subject_type, object_type = triple.get("subject_type"), triple.get("object_type")
@@ -56,7 +56,7 @@ def record_problems(record: dict[str, Any], schema: dict[str, Predicate] | None)
 
 
 def type_problems(triple: dict[str, Any], predicate: Predicate) -> Iterator[str]:
-    """Yield which types of a triple are not those of its predicate."""
+    """Yield a message for each type of a triple that differs from its predicate's type in the schema."""
     given = triple.get("subject_type")
     if isinstance(given, str) and given != predicate.subject_type:
         yield f"subject type of {predicate.name!r} is {given!r}, the schema has {predicate.subject_type!r}"

@@ -30,7 +30,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Features:
-    """A window of an example. The heads make batches of them."""
+    """A window of an example. The heads make batches of windows."""
 
     example: int  # number of the example
     token_ids: np.ndarray  # int32 [n], from [CLS] to [SEP]
@@ -42,7 +42,7 @@ def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Ex
     """Find the strings of a record in its text, as the data has no offsets.
 
     If the subject or the `@value` occurs several times, the two that are nearest to each other are taken. Every other
-    slot is taken where it is nearest to the `@value`. What is not in the text is left out and counted in `counts`.
+    slot is taken where it is nearest to the `@value`. A triple or slot not in the text is left out and counted.
     """
     counts = Counter() if counts is None else counts
     text, triples = record["text"], []
@@ -73,8 +73,8 @@ def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
     A match inside a longer Latin word or number is used only if there is no other.
     """
     if string[:1].isspace() or string[-1:].isspace():
-        # No token covers white space, so no span can start or end with it. With book marks around it one can, and the
-        # official metric strips these.
+        # No token covers white space, so no span can start or end with it. Together with book marks around it the
+        # string can be a span, and the official metric strips the marks.
         marked = f"《{string}》"
         string = marked if marked in text else string
     spans = find(text, string)
@@ -111,11 +111,11 @@ def to_features(
 
     Args:
         examples: texts, with triples if they are labelled.
-        tokenizer: of the encoder.
-        labels: the numbers of the relations.
+        tokenizer: the encoder's tokenizer.
+        labels: the labels of relations and ties.
         max_length: tokens of a window at most, [CLS] and [SEP] included.
         stride: tokens from the start of a window to the start of the next.
-        counts: counts the spans that do not begin and end with a token, and the relations that fit no window.
+        counts: counts spans that do not begin and end with a token, and lost triples, slots and relations.
     """
     counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)

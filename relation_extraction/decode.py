@@ -11,7 +11,7 @@ from common.spans import Span, text_spans
 from dataset import Features
 from records import Labels
 
-MAX_OBJECTS = 16  # with the same subject, predicate and `@value`
+MAX_OBJECTS = 16  # the most triples with the same subject, predicate and `@value`
 
 
 class Relation(NamedTuple):
@@ -32,14 +32,14 @@ def to_characters(feature: Features, relations: np.ndarray) -> set[Relation]:
 
 
 def to_record(text: str, relations: Iterable[Relation], labels: Labels, tied: bool = True) -> dict[str, Any]:
-    """Return the official record of a text. Its triples are in the order of the text, and each comes once.
+    """Return the official record of a text. Its triples are in the order of their subjects, and each comes once.
 
     Args:
         text: the text of the record.
         relations: what was found in the text, relations and ties.
-        labels: tells what each label means, and the types that belong in the record.
-        tied: whether a slot belongs to the `@value` that a tie joins it to. If not, as with a head that finds no ties,
-            it belongs to the nearest one.
+        labels: the meaning of each label, and the types that the record has to name.
+        tied: whether ties decide which `@value` a slot belongs to. A slot without a tie is then left out. If false, as
+            for a head that finds no ties, a slot belongs to the nearest `@value`.
     """
     spans: dict[tuple[Span, str, str], list[Span]] = defaultdict(list)
     ties = set()

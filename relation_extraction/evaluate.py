@@ -22,10 +22,11 @@ EMPTY_GOLD_OF_A_SWAP = 5
 
 
 def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Read gold and predictions. Raises UserError if a line is malformed, or if the two files seem to be swapped.
+    """Read gold and predictions.
 
-    Gold and predictions have the same format, so only traces show a swap: gold is a zip or lacks `spo_list`, the files
-    share no sentence, or only gold has sentences without a triple.
+    Raises UserError if a line is malformed, if the files share no sentence, or if they seem to be swapped. Both have
+    the same format, so a swap shows only if gold is a zip, or if many gold sentences have no triple, while every
+    predicted sentence has one.
     """
     if zipfile.is_zipfile(gold_path):
         raise UserError(f"{gold_path}: a zip, expected plain JSON lines (are gold and predictions swapped?)")
@@ -55,7 +56,8 @@ def table(counts: dict[str, Counts]) -> str:
 
 def main() -> None:
     args = evaluation_arguments(
-        __doc__, {"--alias": {"metavar": "FILE", "help": "tab-separated names and their aliases"}}
+        __doc__,
+        {"--alias": {"metavar": "FILE", "help": "file with a name and its aliases on each line, tab-separated"}},
     )
     aliases = read_aliases(args.alias) if args.alias is not None else None
     gold, predictions = read_files(args.gold, args.predictions)

@@ -41,8 +41,8 @@ def predict(
     Args:
         records: only their `text` is read.
         extractor: runs the model and finds the relations in each window.
-        tokenizer: of the encoder.
-        labels: those that the model was built with.
+        tokenizer: the encoder's tokenizer.
+        labels: the labels that the model was built with.
         config: has the length of the windows and their stride.
         batch_size: windows per batch at most.
     """

@@ -41,7 +41,7 @@ class Head(Protocol):
         Args:
             features: the windows of the batch, with their relations.
             rng: draws what is random in the batch.
-            labels: the numbers of the relations.
+            labels: the labels of relations and ties.
         """
 
     def build(self, encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
@@ -66,8 +66,8 @@ class Head(Protocol):
 
         Args:
             engines: each runs one of the `parts` and has its name.
-            labels: those that the model was built with.
-            threshold: what scores above it counts. By default it is the `default_threshold` of the head.
+            labels: the labels that the model was built with.
+            threshold: only what scores above it is found. The default is the extractor's `default_threshold`.
         """
 
 
@@ -82,8 +82,8 @@ def load_extractor(
     Args:
         folder: has the weights and the threshold.
         config: names the head.
-        source: has the sizes of the encoder. Its weights are not read, as those of the run include them.
-        labels: those that the model was trained with.
+        source: has the sizes of the encoder. Its weights are not read, because those of the run include the encoder's.
+        labels: the labels that the model was trained with.
         engine: what runs the model: "tensorflow", "openvino" or "auto", see `common.inference.select_engine`.
     """
     from common.weights import load_weights

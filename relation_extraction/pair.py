@@ -29,7 +29,7 @@ Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # tokens i and j, int [
 def batch(features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
     """Make the inputs and targets of a batch. Nothing in it is random.
 
-    The targets of each of the three heads are its positives (label, i, j), int32 [batch, p, 3], padded with -1.
+    The targets are the positives (label, i, j) of each of the three pair heads, int32 [batch, p, 3], padded with -1.
     """
     targets: dict[str, list[np.ndarray]] = {"spans": [], "starts": [], "ends": []}
     for feature in features:
@@ -44,7 +44,7 @@ def batch(features: list[Features], rng: np.random.Generator, labels: Labels) ->
 
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
-    """Build the model: `token_ids` int32 [batch, length] -> the factors of the scores of each head, see `PairHead`."""
+    """Build the model: `token_ids` int32 [batch, length] -> the factors of each pair head, see `PairHead`."""
     from common.heads import PairHead, hidden_states
     from common.loss_model import LossModel
 
@@ -91,10 +91,10 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: fl
     """Find the relations and ties of a window: int32 [r, 5].
 
     Args:
-        factors: for each head (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
+        factors: for each pair head (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
         length: the number of tokens of the window, without padding.
         labels: the relations and ties that the model scores.
-        threshold: spans, and pairs of first or of last tokens, count if they score above it.
+        threshold: spans count if they score above it, and so do pairs of first tokens and pairs of last tokens.
     """
     spans = best_spans(factors["spans"], length, threshold)
     starts = partial(pair_scores, factors["starts"])
@@ -103,7 +103,7 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: fl
 
 
 def find_relations(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, threshold: float) -> np.ndarray:
-    """Find the relations and ties between spans, int [s, 3] of (0 subject or 1 slot, first, last): int32 [r, 5]."""
+    """Find the relations and ties between spans, int [s, 3] of (label, first, last): int32 [r, 5]."""
     subjects, objects = spans[spans[:, 0] == 0, 1:], spans[spans[:, 0] == 1, 1:]
     n = len(labels.relations)
     relations = _link(subjects, objects, starts, ends, slice(0, n), threshold)

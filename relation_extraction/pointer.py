@@ -2,7 +2,7 @@
 
 A pointer gives each token two probabilities: that a span starts there, and that it ends there. One pointer finds the
 subjects. For one given subject, a pointer for each relation finds its objects, from hidden states that depend on the
-subject by conditional layer normalisation. This head finds no ties between the slots of an object.
+subject through conditional layer normalisation. This head finds no ties between the slots of an object.
 """
 
 from collections.abc import Iterator
@@ -31,10 +31,10 @@ SUBJECT_POWER, OBJECT_POWER = 2, 4
 def batch(features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
     """Make the inputs and targets of a batch: all subjects, and the objects of one subject of each window.
 
-    `rng` draws this `subject`. The inputs are `token_ids` and its first and last token, int32 [batch, 2], or (0, 0),
-    the place of [CLS], if the window has no subject. The targets are `subjects`, float32 [batch, length, 2], and
-    `objects`, float32 [batch, length, 2 * relations]: the starts of all relations, then their ends. They hold 1 where a
-    span starts or ends, and 0 elsewhere.
+    `rng` draws this subject. The inputs are `token_ids`, int32 [batch, length], and `subject`, int32 [batch, 2], the
+    first and last token of the drawn subject, or (0, 0), the place of [CLS], if the window has none. The targets are
+    `subjects`, float32 [batch, length, 2], and `objects`, float32 [batch, length, 2 * relations]: the starts of all
+    relations, then their ends. Targets are 1 where a span starts or ends, and 0 elsewhere.
     """
     inputs = model_inputs(features)
     shape, n = inputs["token_ids"].shape, len(labels.relations)
@@ -119,7 +119,11 @@ def _crossentropy(targets: "tf.Tensor", logits: "tf.Tensor", power: int) -> "tf.
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
-    """Return two models: `subjects` makes hidden states and subject logits, `objects` makes object logits of these."""
+    """Return two models by name.
+
+    `subjects` computes hidden states and subject logits. `objects` computes the object logits of one subject in each
+    row from hidden states.
+    """
     import tf_keras as keras
 
     subjects = model.get_layer("subject_pointers")
@@ -130,8 +134,8 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 class Extractor:
     """Finds the relations of each window of a batch: int32 [r, 5] as in `Features.relations`.
 
-    The encoder runs once and finds the subjects of all windows. Then `objects` runs on groups of subjects, as many in a
-    group as the batch has windows.
+    The encoder runs once and finds the subjects of all windows. Then `objects` runs on groups of subjects, each with as
+    many subjects as the batch has windows.
     """
 
     has_ties = False
@@ -161,8 +165,9 @@ class Extractor:
 def pointer_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     """Find the spans of a pointer, int [n, 2] of first and last tokens, at most `MAX_SPANS`.
 
-    A token is a start or an end if its probability, [length, 2], is above the threshold. Each start is paired with the
-    first end at or after it. A start without one is dropped, and several starts may share an end.
+    `probabilities` [length, 2] are those of starts and of ends. Tokens above the threshold are starts and ends. Each
+    start is paired with the first end at or after it. A start without one is dropped, and several starts may share an
+    end.
 
     >>> probabilities = np.zeros((6, 2))
     >>> probabilities[[1, 4], 0] = probabilities[[2, 3, 5], 1] = 0.9

@@ -1,7 +1,7 @@
 """The labels, and the lines of official DuIE 2.0 files.
 
 A line is `{"text": ..., "spo_list": [TRIPLE, ...]}`. A triple is a dict with the keys `predicate`, `subject`,
-`subject_type`, `object` and `object_type`. The last two are dicts with a key for each slot, and always with `@value`.
+`subject_type`, `object` and `object_type`. The last two are dicts with the same keys, the slots. One slot is `@value`.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class Labels:
     """The labels of pairs of spans: first those of relations, then those of ties.
 
     A relation joins a subject to a slot of its object. A tie joins the `@value` of an object to another of its slots,
-    and so tells which slots belong to the same object. Both have a label for each (predicate, slot).
+    and so tells which slots belong together. Both have labels (predicate, slot), but ties have none for `@value`.
     """
 
     schema: dict[str, Predicate]
@@ -92,7 +92,7 @@ def read_records(
 
 
 def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
-    """Yield the reasons why the official scorer would refuse a parsed line. Without labels only its text matters."""
+    """Yield the reasons why the official scorer would refuse a parsed line. If not `labelled`, it needs only a text."""
     if not isinstance(record, dict):
         yield 'expected a JSON object with "text" and "spo_list"'
         return
@@ -110,7 +110,7 @@ def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
 
 
 def schema_faults(triple: dict[str, Any], schema: dict[str, Predicate]) -> Iterator[str]:
-    """Yield which predicate or slots of a well-formed triple are not in the schema. Types are not compared."""
+    """Yield a message for a well-formed triple's predicate or slots that the schema lacks. Types are not compared."""
     name, slots = triple["predicate"], triple["object"]
     if name not in schema:
         yield f"predicate {name!r} is not in the schema"

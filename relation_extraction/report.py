@@ -10,7 +10,7 @@ from scoring import SCORES, Aliases, NormalTriple, by_support, compare, normalis
 
 KINDS = {
     "correct": "right",
-    "other predicate": "wrong",  # a missed triple has the same subject and object
+    "other predicate": "wrong",  # a missed triple has the same subject and object slots
     "other slots": "wrong",  # a missed triple differs in a slot other than @value
     "other boundary": "wrong",  # a missed triple of the predicate has a longer or shorter subject or @value
     "not in gold": "wrong",
@@ -32,7 +32,7 @@ def write_report(
     Args:
         folder: where to write it. It is made if it does not exist.
         gold: official records.
-        predictions: the same with what was predicted.
+        predictions: official records with the predicted triples.
         aliases: other names for a name, as `scoring.read_aliases` returns them.
         history: a row for each epoch, if this is the end of a training.
 
@@ -93,7 +93,7 @@ def _nested(a: str, b: str) -> bool:
 
 
 def _parts(text: str, triple: dict[str, Any]) -> list[Part]:
-    """Return the strings of a triple, with the spans in which training would look for them.
+    """Return the strings of a triple, with the spans that training would find for them.
 
     There are no spans if the subject or the `@value` is not in the text.
     """
@@ -102,6 +102,6 @@ def _parts(text: str, triple: dict[str, Any]) -> list[Part]:
     slots = sorted(triple["object"].items(), key=lambda slot: slot[0] != "@value")
     parts = []
     for name, string in [("", triple["subject"]), *slots]:
-        shown = "" if name == "@value" else name  # the first two parts are always subject and `@value`
+        shown = "" if name == "@value" else name  # subject and `@value` come first, without a name
         parts.append(Part(shown, string, [spans[name]] if name in spans else []))
     return parts

@@ -1,9 +1,9 @@
 """The official metric of DuIE 2.0: micro precision, recall and F1 over triples.
 
 The scores equal those of the organisers' `re_official_evaluation.py` to the last digit. Two triples are the same if
-their predicates, their subjects and all slots of their objects are. Subjects and slots are compared in lower case and
-without one outer pair of book marks. Types are not compared. With aliases, "the same" is neither symmetric nor
-transitive, so it matters which triples are looked for among which:
+they have equal predicates, subjects and object slots. Subjects and slots are compared in lower case and without one
+outer pair of book marks. Types are not compared. With aliases, "the same" is neither symmetric nor transitive, so it
+matters which triples are looked for among which:
 
     precision = distinct predictions found among the distinct gold triples / distinct predictions
     recall    = distinct gold triples found among all predictions / distinct gold triples
@@ -67,7 +67,7 @@ def score(
 
     Args:
         gold_records: official records, `{"text", "spo_list"}`.
-        predicted_records: the same with what was predicted.
+        predicted_records: official records with the predicted triples.
         alias: other names for a name, as `read_aliases` returns them.
     """
     return sum(per_predicate(gold_records, predicted_records, alias).values(), Counts()).scores()
@@ -78,7 +78,7 @@ def per_predicate(
     predicted_records: Iterable[dict[str, Any]],
     alias: Aliases | None = None,
 ) -> dict[str, Counts]:
-    """Count as `score` does and with the same arguments, but for each predicate on its own."""
+    """Count as `score` does, but for each predicate on its own. The arguments are the same."""
     alias = alias or {}
     gold = {record["text"]: record["spo_list"] for record in gold_records}
     predictions = {record["text"]: record["spo_list"] for record in predicted_records}
@@ -140,7 +140,7 @@ def _normalise(name: str) -> str:
 
 
 def _distinct(triples: Iterable[dict[str, Any]], alias: Aliases) -> dict[NormalTriple, dict[str, Any]]:
-    """Return the distinct triples, normalised and as written. Of several that are the same the first is kept."""
+    """Return the distinct triples, normalised and as written. If several are the same, the first one is kept."""
     kept: dict[NormalTriple, dict[str, Any]] = {}
     for original in triples:
         triple = normalise_triple(original)
@@ -154,9 +154,9 @@ def _is_among(target: NormalTriple, triples: Set[NormalTriple], alias: Aliases) 
 
 
 def _matches(target: NormalTriple, triple: NormalTriple, alias: Aliases) -> bool:
-    """Return whether `triple` stands for `target`, with aliases.
+    """Return whether `triple` is the same as `target`, given the aliases.
 
-    Its subject may be an alias of the target's. Two slot values have to be aliases of each other.
+    Its subject may be an alias of the target's. Slot values must be equal, or each an alias of the other.
     """
     return (
         triple.predicate == target.predicate

@@ -22,7 +22,7 @@ from common.testing.prediction import submission as submission  # noqa: E402
 from common.testing.training import config_of_lines, trained_by_head  # noqa: E402
 from common.testing.wrong_input import refused as refused  # noqa: E402
 from common.testing.wrong_input import without_tensorflow as without_tensorflow  # noqa: E402
-from dataset import Labels  # noqa: E402
+from records import Labels  # noqa: E402
 
 DEMO = REPOSITORY / "data" / "demo" / "event_extraction"
 

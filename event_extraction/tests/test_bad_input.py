@@ -55,6 +55,10 @@ TRAINING = bad_lines(line) | {
         {"train.json": line(event={"arguments": [{"role": "死者", "argument": "何川"}]})},
         'train.json, line 1: "argument" or "argument_start_index" of an event is missing',
     ),
+    "offset a string": (
+        {"train.json": line(event={"trigger_start_index": "2"})},
+        'train.json, line 1: "trigger" or "trigger_start_index" of an event is missing or has the wrong type',
+    ),
     "offset wrong": (
         {"train.json": line() + line() + line(event={"trigger_start_index": 1})},
         "train.json, line 3: trigger '去世' is not at character 1 of the text",

@@ -5,15 +5,8 @@ import pytest
 
 import crf
 import pair
-from dataset import (
-    TRIGGER,
-    Event,
-    Example,
-    Features,
-    Labels,
-    to_example,
-    to_features,
-)
+from dataset import Event, Example, Features, to_example, to_features
+from records import TRIGGER, Labels
 
 TEXT = "何川胜江月,江月曾胜 何川"
 RECORD = {
@@ -107,8 +100,8 @@ def test_pair_batch(tokenizer, labels):
     [
         ([[1, 1, 2], [8, 4, 4]], [0, 1, 2, 0, 11, 0]),
         ([[0, 1, 1], [3, 2, 3]], [0, 0, 0, 0, 0, 0]),  # triggers have no tag
-        ([[1, 1, 2], [2, 2, 4]], [0, 1, 2, 0, 0, 0]),  # overlapping: the first
-        ([[1, 1, 2], [2, 1, 3]], [0, 3, 4, 4, 0, 0]),  # with the same start: the longest
+        ([[1, 1, 2], [2, 2, 4]], [0, 1, 2, 0, 0, 0]),  # if they overlap, the first is kept
+        ([[1, 1, 2], [2, 1, 3]], [0, 3, 4, 4, 0, 0]),  # if they start together, the longest is kept
     ],
 )
 def test_tags(spans, expected, labels):

@@ -45,7 +45,7 @@ def test_decoding_equals_brute_force(seed, labels):
         ([0, 0], []),
         ([1, 2, 2, 0, 11], [[1, 0, 2], [8, 4, 4]]),
         ([1, 1, 2], [[1, 0, 0], [1, 1, 2]]),
-        ([2, 2, 4], [[1, 0, 1], [2, 2, 2]]),  # an inside without its beginning
+        ([2, 2, 4], [[1, 0, 1], [2, 2, 2]]),  # an inside tag that continues no argument
         ([1, 0, 2], [[1, 0, 0], [1, 2, 2]]),
     ],
 )
@@ -57,9 +57,9 @@ def test_tags_to_spans(tags, expected, labels):
 
 
 def found(labels, spans, links=()):
-    """Return what was found, given as (role, start), and links as (role, start of the trigger, start of the argument).
+    """Return spans and links of one event type. Triggers have one character, arguments two.
 
-    Triggers have one character, arguments two.
+    A span is given as (role, start), a link as (role, start of the trigger, start of the argument).
     """
     kind = "竞赛行为-胜负"
 
@@ -141,7 +141,7 @@ def test_what_touches_cls_or_sep_is_dropped():
 
 
 def round_trip(records, tokenizer, labels, head, max_length=256, stride=128):
-    """Turn gold into features, these into the spans and links that the head can express, and these into events."""
+    """Return the examples, and the events decoded from the spans and links of gold that the head can express."""
     examples = [to_example(record) for record in records]
     in_texts = [Found(set(), set()) for _ in records]
     for feature in to_features(examples, tokenizer, labels, max_length, stride):

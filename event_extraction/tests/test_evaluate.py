@@ -62,7 +62,7 @@ def test_prints_one_json_object_and_tables(evaluate, capsys):
     assert len(set(map(display_width, lines[:4]))) == len(set(map(display_width, lines[4:]))) == 1
 
 
-def test_says_which_sentences_do_not_meet(evaluate, capsys):
+def test_says_how_many_sentences_are_in_one_file_only(evaluate, capsys):
     evaluate(GOLD, [PREDICTED[0], record("other")])
     notes = capsys.readouterr().err
     assert "note: 2 of 3 gold sentences have no prediction\n" in notes

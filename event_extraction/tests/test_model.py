@@ -16,7 +16,7 @@ from model import HEADS
 
 @pytest.fixture(scope="module")
 def features():
-    """Two windows of different lengths: one with two events, and an empty text."""
+    """Return two windows of different lengths: one with an event and its two arguments, and one of an empty text."""
     spans = np.array([[3, 3, 3], [4, 1, 2], [5, 4, 5]], np.int32)
     links = np.array([[4, 3, 3, 1, 2], [5, 3, 3, 4, 5]], np.int32)
     offsets = np.zeros((8, 2), np.int32)

@@ -35,10 +35,10 @@ def test_case_does_not_count():
 
 
 def test_partly_shared_characters():
-    # 4 of 5 and of 6 characters in common: 2 * 4 / 11; in the same order only 3: 6 / 11
+    # The strings of 5 and 6 characters share 4: 2 * 4 / 11. Only 3 are in the same order: 2 * 3 / 11.
     found = scores([("A", [("r", "天地玄黄宇")])], [("A", [("r", "地天玄黄洪荒")])])
     assert found == {"precision": 0.7273, "recall": 0.7273, "f1": 0.7273, "f1_lcs": 0.5455}
-    # characters are a multiset: of three equal ones only two have a partner
+    # Characters are a multiset: only two of the three equal ones have a partner.
     assert scores([("A", [("r", "天天")])], [("A", [("r", "天天天")])])["f1"] == 0.8
 
 
@@ -55,10 +55,10 @@ def test_repeated_roles_and_strings_count_once_each():
 
 
 def test_one_gold_argument_serves_one_prediction():
-    # 天地 takes 天地 (1); 天地人 is left with nothing
+    # 天地 is paired with 天地 (1). Nothing is left for 天地人.
     found = scores([("A", [("r", "天地")])], [("A", [("r", "天地"), ("r", "天地人")])])
     assert (found["precision"], found["recall"]) == (0.5, 1.0)
-    # greedily the first pair would be 甲乙丙丁 - 甲乙丙 (6 / 7) and leave 0; the best sum is 2 / 5 + 4 / 5
+    # A greedy choice starts with 甲乙丙丁 - 甲乙丙 (6 / 7), which leaves 0. The best sum is 2 / 5 + 4 / 5.
     found = scores([("A", [("r", "甲乙丙丁"), ("r", "甲乙")])], [("A", [("r", "甲乙丙"), ("r", "丁")])])
     assert found["precision"] == pytest.approx((2 / 5 + 4 / 5) / 2)
 
@@ -66,7 +66,7 @@ def test_one_gold_argument_serves_one_prediction():
 def test_the_best_form_of_a_gold_argument_counts():
     gold = [("A", [("r", "北京大学", "北大", "燕园")])]
     assert scores(gold, [("A", [("r", "北大")])])["f1"] == 1.0
-    # the aliases of equal strings are joined, and those of predictions are not read
+    # The aliases of equal gold strings are joined. Those of predictions are not read.
     twice = [("A", [("r", "北京大学", "北大")]), ("A", [("r", "北京大学", "燕园")])]
     assert scores(twice, [("A", [("r", "燕园", "清华")])])["recall"] == 1.0
     assert scores([("A", [("r", "清华")])], [("A", [("r", "燕园", "清华")])])["recall"] == 0.0
@@ -79,7 +79,7 @@ def test_nothing_predicted_or_nothing_to_find():
     assert scores([("A", [])], [("A", [])]) == zero
 
 
-def test_records_meet_by_id():
+def test_records_are_matched_by_id():
     gold = [record(("A", [("r", "天")]), name="1"), record(("A", [("r", "地")]), name="2")]
     predicted = [
         record(("A", [("r", "人")]), name="1"),

@@ -8,7 +8,7 @@ import pytest
 
 TASK = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TASK))
-# TensorFlow reads these when it starts. Models as small as these lose more by threads than they gain.
+# TensorFlow reads these when it starts. Models this small lose more to threads than they gain.
 os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 
 pytest.register_assert_rewrite("common.testing")
@@ -21,8 +21,7 @@ from common.testing.prediction import submission as submission  # noqa: E402
 from common.testing.training import config_of_lines, trained_by_head  # noqa: E402
 from common.testing.wrong_input import refused as refused  # noqa: E402
 from common.testing.wrong_input import without_tensorflow as without_tensorflow  # noqa: E402
-from dataset import Labels  # noqa: E402
-from records import Predicate  # noqa: E402
+from records import Labels, Predicate  # noqa: E402
 
 DEMO = REPOSITORY / "data" / "demo" / "relation_extraction"
 

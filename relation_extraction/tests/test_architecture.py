@@ -15,7 +15,7 @@ TASK = Path(__file__).resolve().parents[1]
 REPOSITORY = TASK.parent
 PAGE = REPOSITORY / "docs" / "architecture.md"
 ROW = re.compile(r"^\| `(\S+\.py)` \| (\d+) \|", re.MULTILINE)
-# The page leaves out the encoder and how it is trained.
+# The page leaves out the encoder, the optimizer, the config and the command line.
 NOT_COUNTED = {f"common/{name}.py" for name in ("bert", "recompute", "activations", "optimizers", "config", "cli")}
 
 
@@ -31,7 +31,7 @@ def lines_of(name):
 
 @contextmanager
 def traced():
-    """Collect the project's files from which a function is called, in the order of their first calls."""
+    """Collect the files of the project whose functions are called, in the order of the first calls."""
     found: dict[str, None] = {}
     roots = (f"{TASK}/", f"{REPOSITORY}/common/")
 

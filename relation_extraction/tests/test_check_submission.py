@@ -39,7 +39,7 @@ def dump(records):
 def check(tmp_path, monkeypatch, capsys):
     """Return a function that checks records or the text of a file against TEXTS.
 
-    It returns standard output, standard error and the message of the UserError.
+    It returns standard output, standard error and the message of the UserError, or None if there is none.
     """
     (tmp_path / "input.json").write_text(dump({"text": text} for text in TEXTS), encoding="utf-8")
     (tmp_path / "schema.json").write_text(dump(SCHEMA), encoding="utf-8")

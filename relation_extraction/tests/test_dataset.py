@@ -34,14 +34,14 @@ def locate(text, *triples):
         # a name inside the other one is not meant if it also stands alone
         ("专辑《海风》里有一首海", spo("海", "父亲", "海风"), (10, 11), (3, 5)),
         ("只有海风", spo("海", "父亲", "海风"), (2, 3), (2, 4)),
-        # Latin words and numbers: not inside longer ones, unless there is nothing else
+        # a Latin word or number is not found inside a longer one, unless it is nowhere else
         ("Annabel之母是Anna,父亲李", spo("Anna", "父亲", "李"), (10, 14), (17, 18)),
         ("1990年成立的21990厂", spo("1990", "父亲", "1990年"), (0, 4), (0, 5)),
         ("Annabel,父亲李", spo("Anna", "父亲", "李"), (0, 4), (10, 11)),
-        # case, width and white space only where the string as written is not there
+        # case, width and white space are ignored only if the string as written is not in the text
         ("tara  wu之夫为ＢＯＢ", spo("Tara Wu", "父亲", "bob"), (0, 8), (11, 14)),
         ("bob和Bob的妻子安", spo("Bob", "父亲", "安"), (4, 7), (10, 11)),
-        # white space at an edge has no token; the book marks around it are stripped by the metric
+        # no token covers white space at an edge, so the span includes the book marks, which the metric strips
         ("导演何川拍了《 海风》", spo(" 海风", "导演", "何川"), (6, 11), (2, 4)),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ def as_set(relations):
 
 
 def brute_force(outputs, length, labels, threshold):
-    """Try all quadruples of tokens on the tensors [labels, length, length] that the factors stand for."""
+    """Try all quadruples of tokens, with the scores as tensors [labels, length, length]."""
     spans, starts, ends = (
         (scores + rows[:, :, None] + columns[:, None, :])[:, :length, :length] > threshold
         for scores, rows, columns in (outputs[name] for name in ("spans", "starts", "ends"))
@@ -59,7 +59,7 @@ def test_find_relations_equals_brute_force(seed, labels):
         )
         for name, count in [("spans", 2), ("starts", len(labels)), ("ends", len(labels))]
     }
-    outputs["spans"][0][np.tril_indices(size, -1)] = -1e12  # as the head masks spans that end too early
+    outputs["spans"][0][np.tril_indices(size, -1)] = -1e12  # the head masks spans that end before they start
     found = pair.decode(outputs, length, labels, threshold)
     assert found.dtype == np.int32
     assert as_set(found) == brute_force(outputs, length, labels, threshold)
@@ -86,7 +86,7 @@ def test_pointer_spans(starts, ends, expected):
 
 
 def test_object_relations():
-    probabilities = np.zeros((6, 6))  # three labels: starts, then ends
+    probabilities = np.zeros((6, 6))  # the starts of three labels, then their ends
     probabilities[1, 0] = probabilities[2, 3] = 0.9
     probabilities[4, 2] = probabilities[5, 5] = probabilities[3, 2] = 0.9
     probabilities[1, 1] = 0.9  # a start without an end
@@ -249,7 +249,7 @@ def random_text(rng, words):
 
 
 def random_record(rng, text, names):
-    """Draw triples, with names that may repeat. Those of the predicate with two slots share one subject."""
+    """Draw a record whose names may repeat. All its triples with two slots share one subject."""
     pick = partial(rng.choice, names)
     triples = [(pick(), predicate, {"@value": pick()}) for predicate in rng.choices(["父亲", "导演"], k=5)]
     subject = pick()

@@ -68,14 +68,14 @@ def test_an_option_without_a_name_is_not_passed_over(tmp_path, evaluate, option)
         evaluate(gold, gold, option, "")
 
 
-def test_a_predicate_commands_no_terminal(tmp_path, evaluate, capsys):
+def test_control_characters_of_a_predicate_are_not_printed(tmp_path, evaluate, capsys):
     gold = write_lines(tmp_path / "gold.json", GOLD[0])
     predicted = {"text": "第0句", "spo_list": [{**TRIPLE, "predicate": "\x1b[2J\n导演"}]}
     evaluate(gold, write_lines(tmp_path / "pred.json", predicted))
     assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["predicate", "导演", "\ufffd[2J"]
 
 
-def test_says_which_sentences_do_not_meet(tmp_path, evaluate, capsys):
+def test_says_how_many_sentences_are_in_one_file_only(tmp_path, evaluate, capsys):
     gold = write_lines(tmp_path / "gold.json", *GOLD)
     evaluate(gold, write_lines(tmp_path / "pred.json", *PREDICTED[:3], {"text": "别的", "spo_list": []}))
     notes = capsys.readouterr().err

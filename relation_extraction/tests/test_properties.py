@@ -1,4 +1,4 @@
-"""Properties of any records: the scores that gold stands for are decoded to gold, and what every metric satisfies."""
+"""Properties that hold for any records: decoding gold gives gold back, and the metric does what every metric has to."""
 
 from collections import Counter
 from typing import Any
@@ -20,7 +20,7 @@ PREDICATES: dict[str, list[str]] = {"父亲": [], "饰演": ["inWork"], "获奖"
 
 @st.composite
 def gold_records(draw):
-    """Draw records. A predicate has each `@value` in one triple only, so that the ties are unambiguous."""
+    """Draw a record. A predicate has each `@value` in one triple only, so that the ties are unambiguous."""
     strings = draw(parts())
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for _ in range(draw(st.integers(0, 5))):
@@ -64,7 +64,7 @@ TRIPLES = st.fixed_dictionaries({
 
 
 def records(texts="甲乙丙丁"):
-    """Draw records of different texts."""
+    """Draw lists of records with different texts."""
     spo_lists = st.lists(TRIPLES, max_size=4)
     return st.lists(st.fixed_dictionaries({"text": st.sampled_from(texts), "spo_list": spo_lists}), max_size=4,
                     unique_by=lambda record: record["text"])  # fmt: skip

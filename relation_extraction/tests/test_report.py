@@ -32,7 +32,7 @@ DIRECTED, PLAYED = triple("山水之间", "导演", "李四"), triple("王五", 
             [PLAYED], [triple("王五", "饰演", "林平")],
             [("other boundary", "饰演", "gold: 王五 → 少年林平"), ("missed", "饰演", "")],
         ),
-        # a gold triple that was found is not taken for what a wrong one meant
+        # a gold triple that was found cannot be the one that a wrong prediction meant
         (
             [DIRECTED], [DIRECTED, triple("山水之间", "主演", "李四")],
             [("correct", "导演", ""), ("not in gold", "主演", "")],
@@ -58,7 +58,7 @@ def test_spans_are_where_training_would_look():
 
 
 def test_says_what_evaluate_says(demo, tmp_path, call, capsys):
-    """The predictions are damaged gold with repeated and missing sentences. The facts add up to the counts."""
+    """The predictions are damaged gold, with a repeated sentence and missing ones. The facts add up to the counts."""
     gold = [json.loads(line) for line in (demo / "dev.json").read_text(encoding="utf-8").splitlines()]
     gold.append({**gold[0], "spo_list": gold[1]["spo_list"]})
     predicted = [
@@ -81,7 +81,7 @@ def test_says_what_evaluate_says(demo, tmp_path, call, capsys):
     assert kinds.count("correct") + kinds.count("missed") == sum(row[-1] for row in labels["rows"])
 
 
-def test_a_folder_that_cannot_be(tmp_path, call, refused, without_tensorflow):
+def test_a_folder_that_cannot_be_made(tmp_path, call, refused, without_tensorflow):
     (tmp_path / "gold").write_text(json.dumps({"text": TEXT, "spo_list": [DIRECTED]}), encoding="utf-8")
     arguments = ["--gold", tmp_path / "gold", "--predictions", tmp_path / "gold", "--report", tmp_path / "gold"]
     assert refused(main, *arguments) == f"{tmp_path / 'gold'}: the folder cannot be made (File exists)"

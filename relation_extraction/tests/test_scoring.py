@@ -19,7 +19,7 @@ def scores(precision, recall, f1):
 
 
 def same(first, second, alias=None):
-    """Return whether the metric takes two triples for the same. The first is the prediction."""
+    """Return whether the metric counts two triples as the same. The first is the prediction."""
     return score([record("句", second)], [record("句", first)], alias) == scores(1.0, 1.0, 1.0)
 
 
@@ -55,7 +55,7 @@ def test_when_two_triples_are_the_same(first, second, expected):
 
 def test_aliases_of_subjects_are_one_sided_and_of_objects_two_sided():
     short, full = triple("北大", "校长", "蔡元培"), triple("北京大学", "校长", "蔡元培")
-    # The prediction's aliases decide precision, gold's aliases decide recall.
+    # Precision depends on the aliases of the predicted name, recall on those of the gold name.
     assert score([record("句", full)], [record("句", short)], {"北大": {"北京大学"}}) == scores(1.0, 0.0, 0.0)
     assert score([record("句", full)], [record("句", short)], {"北京大学": {"北大"}}) == scores(0.0, 1.0, 0.0)
     assert same(short, full, {"北京大学": {"北大"}, "北大": {"北京大学"}})
@@ -67,7 +67,7 @@ def test_aliases_of_subjects_are_one_sided_and_of_objects_two_sided():
 def test_both_sides_are_counted_once_and_recall_sees_all_predictions():
     author = triple("春晓", "作者", "孟浩然")
     assert score([record("句", author, author)], [record("句", author, author)]) == scores(1.0, 1.0, 1.0)
-    # "北大" is dropped as a repetition of "北京大学", but the gold triple is still found under its own name.
+    # "北大" is dropped because it repeats "北京大学", but the gold triple is still found under its own name.
     predicted = record("句", triple("北京大学", "校长", "蔡"), triple("北大", "校长", "蔡"))
     counts = per_predicate([record("句", triple("北大", "校长", "蔡"))], [predicted], {"北大": {"北京大学"}})
     assert counts == {"校长": Counts(predicted=1, correct=0, gold=1, found=1)}

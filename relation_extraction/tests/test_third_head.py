@@ -1,4 +1,4 @@
-"""A copy of the folder gets a third head. This takes one new file, its import and a word in HEADS."""
+"""A copy of the folder gets a third head. This takes one new file, its import and an entry in HEADS."""
 
 import json
 import shutil
