@@ -16,7 +16,7 @@ Losses: TypeAlias = tf.Tensor | Weighted | list[tf.Tensor | Weighted]
 
 
 class Loss(Protocol):
-    """Compares a batch's targets with the model's outputs. Both are nested as the batches and the model nest them.
+    """Compares targets, nested as the batches nest them, with outputs, nested as the model nests them.
 
     It returns a loss for each row, float32 [batch], and the model takes their mean. It may also return losses with
     weights, for a weighted mean, or a list of either, whose means are added up.
@@ -26,10 +26,7 @@ class Loss(Protocol):
 
 
 class LossModel(keras.Model):
-    """A functional model whose loss sees all targets and outputs at once. Keras' own losses see them one by one.
-
-    Dropout is a function of (seed, optimizer step, replica).
-    """
+    """A functional model whose loss sees all targets and outputs at once. Keras' own losses see them one by one."""
 
     def __init__(self, *args, seed: int = 0, **kwargs):
         super().__init__(*args, **kwargs)
@@ -38,7 +35,7 @@ class LossModel(keras.Model):
         self.distribute_reduction_method = "first"  # by default Keras adds up what the replicas log
 
     def compile(self, optimizer: keras.optimizers.Optimizer, loss: Loss, accumulate: int = 1, **kwargs) -> None:
-        """Set the optimizer, the loss, and in how many pieces to compute each batch (common/accumulation.py).
+        """Set the optimizer, the loss, and the number of pieces to cut each batch into (common/accumulation.py).
 
         Raises UserError for more than one piece on several devices.
         """
@@ -48,7 +45,7 @@ class LossModel(keras.Model):
             check_devices(self.distribute_strategy)
 
     def fit(self, batches: Batches, **kwargs) -> keras.callbacks.History:
-        """Train on the batches in their order. With several devices each computes its rows of every batch."""
+        """Train on the batches in their order. If there are several devices, each computes its rows of every batch."""
         kwargs |= {"steps_per_epoch": len(batches), "verbose": 0}
         if self.distribute_strategy.num_replicas_in_sync == 1:
             return super().fit(iter(batches), **kwargs)
@@ -66,10 +63,13 @@ class LossModel(keras.Model):
         return {"loss": self.loss_tracker.result()}
 
     def loss_and_gradients(self, inputs: Any, targets: Any, piece: int | tf.Tensor = 0) -> tuple[tf.Tensor, list]:
-        """Return the loss of a batch, or of its piece number `piece`, and the gradients. Replicas return shares."""
+        """Return the loss of a batch, or of one piece of it, and the gradients. Each replica returns its share of both.
+
+        `piece` is the number of the piece. The dropout of a layer is a function of (seed, step, piece, replica).
+        """
         step = tf.cast(self.optimizer.iterations, tf.int64) * self.accumulate + tf.cast(piece, tf.int64)
         scaler = self.optimizer if isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer) else None
-        # The gradients are taken in here as well, as blocks that are recomputed draw their dropout again for them.
+        # The gradients are taken in here as well, because recomputed blocks then draw their dropout again.
         with dropout_seed(self.seed, step_of_replica(step)):
             with tf.GradientTape() as tape:
                 outputs = self(inputs, training=True)
@@ -84,7 +84,7 @@ class LossModel(keras.Model):
 
 
 def mean_loss(losses: Losses) -> tf.Tensor:
-    """Reduce what a loss returns to a scalar, the mean over the batch.
+    """Return the mean of the losses over the batch, a scalar. The means of a list of losses are added up.
 
     With several replicas each returns its share, so that adding the shares (or their gradients) gives the mean.
     """
@@ -95,4 +95,4 @@ def mean_loss(losses: Losses) -> tf.Tensor:
 def _mean(losses: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     weights = tf.ones_like(losses) if weights is None else tf.cast(weights, losses.dtype)
     total = sum_over_replicas(tf.reduce_sum(weights))
-    return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), total)  # a piece may have no row
+    return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), total)  # a piece may have no rows

@@ -1,4 +1,4 @@
-"""Optimizers: AdamW and AdaX with clipping, a warm-up with decay, and weights averaged over the steps."""
+"""Optimizers: AdamW and AdaX with clipping, learning rates with warm-up and decay, and averages of the weights."""
 
 import contextlib
 import math
@@ -12,7 +12,7 @@ from common.cli import UserError
 from common.config import OptimizerConfig
 from common.kinds import depth_of, is_of_encoder
 
-# Weight decay is for what multiplies the input, not for biases nor for the scales and offsets of layer norms.
+# Weight decay leaves out biases, and the scales and offsets of layer norms.
 NOT_DECAYED = r"(^|/)(bias|beta|gamma)(/replica_\d+)?:"
 
 
@@ -20,7 +20,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises linearly to `peak` over `warmup_steps` and falls to 0 at `total_steps`.
 
     `decay` says how it falls: "linear", "cosine", or "constant" for not at all. The rate is above 0 at every step
-    before `total_steps`: step 0 has peak / warmup_steps, step warmup_steps - 1 has `peak`.
+    before `total_steps`. With a warm-up, step 0 has peak / warmup_steps, and step warmup_steps - 1 has `peak`.
     """
 
     def __init__(self, peak: float, total_steps: int, warmup_steps: int = 0, decay: str = "linear"):
@@ -40,19 +40,20 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class AdamW(keras.optimizers.AdamW):
-    """tf_keras' AdamW (arXiv:1711.05101) with one kernel per update and its own clipping.
+    """tf_keras' AdamW (arXiv:1711.05101) with one kernel per update and different clipping.
 
-    `clip_norm` c clips the gradient by its norm n over all weights. The gradient is multiplied by min(1, c / n) with
-    `clip="hard"`, and by c / (n + c) with `clip="soft"` (kexue.fm/archives/7469).
+    With c = `clip_norm`, and n the norm of the gradient over all weights, the gradient is multiplied by min(1, c / n)
+    if `clip` is "hard", and by c / (n + c) if it is "soft" (kexue.fm/archives/7469). It is not clipped if `clip_norm`
+    is None.
 
-    Clipping differs from tf_keras' `global_clipnorm` in two ways. If a row of embeddings was looked up several times,
-    its gradients are added up before they are squared. And a gradient that is not finite counts as zero instead of
-    making every weight NaN. `nonfinite_steps` counts the steps at which that happened.
+    There are two differences from tf_keras' `global_clipnorm`. If a row of embeddings was looked up several times, its
+    gradients are added up before they are squared. And if n is not finite, the whole gradient counts as zero, even
+    without `clip_norm`, instead of making every weight NaN. `nonfinite_steps` counts the steps at which that happened.
 
     Sparse gradients become dense ones, as the moments of every row decay at every step anyway.
 
     `rates` maps parts of names to factors. The learning rate of a variable is multiplied by the factors of all parts
-    that occur in its name. Its weight decay is not.
+    that occur in its name. The factors do not change its weight decay.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class AdamW(keras.optimizers.AdamW):
         name: str | None = None,
         skip_gradients_aggregation: bool = False,
     ) -> tf.Variable:
-        if not skip_gradients_aggregation:  # the norm is that of the sum over all replicas
+        if not skip_gradients_aggregation:  # the norm is taken of the sum over all replicas
             grads_and_vars = self.aggregate_gradients(grads_and_vars)
         grads, variables = zip(*grads_and_vars, strict=True)
         clipped = self._clip([grad if grad is None else tf.convert_to_tensor(grad) for grad in grads])
@@ -127,9 +128,9 @@ class AdamW(keras.optimizers.AdamW):
         return self._momentums[index], self._velocities[index]
 
     def finalize_variable_values(self, var_list: list[tf.Variable]) -> None:
-        """Do nothing. Keras would put the averages in place here, at the end of `fit`, which may be one epoch of many.
+        """Do nothing. Keras would replace the weights by their averages here, at the end of `fit`.
 
-        `averaged_weights` does that instead.
+        `fit` runs once for each epoch, and training continues with the weights. See `averaged_weights`.
         """
 
 
@@ -142,8 +143,8 @@ class AdaX(AdamW):
         v = (1 + beta_2) * v + beta_2 * g^2
         w = w - learning_rate * m / sqrt(v / ((1 + beta_2)^t - 1) + epsilon)
 
-    v would grow beyond any float, so the quotient v / ((1 + beta_2)^t - 1) itself is kept. It is a moving average of
-    g^2 in which step t has the weight beta_2 / ((1 + beta_2)^t - 1).
+    v would grow beyond any float, so the optimizer keeps the quotient v / ((1 + beta_2)^t - 1) instead. This is a
+    moving average of g^2, in which step t has the weight beta_2 / ((1 + beta_2)^t - 1).
     """
 
     def __init__(self, *args, beta_2: float = 1e-4, epsilon: float = 1e-12, name: str = "AdaX", **kwargs):
@@ -161,7 +162,10 @@ class AdaX(AdamW):
         _descend(variable, self._rate(variable), direction)
 
     def _apply_weight_decay(self, variables: list[tf.Variable]) -> None:
-        """Do nothing. `update_step` adds the decay, which alone is so small that float32 would round much of it off."""
+        """Do nothing. `update_step` adds the decay to the step.
+
+        If the decay was subtracted on its own, float32 would round much of it off.
+        """
 
 
 def _descend(variable: tf.Variable, rate: float | tf.Tensor, direction: tf.Tensor) -> None:
@@ -195,7 +199,8 @@ def make_optimizer(
         rates: further factors, by a part of the variables' names.
 
     Raises:
-        UserError: a key of `config.rates` occurs in no name, or the encoder has no blocks to tell apart.
+        UserError: a key of `config.rates` occurs in no name, or `config.layer_decay` is not 1 and the blocks of the
+            encoder share their weights.
     """
     classes: dict[str, type[AdamW]] = {"adamw": AdamW, "adax": AdaX}
     optimizer = classes[config.name](
@@ -212,7 +217,7 @@ def make_optimizer(
 
 
 def _factors(config: OptimizerConfig, rates: dict[str, float], names: list[str]) -> dict[str, float]:
-    """Multiply the factors of each part of the variables' names. Raises UserError as `make_optimizer` does."""
+    """Map each part of the names to the product of its factors. Raises UserError as `make_optimizer` does."""
     for key in config.rates:
         if not any(key in name for name in names):
             some = ", ".join(sorted({name.partition("/")[0] for name in names}))
@@ -225,7 +230,7 @@ def _factors(config: OptimizerConfig, rates: dict[str, float], names: list[str])
 
 
 def _head_rates(rate: float, names: list[str]) -> dict[str, float]:
-    """Give all layers that are not the encoder's the same factor."""
+    """Give the same factor to all layers outside the encoder."""
     heads = {name.partition("/")[0] for name in names if not is_of_encoder(name)}
     return {f"{layer}/": rate for layer in heads if rate != 1}
 
@@ -244,7 +249,7 @@ def _layer_rates(decay: float, names: list[str]) -> dict[str, float]:
 
 @contextlib.contextmanager
 def averaged_weights(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> Iterator[None]:
-    """Give the model its averaged weights inside the context, and its own weights after it, bit-identical.
+    """Give the model its averaged weights inside the `with` block, and its own weights, bit-identical, after it.
 
     Evaluate and save the best weights inside, and save the state of training outside. If the optimizer keeps no
     averages, this does nothing.
@@ -253,7 +258,7 @@ def averaged_weights(optimizer: keras.optimizers.Optimizer, model: keras.Model) 
         yield
         return
     variables = model.trainable_variables
-    optimizer.build(variables)  # before the first step the averages are the weights
+    optimizer.build(variables)  # before the first step this makes the averages, equal to the weights
     own = [variable.numpy() for variable in variables]
     getattr(optimizer, "inner_optimizer", optimizer)._overwrite_model_variables_with_average_value(variables)
     try:

@@ -12,16 +12,16 @@ from common.cli import UserError
 from common.files import check_output_path, replaced
 from common.fonts import find_font
 
-MAX_ROWS = 300  # rows in a chart; the page of a report shows all
-MAX_NAME = 24  # characters of a row's name
+MAX_ROWS = 300  # rows in a chart; the page of a report shows all rows
+MAX_NAME = 24  # a longer name of a row is cut
 INCHES = 0.22  # height of a row
 MARKERS = "o<>s"  # one for each column
 
 
 def plot_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the loss and the dev scores by epoch as a PNG. Shares, which are 1 at most, stand apart from larger scores.
+    """Draw the loss and the dev scores by epoch as a PNG. Scores that exceed 1 in some epoch have their own panel.
 
-    A row of `history` has the keys "epoch", "loss", "seconds" and the names of the scores.
+    `history` has at least one row. The keys of a row are "epoch", "loss", "seconds" and the names of the scores.
     """
     scores = [name for name in history[0] if name not in ("epoch", "loss", "seconds")]
     shares = [name for name in scores if all(row[name] <= 1 for row in history)]
@@ -40,15 +40,16 @@ def plot_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def plot_scores(title: str, columns: tuple[str, ...], rows: list[tuple], main: str, best: float, path: Path) -> None:
-    """Draw the scores of rows as a PNG. If no font has the names, say so on standard error instead.
+    """Draw the scores of rows as a PNG. If no font has the names, print a note on standard error instead.
 
     Args:
-        title: of the chart.
+        title: the title of the chart.
         columns: names of the scores.
-        rows: each has a name, a score for each column, and its support. Rows without support are left out.
+        rows: each has a name, a score for each column, and its support. The chart has the first `MAX_ROWS` of the rows
+            whose support is not 0.
         main: the column that is drawn as bars. The others are drawn as markers.
         best: the highest score that is possible.
-        path: of the PNG.
+        path: the file to write.
     """
     try:
         fonts = [] if all(row[0].isascii() for row in rows) else [find_font()]
@@ -75,7 +76,7 @@ def plot_scores(title: str, columns: tuple[str, ...], rows: list[tuple], main: s
 
 
 def _printable(name: str) -> str:
-    """Put a name on one line, cut it, and replace lone surrogates, which matplotlib refuses."""
+    """Put a name on one line, cut it to `MAX_NAME`, and replace lone surrogates, which matplotlib refuses."""
     return " ".join(name.split())[:MAX_NAME].encode(errors="replace").decode()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from common.cli import UserError
 from common.kinds import KINDS, guess_kind
 
+# Name of an activation in published configs -> its name in `common.activations`.
 ACTIVATIONS = {
     "gelu": "gelu_erf",
     "gelu_new": "gelu_tanh",
@@ -27,7 +28,10 @@ FIXED = {
 
 
 def to_architecture(config: Any, path: Path) -> dict[str, Any]:
-    """Translate a published config into what `common.encoder.build_encoder` takes. Raises UserError naming the key."""
+    """Translate the published config in the file `path` into what `common.encoder.build_encoder` takes.
+
+    Raises UserError if a key has a wrong value, or one that is not supported.
+    """
     if not isinstance(config, dict):
         raise UserError(f"{path}: expected an object")
     model = config.get("model_type", guess_kind(config, path.name))
@@ -72,15 +76,20 @@ def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
 
     Args:
         architecture: the content.
-        vocab_size: entries of the vocabulary that it has to fit.
-        path: for the message.
+        vocab_size: the number of entries in the vocabulary. The architecture has to state the same number.
+        path: the file, for the message.
     """
-    sizes = ("hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    sizes = (
+        "hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+        "max_position", "segment_vocab_size",
+    )  # fmt: skip
     if not (
         isinstance(architecture, dict)
         and architecture.get("model") in list(KINDS)
         and architecture.get("hidden_act") in ACTIVATIONS.values()
         and all(type(architecture.get(key)) is int and architecture[key] > 0 for key in sizes)
+        and architecture["hidden_size"] % architecture["num_attention_heads"] == 0
+        and type(architecture.get("layer_norm_eps")) in (int, float)
     ):
         raise UserError(f"{path}: not the description of an encoder")
     if architecture.get("vocab_size") != vocab_size:
@@ -101,5 +110,5 @@ def to_published(architecture: dict[str, Any]) -> dict[str, Any]:
         "rotary_value": False,
         "tie_word_embeddings": True,
         "pad_token_id": 0,
-        "dtype": "float32",  # even if the file holds float16, in which transformers would then compute
+        "dtype": "float32",  # without this key transformers would compute in the dtype of the file, maybe float16
     }

@@ -1,4 +1,4 @@
-"""An encoder that keeps less for the backward pass, and computes it again."""
+"""An encoder that keeps less in training: its backward pass computes the rest again."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -12,15 +12,15 @@ from tf_keras.src.mixed_precision.autocast_variable import enable_auto_cast_vari
 class Encoder(keras.Model):
     """A functional model of blocks that can be computed again in the backward pass.
 
-    In training each group of `recompute` blocks then keeps only its input, and its forward pass runs again in the
-    backward pass (kexue.fm/archives/7367, arXiv 1604.06174). Layers, weights and results are the same as without it.
-    Whatever draws random numbers in a block has to be a pure function, as `common.bert.stateless_dropout` is: otherwise
-    the second run would differ from the first.
+    In training each group of `recompute` blocks keeps only its input, and the backward pass repeats the group's forward
+    pass (kexue.fm/archives/7367, arXiv 1604.06174). Layers, weights and results do not depend on `recompute`. What
+    draws random numbers in a block has to be a pure function, as `common.bert.stateless_dropout` is. Otherwise the
+    second run would differ from the first.
 
     Args:
-        inputs: of the model, as Keras takes them.
-        outputs: the output of the last block, or a list of it and what is made of it.
-        boundaries: the input of the first block, and the output of every block.
+        inputs: the inputs of the model, as Keras takes them.
+        outputs: the output of the last block, or a list of it and of one more tensor that is computed from it.
+        boundaries: the input of the first block, and the output of every block. Not needed if `recompute` is 0.
         sides: further inputs of every block (attention mask, positions); masks come first.
         recompute: the number of blocks in a group; 0 keeps everything.
     """
@@ -51,7 +51,8 @@ class Encoder(keras.Model):
         mask = hidden._keras_mask
         masks = [side for side in sides if side.dtype == tf.bool]
         sides = sides[len(masks) :]
-        # The layers cast their variables themselves. Cast out here, the gradients would be those of the casts.
+        # The layers cast their variables themselves. If they were cast out here as well, `recompute_grad` would return
+        # the gradients for the casts, not for the variables.
         with enable_auto_cast_variables(None):
             for segment in segments:
                 hidden = _recomputed(segment, mask, masks)(hidden, *sides)

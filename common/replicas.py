@@ -1,18 +1,18 @@
-"""What a training step asks of the replicas that share a batch. There is one for each GPU or worker."""
+"""What a training step needs from the replicas that share a batch. Each GPU, or worker without a GPU, is a replica."""
 
 import tensorflow as tf
 import tf_keras as keras
 
-STEPS = 2**40  # more than any training has, so no two replicas ever give a step the same number
+STEPS = 2**40  # more steps than any training has, so no two replicas ever have the same number
 
 
 def sum_over_replicas(x: tf.Tensor) -> tf.Tensor:
-    """Add up a value over all replicas."""
+    """Add up a value over all replicas. Each of them gets the sum."""
     return tf.distribute.get_replica_context().all_reduce("SUM", x)
 
 
 def step_of_replica(step: tf.Tensor) -> tf.Tensor:
-    """Give a step another number on each replica, so that each draws its own dropout."""
+    """Give a step, int64 [], a different number on each replica, so that each draws its own dropout."""
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     return step + tf.cast(replica, tf.int64) * STEPS
 
@@ -20,8 +20,8 @@ def step_of_replica(step: tf.Tensor) -> tf.Tensor:
 class MeanOfReplicated(keras.metrics.Mean):
     """The mean of a value that is the same on all replicas.
 
-    Keras' own mean adds up what the replicas have whenever it is read or saved, and waits for the other workers to do
-    the same.
+    Whenever Keras' own mean is read or saved, it adds up the values of all replicas, and waits for the other workers to
+    do so as well.
     """
 
     def add_weight(self, name: str, **kwargs) -> tf.Variable:

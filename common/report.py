@@ -1,7 +1,7 @@
 """The report of predictions: one self-contained page, report.html, and its charts as PNG. It knows no task.
 
-Nothing in the data can run. The data is JSON in an element that it cannot end. The page's script writes it as text
-only. The page's Content-Security-Policy lets no other script run, and nothing be loaded.
+No code in the data can run. The data is JSON in an element that it cannot close. The page's script inserts it as text
+only. The page's Content-Security-Policy allows no other script and loads nothing.
 """
 
 import base64
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Score(Protocol[T]):
-    """Scores records by a task's metric: name -> score, in the order of the table's columns."""
+    """Scores records by a task's metric and returns name -> score, in the order of the table's columns."""
 
     def __call__(self, records: list[T], /) -> dict[str, float]: ...
 
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 class Fact(NamedTuple):
     """What gold, the predictions or both say of a text."""
 
-    kind: str
+    kind: str  # a key of `Report.kinds`
     label: str
     parts: list[Part]
     note: str = ""
@@ -56,7 +56,7 @@ class Item(NamedTuple):
 class Table(NamedTuple):
     """The scores of parts of the data."""
 
-    name: str  # of its chart, NAME.png
+    name: str  # its chart is NAME.png
     title: str
     columns: tuple[str, ...]  # the names of the scores
     rows: list[tuple]  # each has a name, a score for each column, and a count
@@ -70,7 +70,7 @@ class Report:
 
     title: str
     scores: Mapping[str, Any]  # as evaluate.py prints them
-    kinds: Mapping[str, str]  # kind of a fact -> how it is shown: right, partial, wrong, missed, or gold (no error)
+    kinds: Mapping[str, str]  # kind of a fact -> right, partial, wrong, missed, or gold (only shown, no error)
     tables: Sequence[Table]  # the first has the scores by label
     items: Sequence[Item]
     history: Sequence[dict[str, Any]] = field(default=())  # the epochs of a training
@@ -78,7 +78,7 @@ class Report:
 
 def write(report: Report, folder: str | Path) -> None:
     """Write report.html and the charts. Raises UserError if the folder cannot be made or written to."""
-    from common.plots import plot_curves, plot_scores  # matplotlib takes longer to import than most files to score
+    from common.plots import plot_curves, plot_scores  # importing matplotlib takes longer than scoring most files
 
     folder = Path(folder)
     make_folder(folder)
@@ -115,12 +115,12 @@ def table_of_parts(
     """Make a table by scoring each part of the data on its own.
 
     Args:
-        name: the table's name, which the file of its chart gets.
+        name: the table's name. Its chart is NAME.png.
         title: shown above the table and its chart.
         columns: the names of the scores.
         parts: the records of each part, by its name.
         score: scores the records of a part.
-        more: further fields of the table.
+        more: further fields of `Table`.
     """
     rows = [(part, *score(records).values(), len(records)) for part, records in parts.items()]
     return Table(name, title, columns, rows, **more)

@@ -1,4 +1,4 @@
-"""The run folder: everything that prediction and a resumed training need. No TensorFlow here."""
+"""The run folder, which holds a trained model and the state of its training. No TensorFlow here."""
 
 import argparse
 import dataclasses
@@ -77,7 +77,7 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """The page and the charts of the dev file and of the predictions for it."""
+        """The folder with the report of the predictions for the dev file."""
         return self.path / "report"
 
     @property
@@ -89,18 +89,18 @@ class RunFolder:
 def find_run(args: argparse.Namespace, task: Path, config: TrainingConfig, source: EncoderSource) -> RunFolder:
     """Find the folder for a run with this config: `--output`, or else `runs/FOLDER/CONFIG`.
 
-    The folder may not exist yet. Otherwise its run was started with the same config and the same files, wherever they
-    are now.
+    The folder may not exist or not hold a run yet. If it holds one, that run was started with the same config and the
+    same files, wherever they are now.
 
     Args:
-        args: of `common.cli.training_arguments`.
+        args: what `common.cli.training_arguments` returned.
         task: the folder of the task.
-        config: of the run.
+        config: the config of the run.
         source: what the `encoder` of the config stands for.
 
     Raises:
-        UserError: the folder cannot be written, is of another format, or holds a run with another config or with other
-            files. The message names the keys or the files.
+        UserError: `TF_CONFIG` is wrong, or the folder cannot be written, has another format, or holds a run with
+            another config or with other files. The message names the keys or the files.
     """
     path = place_to_work(Path(args.output or f"runs/{task.name}/{Path(args.config).stem}"))
     folder = RunFolder(path)
@@ -122,7 +122,7 @@ def find_run(args: argparse.Namespace, task: Path, config: TrainingConfig, sourc
 def start_run(folder: RunFolder, config: TrainingConfig, source: EncoderSource) -> None:
     """Write the files that describe a run, if it is a new one. Raises UserError if the folder cannot be made.
 
-    Call this when all input has been checked, so that a mistake of the user leaves no folder behind.
+    Call this when all input has been checked, so that a user's mistake leaves no folder behind.
     """
     if folder.config.exists():
         return
@@ -133,13 +133,13 @@ def start_run(folder: RunFolder, config: TrainingConfig, source: EncoderSource) 
     if schema_file := getattr(config, "schema_file", None):  # not every task has one
         with replaced(folder.schema) as temporary:
             shutil.copyfile(schema_file, temporary)
-    # The config is written last: if it is there, so is the rest.
+    # The config is written last. So if it is there, the rest is there as well.
     values = dataclasses.asdict(cast(Any, config))  # the cast: mypy does not know pydantic's dataclasses as such
     write_json(folder.config, {"format": FORMAT} | values)
 
 
 def _digests(config: TrainingConfig, source: EncoderSource) -> dict[str, str]:
-    """Compute a digest of everything that a run depends on, by the name that messages use for it."""
+    """Compute a digest of each thing that a run is started with, by the name that messages use for it."""
     description = json.dumps([source.architecture, source.tokenizer.word_level]).encode()
     vocabulary = "\n".join(source.tokenizer.tokens).encode("utf-8", "surrogatepass")
     return {
@@ -167,7 +167,8 @@ def print_finished(folder: RunFolder) -> None:
 def load_run(path: str | Path, config_class: type[C]) -> tuple[RunFolder, C, EncoderSource]:
     """Return the folder, config and encoder (without weights) of a finished run.
 
-    Raises UserError if the folder does not exist, is of another format, or has a training that is not finished.
+    Raises UserError if the folder does not exist, has another format or holds no finished run, or if a file that is
+    read here is damaged.
     """
     folder = RunFolder(Path(path))
     if not os.path.isdir(folder.path):
@@ -195,7 +196,7 @@ def _load_config(folder: RunFolder, config_class: type[C]) -> C:
 
 
 def read_threshold(folder: RunFolder) -> float | None:
-    """Read the threshold that training chose, None for a head without one. Raises UserError if the file is damaged."""
+    """Read the threshold that training chose, None if the head has none. Raises UserError if the file is damaged."""
     metrics = read_json(folder.metrics)
     threshold = metrics.get("threshold", math.nan) if isinstance(metrics, dict) else math.nan
     if threshold is not None and (type(threshold) not in (int, float) or not math.isfinite(threshold)):

@@ -1,9 +1,9 @@
-"""Prediction by several workers, on this machine or on a Ray cluster. It gives what one process gives.
+"""Prediction by several workers, on this machine or on a Ray cluster. The output is the same as from one process.
 
-The input is cut into blocks. A worker loads the model once and then predicts one block after the other. Its predictions
-go to a file in the folder OUTPUT.blocks, and the output is put together from these files in the order of the input. The
-name of a file tells which input, model, options and code it was made with. So whatever has stopped a prediction, the
-same command continues it.
+The input is cut into blocks. A worker loads the model once and then predicts one block after another. The predictions
+of each block go to a file in the folder OUTPUT.blocks. The output is put together from these files in the order of the
+input. The name of a file tells which input, model, options and code it was made with. So whatever has stopped a
+prediction, the same command continues it.
 
 This module knows no task, and importing it loads no TensorFlow. docs/scale_out.md shows how to use it.
 """
@@ -36,7 +36,7 @@ from common.inference import chunks
 
 # Give up when the same block, or a worker's start, has failed this often.
 LOSSES = 3
-# Predictions do not depend on these options. The content of the model counts, not its name.
+# Predictions do not depend on these options. The content of the model counts, but not its path.
 OTHER_OPTIONS = ("model", "input", "output", "workers", "ray")
 
 
@@ -47,24 +47,25 @@ class Predict(Protocol):
 
 
 class Load(Protocol):
-    """Builds the predictor from the command's arguments. It is a function of a module: workers import it."""
+    """Builds the predictor from the command's arguments. Workers import it, so it is a function of a module."""
 
     def __call__(self, args: argparse.Namespace, /) -> Predict: ...
 
 
 @contextlib.contextmanager
 def predicted(load: Load, args: argparse.Namespace, inputs: Iterable[Any], size: int) -> Iterator[Iterable[Any]]:
-    """Give the predictions for all inputs in order, by this process or (with `--workers` or `--ray`) by others.
+    """Give the predictions for all inputs in order, made by this process or (with `--workers` or `--ray`) by others.
 
     Args:
         load: builds the predictor, here or once in each worker.
-        args: of `common.cli.prediction_arguments`.
+        args: what `common.cli.prediction_arguments` returned.
         inputs: what to predict.
-        size: inputs in a block. One process has to batch the same number of inputs together.
+        size: the number of inputs in a block. The predictor has to cut its inputs into chunks of the same size, so that
+            one process and several make the same batches.
 
     Raises:
-        UserError: from `inputs` or `load`, or because there is no Ray cluster.
-        SystemExit: with one line and exit code 1, if the same block is lost `LOSSES` times.
+        UserError: from `inputs` or `load`, if the folder for the blocks cannot be made, or if there is no Ray cluster.
+        SystemExit: with one line and exit code 1, if `LOSSES` workers are lost with the same block or at their start.
     """
     if not (args.workers or args.ray):
         yield load(args)(inputs)
@@ -79,16 +80,16 @@ def predicted(load: Load, args: argparse.Namespace, inputs: Iterable[Any], size:
 
 
 def _in_order(pool: "Pool", inputs: Iterable[Any], size: int, folder: Path, made_with: str) -> Iterator[Any]:
-    """Yield the predictions of each block as soon as this block and all before it are finished.
+    """Yield the predictions of all inputs in order. Those of a block follow when it and all before it are finished.
 
-    The memory holds a block for each worker, the next block, and the predictions of the block that is being yielded.
+    The memory holds a block for each worker, the next block, and the predictions of one block.
     """
     files: deque[Path] = deque()
     for number, block in enumerate(chunks(inputs, size)):
         key = hashlib.sha256(f"{made_with} {block!r}".encode()).hexdigest()[:16]
         files.append(folder / f"{number:08d}-{key}.jsonl")
         if not files[-1].exists():
-            name = f"{number * size + 1} to {number * size + len(block)} of the input"
+            name = f"inputs {number * size + 1} to {number * size + len(block)}"
             pool.submit(Task(name, block, files[-1]))
         while files and files[0].exists():
             yield from (prediction for _, prediction in read_jsonl(files.popleft()))
@@ -100,7 +101,7 @@ def _in_order(pool: "Pool", inputs: Iterable[Any], size: int, folder: Path, made
 def digest(load: Load, args: argparse.Namespace) -> str:
     """Compute a digest of all that predictions depend on besides the input.
 
-    That is the options, the files of the run folder, and the code of the task and of this package.
+    These are the options, the files of the run folder, and the code of the task and of this package.
     """
     options = {name: value for name, value in vars(args).items() if name not in OTHER_OPTIONS}
     hashed = hashlib.sha256(repr(options).encode())
@@ -114,12 +115,12 @@ def digest(load: Load, args: argparse.Namespace) -> str:
 
 @dataclass
 class Task:
-    """Inputs to predict with the file for their predictions, or the start of a worker, which has neither."""
+    """A block of inputs and the file for their predictions, or the start of a worker, which has neither."""
 
     name: str  # for messages
     block: list | None = None
     file: Path | None = None
-    losses: int = 0  # workers lost with it so far
+    losses: int = 0  # workers that were lost with it so far
 
 
 class Worker(Protocol):
@@ -137,7 +138,7 @@ class Worker(Protocol):
         """Give the worker a block to predict, or None to load the model."""
 
     def receive(self) -> list | Exception:
-        """Return the answer to what was sent: predictions, or what went wrong. Raises LostError."""
+        """Return the answer to what was sent: predictions, or an exception. Raises LostError if the worker ended."""
 
     def another(self) -> Self:
         """Start another worker like this one."""
@@ -159,7 +160,7 @@ class Pool(Generic[W]):
             self._give(worker, Task("the start of a worker"))
 
     def submit(self, task: Task) -> None:
-        """Wait until a worker has the task."""
+        """Queue a task, and wait until a worker has it."""
         self.waiting.append(task)
         while self.waiting:
             self._step()
@@ -196,10 +197,10 @@ class Pool(Generic[W]):
         self.busy[worker] = task
 
     def _replace(self, worker: W, task: Task, lost: "LostError") -> None:
-        """Start another worker for one that was lost, and see to it that its task is done again."""
+        """Start another worker in place of a lost one, and have the task of the lost one done again."""
         task.losses += 1
         if task.losses == LOSSES:
-            tqdm.write(f"error: {task.name}: {LOSSES} workers were lost with it (the last: {lost})", file=sys.stderr)
+            tqdm.write(f"error: {task.name}: {LOSSES} workers were lost (the last: {lost})", file=sys.stderr)
             sys.exit(1)
         tqdm.write(f"a worker was lost ({lost}); trying again: {task.name}", file=sys.stderr)
         if task.file:
@@ -210,7 +211,7 @@ class Pool(Generic[W]):
 
 
 class LostError(Exception):
-    """A worker has ended before its answer. The message says why."""
+    """A worker ended before it answered. The message says how."""
 
 
 # --- the worker's side
@@ -240,7 +241,7 @@ class Predictor:
             os.environ.setdefault(name, str(threads))  # read when TensorFlow or OpenVINO starts its threads
 
     def answer(self, block: list | None) -> list | Exception:
-        """Return the predictions for a block, or what went wrong. None loads the model, which has no predictions."""
+        """Return the predictions for a block, or an exception. If `block` is None, only load the model."""
         try:
             if block is not None:
                 return list(self.predict(block))
@@ -253,7 +254,7 @@ class Predictor:
             return RuntimeError(f"in a worker: {traceback.format_exc()}")
 
     def _check(self) -> None:
-        """Raise UserError unless this machine has the run folder and the code of the process that was started."""
+        """Raise UserError unless run folder and code are the same here as where the command was started."""
         try:
             os.chdir(self.job.folder)
             here = digest(self.job.load, self.job.args)
@@ -281,7 +282,7 @@ class Process:
         context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_serve, args=(other, job, threads), daemon=True)
-        # The child inherits this, so that Ctrl-C reaches only the process that was started.
+        # The child inherits that Ctrl-C is ignored, so only the command itself reacts to it.
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.process.start()
         signal.signal(signal.SIGINT, handler)
@@ -301,7 +302,7 @@ class Process:
             return self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
-            raise LostError(f"process {self.process.pid} with exit code {self.process.exitcode}") from None
+            raise LostError(f"process {self.process.pid} ended with exit code {self.process.exitcode}") from None
 
     def another(self) -> Self:
         return type(self)(*self.arguments)
@@ -328,7 +329,7 @@ def actors(job: Job) -> list["Actor"]:
     try:
         import ray
     except ImportError:
-        raise UserError('--ray: Ray is not installed; install it by `pip install "ray==2.*"`') from None
+        raise UserError('--ray: Ray is not installed; install it with `pip install "ray==2.*"`') from None
     path = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
     try:
         _check_address(job.args.ray)
@@ -363,7 +364,7 @@ class Actor:
         self.arguments = job, node, resources, per_node
         shares = {name: resources.get(name, 0) / per_node for name in ("CPU", "GPU")}
         cpus, gpus = (int(share) if share >= 1 else share for share in shares.values())  # above 1 Ray takes no fraction
-        # On this node as long as it is there, else on any other that has room.
+        # The actor runs on this node if it is there, otherwise on any that has room.
         place = NodeAffinitySchedulingStrategy(node, soft=True)
         options = {"num_cpus": cpus, "num_gpus": gpus, "scheduling_strategy": place}
         self.actor = ray.remote(Predictor).options(**options).remote(job, max(1, int(cpus)))
@@ -386,7 +387,7 @@ class Actor:
         except ray.exceptions.RayTaskError:
             raise
         except ray.exceptions.RayError as error:
-            # The last of many lines gives the cause, and then guesses about it.
+            # The last of Ray's many lines begins with the cause. Guesses about it follow.
             raise LostError(str(error).strip().splitlines()[-1].partition(". ")[0]) from None
 
     def another(self) -> Self:

@@ -11,14 +11,14 @@ import numpy as np
 from common.tokenizer import Encoding, Tokenizer
 
 Span = tuple[int, int]  # characters [start, end), or first and last token
-Factors = Sequence[np.ndarray]  # of a pair head: scores [l, l], row_bias [labels, l], column_bias [labels, l]
+Factors = Sequence[np.ndarray]  # of a pair head on l tokens: scores [l, l], row_bias and column_bias [labels, l]
 
-# A trained model finds a few spans in a window. The bound keeps an untrained one from drowning in pairs.
+# A trained model finds a few spans in a window. The bound is for an untrained one, which may find thousands.
 MAX_SPANS = 200
 
 
 def find(text: str, string: str) -> list[Span]:
-    """Find all occurrences of a string, also overlapping ones. An empty string has none."""
+    """Find all occurrences of a string, including overlapping ones. An empty string has none."""
     if not string:
         return []
     spans = []
@@ -36,7 +36,7 @@ def find_folded(text: str, string: str) -> list[Span]:
 
 
 def _fold(text: str) -> tuple[str, list[int]]:
-    """Drop case, width and white space from a text. Also returns where each character that is left comes from."""
+    """Drop case, width and white space from a text. Also returns the place in it that each character comes from."""
     folded, origin = [], []
     for i, character in enumerate(text):
         for c in unicodedata.normalize("NFKC", character).casefold():
@@ -47,12 +47,12 @@ def _fold(text: str) -> tuple[str, list[int]]:
 
 
 class Window(NamedTuple):
-    """Tokens [first, end) of a text, between a prefix ([CLS] at least) and [SEP], which both have offsets (0, 0)."""
+    """Tokens [first, end) of a text, after a prefix ([CLS] at least) and before [SEP]. Both have offsets (0, 0)."""
 
     first: int
     end: int
     token_ids: np.ndarray  # int32 [n]
-    offsets: np.ndarray  # int32 [n, 2], characters
+    offsets: np.ndarray  # int32 [n, 2], characters [start, end) of the text
 
     def holds(self, tokens: np.ndarray) -> np.ndarray:
         """Tell which rows of `tokens`, int [r, k], have all their tokens in the window: bool [r]."""
@@ -63,7 +63,7 @@ class Window(NamedTuple):
         return tokens - self.first + self.prefix_length
 
     def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Take the rows that are in the window from `rows`, int [r, 1 + k] of a label and tokens of the text.
+        """Take the rows that are in the window. A row of `rows`, int [r, 1 + k], is a label and k tokens of the text.
 
         Returns a mask of the rows taken, bool [r], and these rows, with positions in `token_ids` for the tokens.
         """
@@ -93,7 +93,7 @@ def token_windows(
 ) -> Iterator[Window]:
     """Cut the tokens of a text into windows, one every `stride` tokens.
 
-    A window starts with `prefix`, by default [CLS], and ends with [SEP]. With both it has at most `max_length` tokens.
+    A window starts with `prefix`, by default [CLS], and ends with [SEP]. It has at most `max_length` tokens with both.
     """
     prefix = [tokenizer.cls_id] if prefix is None else prefix
     for first, end in windows(len(encoding.ids), max_length - len(prefix) - 1, stride):
@@ -106,7 +106,7 @@ def token_windows(
 
 
 def token_span(span: Span, starts: list[int], ends: list[int], counts: Counter[str] | None = None) -> Span | None:
-    """Find the first and last token that overlap the characters of a span. None if no token does.
+    """Return the first and last token that overlap the characters of a span, or None if no token does.
 
     `starts` and `ends` are the characters [start, end) of the tokens. `counts` counts spans not on token boundaries.
     """
@@ -119,7 +119,7 @@ def token_span(span: Span, starts: list[int], ends: list[int], counts: Counter[s
 
 
 def pair_scores(factors: Factors, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """Add up the factors of a pair head to the scores [labels, n] of the pairs of tokens (i, j), int [n] each."""
+    """Return a pair head's scores [labels, n] of the pairs of tokens (i, j), int [n] each, from its factors."""
     scores, row_bias, column_bias = factors
     return scores[i, j] + row_bias[:, i] + column_bias[:, j]
 

@@ -1,4 +1,4 @@
-"""Would a leaderboard take a prediction file? This is what the checks of all tasks share.
+"""Checks whether a leaderboard would take a prediction file. This is what the checks of all tasks share.
 
 Each kind of problem is one line on standard error, with the first place that has it and the number of such places.
 """
@@ -66,7 +66,7 @@ def check_submission(
         The number of records in the file, and the number of items in them.
 
     Raises:
-        UserError: the file has a problem or is not readable to its end, or the input itself is wrong.
+        UserError: the file has a problem or cannot be read to its end, or the input itself is wrong.
     """
     lines: dict[str, list[int]] = {}
     for number, record in enumerate(inputs, start=1):
@@ -93,9 +93,9 @@ def check_submission(
 
 @contextmanager
 def findings(path: str) -> Iterator[tuple[Findings, Findings]]:
-    """Give problems and warnings to add to, and show them at the end. Those of the file's name are already in them.
+    """Give problems and warnings to add to, and show them at the end. Faults of the file's name are already in them.
 
-    They are shown even if a broken line ends the reading. Raises UserError if there is a problem.
+    They are shown even if a broken line ends the reading. Raises UserError at the end if there is a problem.
     """
     problems, warnings = Findings(), Findings()
     try:

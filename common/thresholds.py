@@ -1,4 +1,4 @@
-"""The threshold above which an extractor takes a score for a yes."""
+"""Chooses the threshold above which a score counts as a yes."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -15,14 +15,14 @@ class HasThreshold(Protocol):
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """The thresholds to choose from, maybe none."""
+        """The thresholds to choose from. There may be none."""
 
 
 def choose_threshold(extractor: HasThreshold, evaluate: Callable[[], float]) -> dict[float, float]:
-    """Give the extractor the threshold with the best score, of equals the one nearest to its default.
+    """Give the extractor the threshold with the best score, and among equals the one nearest to its default.
 
-    `evaluate` scores the extractor with the threshold it has. Returns the score of each threshold. An extractor without
-    thresholds stays as it is, and has no scores.
+    `evaluate` scores the extractor with the threshold it has. Returns the score of each threshold. If the extractor has
+    no thresholds, nothing changes and there are no scores.
     """
     scores = {}
     for threshold in extractor.thresholds:

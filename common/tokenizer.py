@@ -1,6 +1,6 @@
-"""Text to token ids with character offsets: WordPiece as bert4keras' Tokenizer(do_lower_case=True) does it.
+"""Turns texts into token ids with character offsets: WordPiece, as in bert4keras' Tokenizer(do_lower_case=True).
 
-The ids are the same for every character that Python knows, and no TensorFlow is needed. All texts of a batch are cut
+The ids are bert4keras' for every character that Python knows, and no TensorFlow is needed. All texts of a batch are cut
 as one text. Nearly all words of Chinese are single characters, so looking up cached words and counting offsets in NumPy
 is faster than Hugging Face's tokenizers. Their Unicode tables are also older than Python's.
 """
@@ -38,7 +38,7 @@ class Encoding(NamedTuple):
 class Tokenizer:
     """WordPiece over lower-cased text without accents.
 
-    With `word_level` jieba cuts the text into words first, and each word in the vocabulary becomes one token
+    With `word_level`, jieba first cuts the text into words, and each word in the vocabulary becomes one token
     (WoBERT, github.com/ZhuiyiTechnology/WoBERT).
     """
 
@@ -53,10 +53,10 @@ class Tokenizer:
 
     @classmethod
     def from_vocab(cls, path: str | Path, word_level: bool = False) -> Self:
-        """Read a `vocab.txt` with one token per line. As in bert4keras, what follows white space is ignored.
+        """Read a `vocab.txt` with one token per line. As in bert4keras, what follows white space on a line is ignored.
 
         Raises UserError if the file is missing, not UTF-8 or empty, if an entry is blank or occurs twice, if a special
-        token is missing, and if [PAD] is not the first.
+        token is missing, or if [PAD] is not the first.
         """
         try:
             lines = Path(path).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
@@ -95,8 +95,8 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
         """Return the tokens of each text. A text that is empty or has only white space gets none."""
         spaced, origin = self._spaced("\n".join(texts))  # a line break separates words and becomes no token
-        inked = np.frombuffer(f" {spaced}".encode("utf-32-le", "surrogatepass"), np.uint32) != ord(" ")
-        word_starts = np.flatnonzero(inked[1:] > inked[:-1])
+        in_word = np.frombuffer(f" {spaced}".encode("utf-32-le", "surrogatepass"), np.uint32) != ord(" ")
+        word_starts = np.flatnonzero(in_word[1:] > in_word[:-1])
 
         pieces = list(map(self._pieces, spaced.split()))
         ids, starts, ends = np.frombuffer(b"".join(pieces), np.int32).reshape(-1, 3).T
@@ -170,7 +170,7 @@ def _lower(text: str) -> str:
 
 @functools.cache
 def _bare(char: str) -> str:
-    """Strip a character of its accents. Nothing is left of an accent, and several characters of a Hangul syllable."""
+    """Strip a character of its accents. An accent becomes nothing, and a Hangul syllable several characters."""
     return "".join(c for c in unicodedata.normalize("NFD", char) if unicodedata.category(c) != "Mn")
 
 

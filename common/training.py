@@ -38,7 +38,7 @@ class Evaluate(Protocol):
 
 @dataclass
 class Progress:
-    """How far a training is. Epochs count from 0."""
+    """How far a training has come. Epochs count from 0."""
 
     epoch: int = 0  # the one that runs next
     step: int = 0  # steps done in it
@@ -95,7 +95,7 @@ class Training(keras.callbacks.Callback):
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """A row for each finished epoch: its number from 1, loss, dev scores, and seconds since the last start."""
+        """A row for each finished epoch: number from 1, loss, dev scores, and seconds since it began or was resumed."""
         return self.progress.history
 
     @property
@@ -131,7 +131,7 @@ class Training(keras.callbacks.Callback):
             raise
 
     def _log_loss(self, mean_of_epoch: float) -> None:
-        """Log the mean loss of the steps since the last logged one of this epoch, for TensorBoard."""
+        """Log the mean loss of the epoch's steps since the last logged one, for TensorBoard."""
         step, total = self.progress.step, self.progress.step * mean_of_epoch
         logged_step, logged_total = self._logged
         iterations = int(self.model.optimizer.iterations.numpy())
@@ -185,7 +185,7 @@ class Training(keras.callbacks.Callback):
         print(*(f"{name} {value:.4g}" for name, value in progress.history[-1].items()), sep="  ", flush=True)
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         if steps := int(optimizer.nonfinite_steps.numpy()):
-            print(f"so far {steps} steps had a gradient that was not finite, and took it as zero", flush=True)
+            print(f"so far {steps} steps had a gradient that was not finite and counted as zero", flush=True)
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Write metrics.json, which marks the run as finished, and wait for the other workers."""

@@ -1,4 +1,4 @@
-"""The weights of a model in a file of their own."""
+"""Saves the weights of a model in a file of their own, and loads them."""
 
 import io
 from pathlib import Path
@@ -14,8 +14,8 @@ from common.files import replaced
 def save_weights(model: keras.Model, path: Path) -> None:
     """Save the weights of a model without those of its optimizer. Raises UserError if the disk is full.
 
-    `Model.save_weights` would add the optimizer's if the model is compiled. HDF5 crashes the process if the disk is
-    full, so here it writes to memory.
+    `Model.save_weights` would add those of the optimizer if the model is compiled. If the disk is full, HDF5 crashes
+    the process, so here it writes to memory.
     """
     content = io.BytesIO()
     store = saving_lib.H5IOStore(content, mode="w")
@@ -30,7 +30,7 @@ def save_weights(model: keras.Model, path: Path) -> None:
 def load_weights(model: keras.Model, path: Path) -> None:
     """Load what `save_weights` saved.
 
-    Raises UserError if the file is damaged or of another model, or if a weight in it is not finite.
+    Raises UserError if the file is missing, damaged or of another model, or if a weight in it is not finite.
     """
     bare = keras.Model(model.inputs, model.outputs)  # leaves out the mean of the losses, which may be infinite
     try:

@@ -97,7 +97,7 @@ def test_all_predictions_in_order_though_a_worker_is_killed(anywhere, capfd):
     inputs = ["slow", *range(7), "kill once", "何\ud800", *range(20)]
     assert run(anywhere, iter(inputs)) == expected(anywhere, inputs)
     assert logged(anywhere).count("'slow'") == 1
-    assert "trying again: 7 to 9 of the input" in capfd.readouterr().err
+    assert "trying again: inputs 7 to 9" in capfd.readouterr().err
     assert not Path(f"{anywhere.output}.blocks").exists()
 
 
@@ -119,7 +119,7 @@ def test_a_block_that_kills_its_workers_is_one_error(anywhere, capfd):
         run(anywhere, [0, 1, 2, "kill", 4, 5])
     assert exit.value.code == 1
     *_, error = capfd.readouterr().err.strip().split("\n")
-    assert error.startswith("error: 4 to 6 of the input: 3 workers were lost with it (the last: ")
+    assert error.startswith("error: inputs 4 to 6: 3 workers were lost (the last: ")
     assert logged(anywhere).count("'kill'") == 3
 
 

@@ -1,1 +1,1 @@
-"""What the tests share. Benchmarks use `runs` as well, so it needs no pytest."""
+"""What the tests share. `runs` needs no pytest, because benchmarks use it as well."""

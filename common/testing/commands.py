@@ -1,4 +1,4 @@
-"""Calls commands, and makes what they find: files, a zip, a full disk. Needs pytest.
+"""Calls commands, and prepares what they find: files, a zip, a full disk. Needs pytest.
 
 A test folder's conftest.py imports the fixtures by name.
 """
@@ -27,7 +27,7 @@ def sibling(name: str) -> Any:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Find the folder with the research data and the published vocabulary, next to the repository."""
+    """Return the folder ../shared with the research data and the published vocabulary, or skip the test."""
     folder = REPOSITORY.parent / "shared"
     if not folder.is_dir():
         pytest.skip("needs ../shared")
@@ -41,7 +41,7 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def call() -> Callable[..., None]:
-    """Call a command line in this process: call(main, "--key", value, ...). It exits as on the shell."""
+    """Call a command line in this process: call(main, "--key", value, ...). A failure raises SystemExit."""
 
     def call(main: Callable[[], None], *arguments: Any) -> None:
         with pytest.MonkeyPatch.context() as patch:

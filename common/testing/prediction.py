@@ -38,7 +38,7 @@ class PredictionTests:
         assert output.err == ""
 
     def test_a_pipe_and_the_other_engine_give_the_same(self, trained, inputs, submission, call, capsys, monkeypatch):
-        """OpenVINO runs in float32 here, with small batches: in bfloat16 some scores cross the threshold."""
+        """OpenVINO runs in float32 here, because in bfloat16 some scores cross the threshold."""
         monkeypatch.setattr("common.inference.cpu_has_bfloat16", lambda: False)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(inputs.read_bytes())))
         call(

@@ -38,7 +38,7 @@ ARCHITECTURE = {
 
 
 def write_tiny_config(folder: Path, **settings: Any) -> Path:
-    """Write tiny.json with `TINY` and further or other settings, and return its path."""
+    """Write tiny.json with `TINY`, where `settings` add keys or replace them, and return its path."""
     (folder / "tiny.json").write_text(json.dumps(TINY | settings), encoding="utf-8")
     return folder / "tiny.json"
 
@@ -76,7 +76,7 @@ def _tensors(folder: Path) -> dict[str, np.ndarray | np.number]:
 def differences(run: Path, expected: Path) -> dict[str, float]:
     """Find the largest difference in each tensor of the best weights and of the last checkpoint of two runs.
 
-    The runs have the same steps. Where a value is above 1, as the sum of the losses is, its difference is relative.
+    The runs have the same number of steps. A difference of values above 1, such as sums of losses, is relative.
     """
     ours, theirs = _tensors(run), _tensors(expected)
     assert ours.keys() == theirs.keys()
@@ -89,9 +89,9 @@ def start_workers(script: Path, arguments: list, folder: Path, workers: int = 2)
 
     Args:
         script: the train.py to run.
-        arguments: of its command line.
-        folder: the i-th process runs in the folder i below it, and prints to output.txt in there.
-        workers: how many processes.
+        arguments: the arguments of its command line.
+        folder: process i, counted from 0, runs in the subfolder i and prints to output.txt in there.
+        workers: the number of processes.
     """
     sockets = [socket.create_server(("localhost", 0)) for _ in range(workers)]
     cluster = {"worker": [f"localhost:{server.getsockname()[1]}" for server in sockets]}
@@ -114,8 +114,8 @@ def kill_training(script: Path, arguments: list, run: Path, checkpoints: int) ->
 
     Args:
         script: the train.py to run.
-        arguments: of its command line.
-        run: the run folder that they name.
+        arguments: the arguments of its command line.
+        run: the run folder that the arguments name.
         checkpoints: how many of the first checkpoints to draw from.
     """
     import tensorflow as tf

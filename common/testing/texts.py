@@ -10,13 +10,14 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
-# Lower case or normalising makes some of these longer or shorter. Others have no width, no glyph or no UTF-8 form, or
-# are surrogate pairs.
+# Lower-casing or normalising makes some of these longer or shorter. Others have no width, no glyph or no UTF-8 form, or
+# lie beyond U+FFFF.
 STRANGE = "İßﬁŉΐ한ｶﾞé👍🏽𠀀①㍿1a何川，。" + (
     "\u0301\u200b\u200d\ufe0f\u202e\xad\ufeff\ufffd\x00\x1f\x85\xa0\u2028\u3000\ud800\udc00"
 )
 TEXT = st.text(st.one_of(st.sampled_from(STRANGE), st.characters(exclude_categories=())), max_size=30)
 CHINESE = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往"
+# The characters that become tokens.
 INKED = [character for character in dict.fromkeys(STRANGE + CHINESE) if words(character)]
 
 

@@ -148,7 +148,7 @@ class TrainingTests:
         assert_equal_runs(tmp_path / "run", trained)
 
     def test_a_run_can_be_cut_where_it_hurts(self, trained, call, tmp_path, capsys):
-        """Before the dev score of an epoch, and before the last line of the history."""
+        """The run is stopped before an epoch's dev score is kept, and before the last row of the history is written."""
         from common import training
 
         arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]

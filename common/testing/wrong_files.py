@@ -1,4 +1,4 @@
-"""Files, names of files, and checkpoints that no command takes, by what is wrong with them. Needs pytest."""
+"""Files, names of files, and checkpoints that every command refuses, by what is wrong with them. Needs pytest."""
 
 import gzip
 import importlib.util
@@ -78,9 +78,9 @@ NO_OUTPUTS = {
 class Reader(NamedTuple):
     """A command that reads a file."""
 
-    module: str  # of the command
-    file: str  # name of the file
-    arguments: tuple[str, ...]  # the name is one of them unless it stands in a config or a run
+    module: str  # the command's module
+    file: str  # the file's name
+    arguments: tuple[str, ...]  # the file's name is one of them, unless a config or a run names it
 
     @property
     def main(self) -> Callable[[], None]:
@@ -90,7 +90,7 @@ class Reader(NamedTuple):
         return importlib.import_module(self.module).main
 
     def with_name(self, name: str) -> list[str]:
-        """Return the arguments with another name of the file."""
+        """Return the arguments with another name for the file."""
         return [name if argument == self.file else argument for argument in self.arguments]
 
 
@@ -116,7 +116,7 @@ SCHEMA_READERS = {
 
 
 def not_zips() -> dict[str, tuple[bytes, str]]:
-    """Make contents of zips that are wrong. What is wrong -> the bytes of the file, and a part of the message."""
+    """Make wrong zips. What is wrong -> the bytes of the file, and a part of the message."""
     name, content = "pred.json", LINE.encode() * 9
     good, member = packed({name: content}), name.encode()
     flags, way = good.index(b"PK\x01\x02") + 8, good.index(b"PK\x01\x02") + 10
@@ -140,7 +140,7 @@ def not_zips() -> dict[str, tuple[bytes, str]]:
 
 
 def packed(files: dict[str, bytes]) -> bytes:
-    """Make a zip of files, name -> content, which is always the same."""
+    """Make a zip of files, name -> content. The same files always give the same bytes."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
@@ -190,7 +190,7 @@ def checkpoint_files(config: dict[str, Any], files: dict[str, Any], scratch: Pat
     """Make the files of an encoder folder "bert" that is good except for `files`, and a config that names it.
 
     Args:
-        config: of a training, whose encoder is replaced.
+        config: the config of a training. Its encoder is replaced.
         files: name -> bytes, the content of a config, or the shapes of tensors by name; None leaves a file out.
         scratch: a file to write tensors to.
     """

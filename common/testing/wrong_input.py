@@ -1,7 +1,7 @@
 """Wrong input that every task refuses: configs, overrides, runs and files. Needs pytest.
 
-Most of it is refused by `common`, whatever the task is, and tests/test_wrong_input.py tests all of that once. A task
-tests one case of each kind, which shows that its commands check their input, and everything about its own lines.
+`common` refuses most of it, whatever the task is, and tests/test_wrong_input.py tests all of that once. The tests of a
+task have one case of each kind, which shows that its commands check their input, and all cases of its own lines.
 """
 
 import json
@@ -35,14 +35,14 @@ SIZES: dict[str, Any] = {"hidden_size": 16, "layers": 1, "heads": 2, "vocabulary
 CONFIG: dict[str, Any] = {"train_file": "train.json", "dev_file": "dev.json", "encoder": SIZES}
 CONFIG_OF_LINES = CONFIG | {"schema_file": "schema.json"}  # of tasks whose files are JSON lines with a schema
 Case = tuple[dict[str, Any], str]  # changed files, and a part of the message
-PredictionCase = tuple[dict[str, Any], dict[str, str], str]  # changed files and options of predict.py, and the part
+PredictionCase = tuple[dict[str, Any], dict[str, str], str]  # changed files, changed options, a part of the message
 
 
 def write_input(folder: Path, train: str, dev: str, schema: str | None = None) -> Path:
-    """Make a folder with everything that a training needs, and return it.
+    """Make a folder with everything that a training needs, and return the folder.
 
     Args:
-        folder: to make.
+        folder: the folder to make.
         train: the content of train.json.
         dev: the content of dev.json.
         schema: the content of schema.json, None for a task without one.
@@ -58,8 +58,8 @@ def write_input(folder: Path, train: str, dev: str, schema: str | None = None) -
 def refused(tmp_path, call, capsys):
     """Call a command, check that it refuses its input in one line, and return that line without "error: ".
 
-    All files and folders below tmp_path have to stay as they are. Paths below tmp_path/input lose that folder in the
-    line. A command that shows findings may print up to `lines` lines. The last of them is returned.
+    The command must not change anything below tmp_path. In the returned line, paths below tmp_path/input are relative
+    to that folder. A command that shows findings may print up to `lines` lines. The last of them is returned.
     """
 
     def state() -> dict[Path, bytes | None]:
@@ -89,7 +89,7 @@ def without_tensorflow(monkeypatch):
 
 
 def run_files(config: dict[str, Any], schema: str | None) -> dict[str, str | None]:
-    """Make the files of a finished run whose data is gone. Its weights are empty, as nothing gets to read them."""
+    """Make the files of a finished run whose data is gone. Its weights are empty, because no test reads them."""
     saved = config | {"encoder": SIZES | {"vocabulary": "/gone/vocab.txt"}, "train_file": "/gone/train.json"}
     return {
         "run/config.json": json.dumps({"format": FORMAT} | saved),
@@ -247,6 +247,21 @@ BAD_PREDICTIONS: dict[str, PredictionCase] = {
         {},
         "run/encoder.json: not the",
     ),
+    "encoder without positions": (
+        {"run/encoder.json": json.dumps(ARCHITECTURE | {"max_position": None})},
+        {},
+        "run/encoder.json: not the",
+    ),
+    "encoder without epsilon": (
+        {"run/encoder.json": json.dumps(ARCHITECTURE | {"layer_norm_eps": None})},
+        {},
+        "run/encoder.json: not the",
+    ),
+    "encoder whose heads do not divide": (
+        {"run/encoder.json": json.dumps(ARCHITECTURE | {"num_attention_heads": 3})},
+        {},
+        "run/encoder.json: not the",
+    ),
     "encoder of another vocabulary": (
         {"run/encoder.json": json.dumps(ARCHITECTURE | {"vocab_size": 7})},
         {},
@@ -279,8 +294,8 @@ PREDICTIONS = pick(BAD_PREDICTIONS, "not a run", "input: none", "output the inpu
 class WrongInputTests:
     """Tests of what every task refuses. A task adds tests of its own files.
 
-    They need the fixture `folder`, tmp_path/input with the good input of a training: its config, its data, its
-    vocabulary and, if the task has one, its schema.
+    They need the fixture `folder`. It is tmp_path/input and holds the good input of a training: its config, its data,
+    its vocabulary and, if the task has one, its schema.
     """
 
     task: Path
@@ -318,7 +333,7 @@ class WrongInputTests:
 
     def file_refused(self, reader: Reader, content: bytes, message: str, finished: Path, refused: Callable):
         write(finished, {reader.file: content})
-        # Two lines, as check_submission.py also warns of a file that is no zip.
+        # There may be two lines, because check_submission.py also warns that the file is no zip.
         error = refused(reader.main, *reader.arguments, lines=2)
         assert error.startswith(f"{reader.file}{message}")
 
@@ -353,7 +368,7 @@ class WrongInputTests:
 
 
 class WrongLinesTests(WrongInputTests):
-    """Tests of what tasks refuse whose files are JSON lines with a schema."""
+    """Tests of what a task refuses if its files are JSON lines with a schema."""
 
     config = CONFIG_OF_LINES
 
@@ -370,7 +385,8 @@ class WrongLinesTests(WrongInputTests):
         reader = SCHEMA_READERS["check --schema"]
         assert refused(reader.main, *reader.with_name(name)) == f"{name}{message}"
 
-    @pytest.mark.parametrize("reader", [*list(READERS)[:-1], *SCHEMA_READERS])  # check_submission.py reads on
+    # The last reader, check_submission.py, is left out: it reports such a line as a problem and reads on.
+    @pytest.mark.parametrize("reader", [*list(READERS)[:-1], *SCHEMA_READERS])
     def test_lines_that_are_lists(self, reader, finished, refused, without_tensorflow):
         self.file_refused((READERS | SCHEMA_READERS)[reader], *NOT_OBJECTS["a list"], finished, refused)
 
