@@ -1,4 +1,4 @@
-"""Answers questions without a model, to compare scores with.
+"""Answer questions without a model, to show what a model's score is worth.
 
 python reading_comprehension/heuristics.py --method first|tfidf --input dev.json --output answers.json
 

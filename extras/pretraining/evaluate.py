@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--train",
         metavar="TEXT",
-        help="also score two baselines, which count tokens and pairs in this text (with --dev, not in its dev passages)",
+        help="also score two baselines, which count tokens and pairs in this text (with --dev, not in dev passages)",
     )
     args = parser.parse_args()
     text = Text(find_files(args.input), "dev" if args.dev else "all")
