@@ -14,7 +14,7 @@ class Config(WindowedConfig):
     max_length: PositiveInt = 384  # tokens of a window: question, part of the context, [CLS], two [SEP]
     stride: PositiveInt = 256  # tokens from one window to the next; windows overlap by at least max_answer_tokens
     max_question_length: PositiveInt = 48  # tokens; a longer question is cut
-    max_answer_tokens: PositiveInt = 64  # of the longest answer that can be predicted
+    max_answer_tokens: PositiveInt = 64  # the most tokens of an answer that can be predicted
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Config":

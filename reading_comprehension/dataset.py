@@ -33,14 +33,14 @@ def to_features(
 ) -> Iterator[Features]:
     """Cut the context of each question into windows, and put the question in front of each window.
 
-    A window starts every `stride` tokens. With the question it has at most `max_length` tokens. An answer is part of
-    every window that holds all of it. If a question has answers but none of them can be located, it gets no features:
-    its windows would teach that they hold no answer.
+    A window starts every `stride` tokens. With the question it has at most `max_length` tokens. An answer belongs to
+    every window that holds all of it. If a question has answers but none of them can be located, it gets no features,
+    because its windows would teach the model that they hold no answer.
 
     Args:
-        questions: with or without answers.
-        tokenizer: of the encoder.
-        config: of the run.
+        questions: the questions, with or without answers.
+        tokenizer: the encoder's tokenizer.
+        config: the config of the run.
         counts: collects how many answers there are, and how much was cut, lost or left out.
     """
     counts = Counter() if counts is None else counts

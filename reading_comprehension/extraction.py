@@ -14,16 +14,16 @@ from decode import Answer, to_answers
 from model import Extractor, load_extractor
 from records import Question
 
-# Questions that are answered together, which is also what a worker gets at a time. A larger number means less padding,
-# and more scores in memory.
+# How many questions are answered together. A worker gets as many at a time. A larger number means less padding, and
+# more scores in memory.
 CHUNK = 256
-N_BEST = 20  # answers to a question at most
+N_BEST = 20  # the most answers to a question
 
 
 def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[Question]], Iterator[tuple[str, list[Answer]]]]:
     """Load the model of a run and return a function that answers questions, as `predict` does.
 
-    `args` are those of predict.py. Each worker calls this once. Raises UserError if the folder is not a finished run.
+    `args` is the command line of predict.py. Each worker calls this once. Raises UserError if the run is not finished.
     """
     folder, config, source = load_run(args.model, Config)
     n = 1 if args.text is None and args.n_best is None else N_BEST
@@ -38,16 +38,16 @@ def predict(
     config: Config,
     batch_size: int = 64,
 ) -> Iterator[tuple[str, list[Answer]]]:
-    """Answer questions: yield the id of each with its answers, best first.
+    """Answer questions: yield the id of each with up to `N_BEST` answers, best first.
 
     There is no answer if the context has no token.
 
     Args:
-        questions: what is asked. Gold answers in them are ignored.
-        extractor: of a trained model.
-        tokenizer: of the encoder.
-        config: of the run.
-        batch_size: windows per batch at most.
+        questions: the questions. Their gold answers are ignored.
+        extractor: finds the best spans in windows.
+        tokenizer: the encoder's tokenizer.
+        config: the config of the run.
+        batch_size: the most windows in a batch.
     """
     for chunk in chunks((replace(question, answers=()) for question in questions), CHUNK):
         features = list(to_features(chunk, tokenizer, config))

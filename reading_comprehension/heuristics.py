@@ -1,9 +1,9 @@
-"""Answers questions without a model, to compare scores with.
+"""Answer questions without a model, to show what a model's score is worth.
 
 python reading_comprehension/heuristics.py --method first|tfidf --input dev.json --output answers.json
 
-Method first takes the first sentence of the context. Method tfidf takes the sentence nearest to the question, by the
-cosine of TF-IDF vectors of characters and pairs of characters.
+With --method first an answer is the first sentence of the context. With --method tfidf it is the sentence nearest to
+the question, by the cosine of TF-IDF vectors of characters and of pairs of neighbouring characters.
 """
 
 import argparse
@@ -37,7 +37,8 @@ def first_sentences(questions: list[Question]) -> dict[str, str]:
 def nearest_sentences(questions: list[Question]) -> dict[str, str]:
     """Return the sentence of each context that is nearest to the question by TF-IDF, by the id of the question.
 
-    The documents of TF-IDF are the sentences of all contexts. Among equally near sentences the first is taken.
+    The documents of TF-IDF are the sentences of all contexts. If several sentences are equally
+    near, it is the first.
     """
     split = [sentences(question.context) for question in questions]
     frequency = Counter(term for found in split for sentence in found for term in set(terms(sentence)))
@@ -62,7 +63,7 @@ def sentences(text: str) -> list[str]:
 
 
 def terms(text: str) -> list[str]:
-    """Return the characters of a text, lower-case and without white space, and then its pairs of neighbours.
+    """Return the characters of a text, lower-case and without white space, and then all pairs of neighbours.
 
     >>> terms("何 AB")
     ['何', 'a', 'b', '何a', 'ab']

@@ -64,8 +64,8 @@ def load_extractor(
     """Load the extractor of a finished run. Its model computes in float32.
 
     Args:
-        folder: of the run.
-        config: of the run.
+        folder: the folder of the run.
+        config: the config of the run.
         source: the encoder of the run. Its weights are not read, as those of the run contain them.
         engine: what runs the model: "tensorflow", "openvino" or "auto", see `common.inference.select_engine`.
         n_best: the most spans that the extractor returns for a window.

@@ -30,7 +30,7 @@ def main() -> None:
         ((_, found),) = load_predictor(args)([Question("", args.question, args.text, ())])
         write_lines([f"{answer.probability:.3f}  {answer.text}" for answer in found[:N_PRINTED]] or ["no answer found"])
         return
-    load_run(args.model, Config)  # like the input, it is checked before TensorFlow is imported
+    load_run(args.model, Config)  # the run and the input are checked before TensorFlow is imported
     for path in (args.output, args.n_best):
         if path is not None:
             check_output_path(path, args.input)
@@ -49,7 +49,7 @@ def read_arguments() -> argparse.Namespace:
     more = {
         "--n-best": {
             "metavar": "FILE",
-            "help": f"also write the {N_BEST} best answers of each question, with probabilities",
+            "help": f"also write up to {N_BEST} answers to each question, with probabilities",
         },
         "--question": {"help": "the question that --text answers"},
     }

@@ -25,7 +25,7 @@ def read_questions(path: str | Path, labelled: bool = True) -> list[Question]:
 
 
 def read_entries(path: str | Path, labelled: bool = True) -> list[list[Question]]:
-    """Read the questions of each entry of a file's `data`. An id that is a whole number is read as its digits.
+    """Read the questions of each entry of a file's `data`. An id that is a whole number is turned into a string.
 
     If the file is `labelled`, each question must have a list of answers. Otherwise answers are ignored.
 
@@ -58,7 +58,7 @@ def read_predictions(path: str | Path) -> dict[str, str]:
 
 
 def check_ids(questions: list[Question], path: str | Path) -> None:
-    """Raise UserError if two questions have the same id, because answers are looked up by it."""
+    """Raise UserError if two questions have the same id, because answers are looked up by id."""
     for name, times in Counter(question.id for question in questions).items():
         if times > 1:
             raise UserError(f"{path}: {times} questions have the id {name!r}, expected a different id for each")

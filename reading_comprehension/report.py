@@ -12,12 +12,12 @@ from scoring import SCORES, question_scores, score
 
 KINDS = {
     "exact": "right",
-    "partial": "partial",  # shares something with an answer
+    "partial": "partial",  # shares tokens with a gold answer
     "wrong": "wrong",
     "no answer": "missed",  # no prediction or an empty one
     "gold answer": "gold",
 }
-# What a question asks for is the first entry whose regular expression matches it.
+# A question belongs to the first entry whose regular expression matches it.
 ASKED = {
     "when 什么时候": "什么时候|啥时候|何时|几时|(?<![多长少])时间|日期|哪[一几]?[年天]|哪个?月|几月|几号|几点",
     "how many, how much 多少": "多少|几(?![乎何])|多长时间|多大|多高|多长|多久|多重|多远",
@@ -42,7 +42,7 @@ def write_report(
     Args:
         folder: where to write. It is made if it does not exist.
         questions: with their gold answers.
-        predictions: the answer by id. Questions without one are shown as such.
+        predictions: answers by id. A question without one is shown as "no answer".
         history: a row for each epoch of a training, for the learning curves.
 
     Raises:
@@ -77,7 +77,7 @@ def asked_for(question: Question) -> str:
 def to_item(question: Question, prediction: str | None) -> Item:
     """Return the context with the prediction and the gold answers, each marked wherever it occurs.
 
-    Only texts are compared by the metric, so no occurrence is more right than another.
+    The metric compares only texts, so no occurrence is more right than another.
     """
     f1, exact = question_scores(question.answers, prediction or "")
     if prediction is None or (not prediction and not exact):

@@ -20,7 +20,7 @@ def batch(features: list[Features], rng: np.random.Generator) -> tuple[dict, dic
     """Make the inputs and targets of a batch.
 
     The targets are `span`, int32 [batch, 2]: first and last token of one of the answers, which `rng` draws. A window
-    without an answer has [CLS] as both.
+    without an answer has [CLS], token 0, as both.
     """
     spans = np.zeros((len(features), 2), np.int32)
     for span, feature in zip(spans, features, strict=True):
@@ -32,8 +32,8 @@ def batch(features: list[Features], rng: np.random.Generator) -> tuple[dict, dic
 def build(encoder: "keras.Model", seed: int) -> "LossModel":
     """Build the model that maps token_ids and segment_ids, int32 [batch, length], to two outputs.
 
-    `logits` float32 [batch, length, 2] are those of the first and of the last token. `context` bool [batch, length]
-    says which tokens belong to the context.
+    `logits` float32 [batch, length, 2] score each token as the first and as the last one of the answer. `context` bool
+    [batch, length] says which tokens belong to the context.
     """
     import tf_keras as keras
 
@@ -48,7 +48,7 @@ def build(encoder: "keras.Model", seed: int) -> "LossModel":
 def loss(targets: dict, outputs: dict) -> "tf.Tensor":
     """Return a loss for each row, float32 [batch]: the mean of the cross-entropies of first and last token.
 
-    Both are chosen among the tokens of the context and [CLS], the answer of a window without one.
+    Both softmaxes run over the tokens of the context and [CLS], which stands for "no answer here".
     """
     import tensorflow as tf
 

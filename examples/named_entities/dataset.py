@@ -66,10 +66,10 @@ def to_features(
     Args:
         examples: the texts, each with its entities.
         tokenizer: cuts the texts into tokens.
-        labels: the labels of spans.
-        max_length: tokens in a window at most, with [CLS] and [SEP].
+        labels: the names of the labels. A span holds the index of its label here.
+        max_length: the most tokens in a window, [CLS] and [SEP] included.
         stride: tokens from the start of one window to the start of the next.
-        counts: gets how many entities there are, how many spans token boundaries cut, and what is lost.
+        counts: gets how many entities there are, how many spans are not on token boundaries, and what is lost.
     """
     counts = Counter() if counts is None else counts
     encodings = tokenizer.encode(example.text for example in examples)

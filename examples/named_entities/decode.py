@@ -10,7 +10,7 @@ from dataset import Features
 
 
 def to_characters(feature: Features, spans: np.ndarray, labels: list[str]) -> set[tuple[str, Span]]:
-    """Return the entities of a window, each (label, characters). What touches [CLS] or [SEP] is dropped.
+    """Return the entities of a window, each (label, characters). Spans that touch [CLS] or [SEP] are dropped.
 
     Args:
         feature: the window.

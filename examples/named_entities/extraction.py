@@ -40,12 +40,12 @@ def predict(
     """Yield each record with its entities, in order. The memory needed is constant.
 
     Args:
-        records: records with `text`. Their other keys stay.
+        records: records with `text`. A `label` is replaced, and the other keys stay.
         extractor: finds the spans of windows.
         tokenizer: cuts the texts into tokens.
         labels: the labels that the extractor was trained for.
         config: says how long the windows are and how far apart they start.
-        batch_size: windows in a batch at most.
+        batch_size: the most windows in a batch.
     """
     for chunk in chunks(records, CHUNK):
         examples = [Example(record["text"], frozenset()) for record in chunk]

@@ -26,7 +26,7 @@ def batch(features: list[Features], _rng: np.random.Generator, _labels: list[str
 
 
 def build(encoder: "keras.Model", labels: list[str], seed: int) -> "LossModel":
-    """Build the model, which turns token_ids [batch, length] into the factors of the head."""
+    """Build the model, which turns token_ids, int32 [batch, length], into the factors of the head."""
     from common.heads import PairHead, hidden_states
     from common.loss_model import LossModel
 

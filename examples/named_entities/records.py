@@ -14,7 +14,7 @@ from common.files import read_jsonl, read_submission_lines
 
 
 def read_schema(path: str | Path) -> list[str]:
-    """Read the labels, from one `{"label": NAME}` on each line. Raises UserError with file and line."""
+    """Read the labels, one `{"label": NAME}` per line. Raise UserError, with file and line, if a line is faulty."""
     labels: list[str] = []
     for number, line in read_jsonl(path):
         if not isinstance(line, dict) or not isinstance(line.get("label"), str):

@@ -11,7 +11,7 @@ from scoring import LABEL_SCORES, SCORES, per_label, score
 KINDS = {
     "correct": "right",
     "other label": "wrong",  # a missed entity has the same characters
-    "other boundary": "wrong",  # a missed entity of the same label overlaps
+    "other boundary": "wrong",  # it overlaps a missed entity of the same label
     "not in gold": "wrong",
     "missed": "missed",
 }
@@ -29,7 +29,7 @@ def write_report(
         folder: where report.html and the charts go. It is made if it does not exist.
         gold: labelled records.
         predictions: labelled records, matched with gold by `text`.
-        history: the epochs of a training, for its curves.
+        history: a row for each epoch of a training, for the learning curves.
 
     Raises:
         UserError: if the folder cannot be written to.

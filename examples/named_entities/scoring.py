@@ -18,7 +18,7 @@ LABEL_SCORES = ("precision", "recall", "f1", "string_f1")  # the scores of one l
 
 @dataclass
 class Counts:
-    """What the metric counts of a label. Adding counts up gives the micro average."""
+    """What the metric counts for a label. The sum over the labels gives the micro average."""
 
     predicted: int = 0  # entities: label, first and last character
     gold: int = 0

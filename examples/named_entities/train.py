@@ -102,7 +102,7 @@ def write_results(training: "Training", dev: list[dict], predictions: list[dict]
         training: the training, with all its epochs done.
         dev: the records of the dev file.
         predictions: what the best weights predict for them at the chosen threshold.
-        chosen: the threshold, and the F1 on the kept records by which it was chosen.
+        chosen: `threshold`, and `f1_by_threshold`, the F1 of each threshold on the records kept to choose it.
     """
     write_report(training.folder.report, dev, predictions, history=training.history)
     at_default = {name: training.best_row[name] for name in SCORES}

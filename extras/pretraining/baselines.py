@@ -1,4 +1,4 @@
-"""Two baselines for the same masks: the scores of a masked-language model from counts of tokens and of pairs."""
+"""Two baselines that score masked tokens as a masked-language model does, from counts of tokens and of pairs."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from scipy import sparse
 
 from common.tokenizer import Tokenizer
 
-DISCOUNT = 0.75  # is subtracted from the count of every pair, and shared by all tokens according to their frequency
+DISCOUNT = 0.75  # is taken from the count of every pair that occurs, and goes to all tokens by their frequency
 
 
 class Counts:

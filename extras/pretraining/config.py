@@ -15,9 +15,9 @@ class Config(WindowedConfig):
     # The same. If it is null, every 200th passage of each train file is kept out of training and used for dev.
     dev_file: InputFiles | None = None  # type: ignore[assignment]  # required in the tasks
     # How often the passages of a file come in one pass over the text: pattern of the file's name -> number. The first
-    # pattern that fits counts. Files that no pattern fits have the weight 1.
+    # pattern that matches counts. Files that no pattern matches have the weight 1.
     weights: dict[str, NonNegativeFloat] = pydantic.Field(default_factory=dict)
-    # Training steps of an epoch, which ends with the scores of dev. Training prints how many a pass over the text has.
+    # Training steps of an epoch, which ends with the scores of dev. train.py prints how many steps a pass takes.
     epoch_steps: PositiveInt = 1000
     # Tokens from one window of a long passage to the next. With the default, windows of 256 tokens do not overlap.
     stride: PositiveInt = 254

@@ -22,7 +22,7 @@ from common.tokenizer import Tokenizer, load_jieba
 
 HELD_OUT = 200  # without a dev file, one passage in 200 of each file belongs to dev
 MASKED = 0.15  # share of the tokens that are to be found
-NOISE = 0.1  # this share of them is shown as another token, the same share unchanged, and the others as [MASK]
+NOISE = 0.1  # this share of them is shown as a random token, the same share unchanged, and the rest as [MASK]
 SHORT = 8  # a batch has at most this many times `batch_size` windows, however short they are
 
 
@@ -52,7 +52,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Text:
-    """The passages of files, which are their lines without the blank ones.
+    """The passages of files. A passage is a line that is not blank, without the white space at its ends.
 
     Part "dev" has every 200th passage of each file. Part "train" has the others, and part "all" has both.
     """
@@ -75,7 +75,7 @@ class Text:
 
     @cached_property
     def digest(self) -> tuple[int, str]:
-        """The number of passages and a hash of them."""
+        """The number of passages, and a hash of them and of their file numbers."""
         passages, digest = 0, hashlib.sha256()
         for number, text in self:
             passages += 1
@@ -123,9 +123,10 @@ def to_corpus(text: Text, tokenizer: Tokenizer) -> Corpus:
 
 
 class Windows(Sequence[Features]):
-    """The windows of a corpus as features, each of which is made when it is asked for.
+    """The windows of a corpus as features. Each is made when it is asked for.
 
-    A window starts every `stride` tokens of a passage. It has at most `max_length` tokens with [CLS] and [SEP].
+    A window starts every `stride` tokens of a passage. It has at most `max_length` tokens with [CLS] and [SEP]. A
+    passage without tokens has no window.
     """
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, max_length: int, stride: int):
@@ -183,19 +184,19 @@ def file_weights(files: Sequence[Path], weights: dict[str, float]) -> list[float
 def passes(
     windows: Windows, weights: Sequence[float], batch_size: int, max_length: int, seed: int
 ) -> Iterator[list[np.ndarray]]:
-    """Yield the batches of one pass over the text after another, without end. They depend only on the arguments.
+    """Yield pass after pass over the text, without end, each as a list of batches that depend only on the arguments.
 
     A file with n windows and weight w gives about w * n of them to each pass. All of its windows come once before any
     of them comes again.
 
     Args:
-        windows: what is trained on.
-        weights: of each file.
+        windows: the windows of the text.
+        weights: the weight of each file.
         batch_size: windows of `max_length` tokens in a batch. See `SHORT` for shorter ones.
         max_length: the most tokens of a window.
-        seed: of the run.
+        seed: the seed of the run.
 
-    Returns:
+    Yields:
         For each pass a list of batches, int64 arrays of the indices of their windows.
     """
     of_file = [np.flatnonzero(windows.files == number) for number in range(len(weights))]
@@ -211,7 +212,7 @@ def passes(
 def sample(n: int, weight: float, seed: tuple[int, ...], number: int) -> np.ndarray:
     """Return one part of an endless sequence in which n items come in a new random order again and again.
 
-    Two parts of weight 0.5 have each item once:
+    Together, two parts of weight 0.5 have each item once:
 
     >>> parts = [sample(6, 0.5, seed=(42,), number=number) for number in (0, 1)]
     >>> sorted(np.concatenate(parts).tolist())
@@ -240,14 +241,14 @@ def masked_batch(
     Args:
         features: the windows.
         rng: draws the tokens and what is shown in their place.
-        tokenizer: of the encoder.
+        tokenizer: the encoder's tokenizer.
         whole_words: the probability that whole words are chosen, in all windows of the batch. Otherwise single tokens
             are chosen.
         noise: see `NOISE`.
 
     Returns:
         The inputs are `token_ids` int32 [batch, length], as shown, and `positions` int32 [batch, p] of the tokens to be
-        found. The targets are these tokens, int32 [batch, p]. If a window has fewer than p, the rest of both is 0.
+        found. The targets are these tokens, int32 [batch, p]. If a window has fewer than p, its rows end with 0.
     """
     inputs = model_inputs(features)
     words = rng.random() < whole_words
@@ -261,7 +262,7 @@ def masked_batch(
 
 
 def choose(begins_word: np.ndarray, whole_words: bool, rng: np.random.Generator) -> np.ndarray:
-    """Choose a share of about `MASKED` of a window's tokens, but at least one, and never [CLS] or [SEP].
+    """Choose about the share `MASKED` of a window's tokens, but at least one, and never [CLS] or [SEP].
 
     Args:
         begins_word: bool [n], as in `Features`.

@@ -1,8 +1,8 @@
-"""Print the masked accuracy and pseudo-perplexity of any encoder on any text, as one JSON object.
+"""Print the masked accuracy and pseudo-perplexity of an encoder on a text, as one JSON object.
 
     python extras/pretraining/evaluate.py --encoder ENCODER --input TEXT [--dev] [--train TEXT]
 
-The masks are always the same for the same text and vocabulary.
+The encoder must have a masked-language-model head. The masks are always the same for the same text and vocabulary.
 """
 
 import argparse
@@ -27,14 +27,14 @@ def main() -> None:
     parser.add_argument(
         "--train",
         metavar="TEXT",
-        help="also score two baselines, which count the tokens and pairs of this text (with --dev, not those kept out)",
+        help="also score two baselines, which count tokens and pairs in this text (with --dev, not in dev passages)",
     )
     args = parser.parse_args()
     text = Text(find_files(args.input), "dev" if args.dev else "all")
     source = resolve_encoder(args.encoder, MAX_LENGTH)
     windows = Windows(to_corpus(text, source.tokenizer), source.tokenizer, MAX_LENGTH, MAX_LENGTH - 2)
     if not len(windows):
-        where = f" in every {HELD_OUT}th passage of a file" if args.dev else ""
+        where = f" among the passages kept out for dev (every {HELD_OUT}th of a file)" if args.dev else ""
         raise UserError(f"{args.input}: no token to score{where}")
     counts = None
     if args.train is not None:
@@ -43,7 +43,7 @@ def main() -> None:
             raise UserError(f"{args.train}: no passage to count")
         counts = Counts((passage for _, passage in train), source.tokenizer)
 
-    # TensorFlow is imported only here, when the input has been checked
+    # TensorFlow is imported only now that the input has been checked.
     from common.inference import tensorflow_engine
     from model import load_model
     from scoring import score

@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="a new folder")
     args = parser.parse_args()
     source = resolve_encoder(args.encoder)
-    assert source.weights is not None, "only a fresh encoder has none"
+    assert source.weights is not None, "only a fresh encoder has no weights"
     weights = source.weights()  # read before anything is written, as the file may be damaged
     with new_folder(args.output) as folder:
         # TensorFlow is imported only now that the input has been checked.

@@ -67,8 +67,8 @@ def candidates(scores: np.ndarray, tokenizer: Tokenizer, top: int) -> list[list[
     """Return the likeliest tokens of each [MASK] with their probabilities.
 
     Args:
-        scores: of the entries of the vocabulary for each [MASK], float [masks, entries].
-        tokenizer: of the encoder.
+        scores: float [masks, entries], the score of each entry of the vocabulary for each [MASK].
+        tokenizer: the encoder's tokenizer.
         top: how many tokens to return for each [MASK].
     """
     probabilities = np.exp(scores - scores.max(-1, keepdims=True))

@@ -16,8 +16,8 @@ def build_model(encoder: keras.Model, seed: int) -> LossModel:
     """Build the model that maps token_ids int32 [batch, length] and positions int32 [batch, p] to scores.
 
     The scores [batch, p, entries] are those of all entries of the vocabulary at these positions. The product with the
-    vocabulary costs as much as four layers of 256 units, so only the positions that count go through it. `encoder` has
-    to be one that was built with the head.
+    vocabulary costs as much as four layers of 256 units, so only the positions that count go through it. `encoder`
+    must have been built with the head.
     """
     token_ids = keras.Input([None], dtype="int32", name="token_ids")
     positions = keras.Input([None], dtype="int32", name="positions")
@@ -28,7 +28,7 @@ def build_model(encoder: keras.Model, seed: int) -> LossModel:
 
 def load_model(source: EncoderSource) -> LossModel:
     """Load the model of a published encoder. Raise UserError if it has no masked-language-model head."""
-    assert source.weights is not None, "only a fresh encoder has none"
+    assert source.weights is not None, "only a fresh encoder has no weights"
     weights = source.weights()
     if HEAD not in weights:
         raise UserError(f"{source.name}: no masked-language-model head, the file lacks {HEAD}")

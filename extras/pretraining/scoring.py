@@ -15,13 +15,13 @@ def score(engine: Engine, windows: Windows, tokenizer: Tokenizer) -> dict[str, f
 
     Args:
         engine: runs the model, or a baseline with the same inputs and outputs.
-        windows: of the text.
-        tokenizer: of the encoder.
+        windows: the windows of the text.
+        tokenizer: the encoder's tokenizer.
 
     Returns:
-        accuracy: the share of the tokens that are found if single tokens are masked.
+        accuracy: the share of the masked tokens that are found if single tokens are masked.
         perplexity: exp of the mean of -log p of these tokens.
-        word_accuracy: the share of the tokens that are found if whole words are masked.
+        word_accuracy: the share of the masked tokens that are found if whole words are masked.
     """
     single, log_p = find(engine, windows, tokenizer, whole_words=0.0)
     words, _ = find(engine, windows, tokenizer, whole_words=1.0)
@@ -34,8 +34,8 @@ def find(engine: Engine, windows: Windows, tokenizer: Tokenizer, whole_words: fl
 
     Args:
         engine: as in `score`.
-        windows: of the text.
-        tokenizer: of the encoder.
+        windows: the windows of the text.
+        tokenizer: the encoder's tokenizer.
         whole_words: the share of the batches in which whole words are masked.
     """
     found, log_p = [], []

@@ -30,7 +30,8 @@ def main() -> None:
     weights = file_weights(files, config.weights)
     if not text.digest[0] or not dev.digest[0]:  # reads everything
         raise UserError(
-            f"{config.train_file}: no passage for dev, as no file has {HELD_OUT}; expected a longer file or a dev_file"
+            f"{config.train_file}: no passage for dev, as no file has {HELD_OUT} passages; "
+            "expected a longer file or a dev_file"
         )
     source = resolve_encoder(config.encoder, config.max_length, config.gelu)
     folder = find_run(args, HERE, config, source)
@@ -93,7 +94,7 @@ def read_windows(
 
 
 def epoch_batches(windows: Windows, weights: list[float], config: Config, epoch: int) -> list[np.ndarray]:
-    """Return the batches of an epoch. Its steps are cut from the passes over the text, which do not end with epochs."""
+    """Return the batches of an epoch. They go on where the epoch before ended, even within a pass over the text."""
     every = chain.from_iterable(passes(windows, weights, config.batch_size, config.max_length, config.seed))
     return list(islice(every, epoch * config.epoch_steps, (epoch + 1) * config.epoch_steps))
 
@@ -101,9 +102,13 @@ def epoch_batches(windows: Windows, weights: list[float], config: Config, epoch:
 def check_tokens(config: Config, text: Text, weights: list[float], dev: Text, source: EncoderSource) -> None:
     """Print how much text there is. Raise UserError if there is no token to train on, or none in dev."""
     trained_on = (passage for number, passage in text if weights[number])
-    for passages in (trained_on, (passage for _, passage in dev)):
+    of_dev = (passage for _, passage in dev)
+    for passages, fault in (
+        (trained_on, f"{config.train_file}: no token to train on"),
+        (of_dev, f"{config.dev_file or config.train_file}: no token in dev"),
+    ):
         if not any(len(encoding.ids) for encoding in source.tokenizer.encode(passages)):
-            raise UserError(f"{config.train_file}: no token to train on, or none in dev")
+            raise UserError(fault)
     print(f"{text.digest[0]} passages of {len(text.files)} files to train on, {dev.digest[0]} dev")
 
 

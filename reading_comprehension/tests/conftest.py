@@ -34,7 +34,7 @@ def demo():
 
 @pytest.fixture(scope="session")
 def make_settings():
-    """Return a function that makes a config of the given keys. Its files are there, but no test reads them."""
+    """Return a function that makes a config of the given keys. The data files in it exist, but no test reads them."""
     from common.config import EncoderSizes
     from config import Config
 
@@ -47,8 +47,8 @@ def make_settings():
 def make_config():
     """Return a function that writes a small training: its config and short paragraphs of the demo set.
 
-    The encoder has one layer of 32 units. The last answer of dev is not in its context. The metric, which deletes
-    punctuation, still finds it there.
+    The encoder has one layer of 32 units. The last answer of dev is not in its context. A prediction can
+    still match it, because the metric deletes punctuation.
     """
     answer = {"text": "云汀大学何川", "answer_start": -1}
     item = {"question": "何川毕业于哪里", "id": "unlocatable", "answers": [answer]}

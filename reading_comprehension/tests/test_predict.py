@@ -22,7 +22,7 @@ ODD = {  # name: (context, question)
 
 @pytest.fixture(scope="module")
 def inputs(demo, tmp_path_factory):
-    """Write a file of odd questions and of 60 from the demo set, which get numbers as ids."""
+    """Write a file of the odd questions and of 60 questions of the demo set, whose ids are numbers."""
     (entry,) = json.loads((demo / "dev.json").read_text(encoding="utf-8"))["data"]
     paragraphs = [{"context": c, "qas": [{"question": q, "id": name}]} for name, (c, q) in ODD.items()]
     for number, paragraph in enumerate(entry["paragraphs"][:60]):

@@ -1,4 +1,4 @@
-"""Properties that hold for any questions: gold spans decode to gold answers, and the scores are those of a metric."""
+"""Properties that hold for any questions: gold spans decode to gold answers, and the scores behave like a metric."""
 
 from collections import Counter
 from dataclasses import replace

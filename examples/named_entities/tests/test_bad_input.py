@@ -1,4 +1,4 @@
-"""Wrong input ends with exit code 2 and one line that says where and what. Nothing is left behind."""
+"""Wrong input ends with exit code 2 and one line that says where and what is wrong. Nothing is left behind."""
 
 import json
 from pathlib import Path

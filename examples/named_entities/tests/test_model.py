@@ -13,7 +13,7 @@ from dataset import Features
 
 @pytest.fixture(scope="module")
 def features():
-    """Two windows of different lengths: one with an entity inside another, and an empty text."""
+    """Return two windows of different lengths: one with an entity inside another, and an empty text."""
     spans = np.array([[1, 1, 4], [2, 1, 2], [2, 6, 6]], np.int32)
     offsets = np.zeros((8, 2), np.int32)
     return [

@@ -23,7 +23,7 @@ from common.testing.wrong_input import without_tensorflow as without_tensorflow 
 
 @pytest.fixture(scope="session")
 def make_config():
-    """Return a function that writes a small training, lines of the demo set and a config with one layer of 32 units."""
+    """Return a function that writes a small training: lines of the demo set, and a config for one layer of 32 units."""
 
     def make(folder, lines=400, **settings):
         text = (REPOSITORY / "data" / "demo" / "pretraining" / "train.txt").read_text(encoding="utf-8")

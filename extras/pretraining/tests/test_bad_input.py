@@ -47,11 +47,11 @@ TRAINING = {
     "empty": ({"text/a.txt": ""}, "text/a.txt: empty file"),
     "blank": ({"text/a.txt": "\n \n"}, "text/a.txt: only blank lines, expected one passage per line"),
     "nothing for dev": ({"text/a.txt": "何\n", "text/b.txt": "何\n"}, "text: no passage for dev"),
-    "no token": ({"text/a.txt": NO_TOKEN, "text/b.txt": NO_TOKEN}, "text: no token to train on, or none in dev"),
+    "no token": ({"text/a.txt": NO_TOKEN, "text/b.txt": NO_TOKEN}, "text: no token to train on"),
     "no token in a file with weight": (
-        {"text/b.txt": NO_TOKEN} | settings(weights={"a*": 0}), "text: no token to train on, or none"
+        {"text/b.txt": NO_TOKEN} | settings(weights={"a*": 0}), "text: no token to train on"
     ),
-    "no token in dev": ({"dev.txt": NO_TOKEN} | settings(dev_file="dev.txt"), "text: no token to train on, or none"),
+    "no token in dev": ({"dev.txt": NO_TOKEN} | settings(dev_file="dev.txt"), "dev.txt: no token in dev"),
     "weight of no file": (settings(weights={"c*": 2}), "weights: no train file is called c*"),
     "negative weight": (settings(weights={"a*": -1}), "config.json: weights.a*: should be"),
     "all weights 0": (settings(weights={"*": 0}), "weights: all train files have the weight 0"),
@@ -105,7 +105,7 @@ def test_a_missing_file_of_sentences(folder, refused, without_tensorflow, monkey
 def test_too_few_passages_for_dev(folder, refused, without_tensorflow, monkeypatch):
     monkeypatch.chdir(folder)
     error = refused(evaluate.main, *ENCODER, "sentences.txt", "--dev")
-    assert error == "sentences.txt: no token to score in every 200th passage of a file"
+    assert error == "sentences.txt: no token to score among the passages kept out for dev (every 200th of a file)"
     write(folder, {"blank.txt": "\0\n\x7f\n"})
     assert refused(evaluate.main, *ENCODER, "blank.txt") == "blank.txt: no token to score"
 

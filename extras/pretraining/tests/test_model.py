@@ -44,7 +44,7 @@ def test_a_part_without_rows_adds_nothing():
 
 
 def test_training_moves_every_weight_of_the_encoder(encoder):
-    """They include those of the head, and the table of tokens, which is used at both ends."""
+    """These include the head and the table of tokens, which the first and the last layer share."""
     model = build_model(encoder, 1)
     before = {variable.name: variable.numpy() for variable in encoder.trainable_variables}
     model.compile(keras.optimizers.SGD(0.1), token_crossentropy)

@@ -53,7 +53,7 @@ def test_the_encoder_scores_what_training_said(trained, tokenizer):
 
 
 def test_training_goes_on_from_an_encoder(trained, make_config, call, tmp_path, monkeypatch):
-    """This one uses half precision, averaged weights, a dev file and batches in pieces."""
+    """This training uses half precision, averaged weights, a dev file and batches in pieces."""
     from common import loss_model
 
     config = make_config(
