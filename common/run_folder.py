@@ -195,10 +195,15 @@ def _load_config(folder: RunFolder, config_class: type[C]) -> C:
     return load_config(config_class, folder.config, folder.path, check_files=False)
 
 
-def read_threshold(folder: RunFolder) -> float | None:
-    """Read the threshold that training chose, None if the head has none. Raises UserError if the file is damaged."""
+def read_threshold(folder: RunFolder, default: float | None) -> float | None:
+    """Read the threshold that training chose. Raises UserError if metrics.json has none.
+
+    `default` is the threshold of an untrained extractor. If it is None, the extractor has no threshold and None is read.
+    """
     metrics = read_json(folder.metrics)
     threshold = metrics.get("threshold", math.nan) if isinstance(metrics, dict) else math.nan
-    if threshold is not None and (type(threshold) not in (int, float) or not math.isfinite(threshold)):
+    if threshold is None and default is None:
+        return None
+    if type(threshold) not in (int, float) or not math.isfinite(threshold):
         raise UserError(f"{folder.metrics}: expected an object with a threshold")
     return threshold

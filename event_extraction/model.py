@@ -77,4 +77,6 @@ def load_extractor(
     head = HEADS[config.head]
     model = head.build(build_encoder(source.architecture, config.seed), labels, config.seed)
     load_weights(model, folder.weights)
-    return head.Extractor(start_engines(head.parts(model), engine), labels, read_threshold(folder))
+    extractor = head.Extractor(start_engines(head.parts(model), engine), labels)
+    extractor.threshold = read_threshold(folder, extractor.default_threshold)
+    return extractor

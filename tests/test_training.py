@@ -151,11 +151,19 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-THRESHOLDS = [f'{{"threshold": {value}}}' for value in ("NaN", '"0"', "true", "[]")]
+THRESHOLDS = [f'{{"threshold": {value}}}' for value in ("NaN", '"0"', "true", "[]", "null")]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{}", "{}x", *THRESHOLDS])
 def test_a_threshold_that_is_none(tmp_path, content):
     (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(UserError, match=r"metrics\.json[:,] "):
-        read_threshold(RunFolder(tmp_path))
+        read_threshold(RunFolder(tmp_path), default=0.0)
+
+
+@pytest.mark.parametrize("default", [None, 0.0])
+def test_a_threshold(tmp_path, default):
+    (tmp_path / "metrics.json").write_text('{"threshold": -0.5}')
+    assert read_threshold(RunFolder(tmp_path), default) == -0.5
+    (tmp_path / "metrics.json").write_text('{"threshold": null}')
+    assert read_threshold(RunFolder(tmp_path), None) is None
