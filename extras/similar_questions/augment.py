@@ -2,8 +2,8 @@
 
     python extras/similar_questions/augment.py --model RUN --input FILE --output FILE [--k N] [--similarity COSINE]
 
-Each question is followed by at most N similar ones with the same answers, most similar first. Those of question ID have
-the ids ID-similar-1, ID-similar-2, ... Everything else stays as it is.
+At most N similar questions are added after each question, most similar first. They have its answers, and if its id is
+ID, theirs are ID-similar-1, ID-similar-2, ... Nothing else in the file changes.
 """
 
 import argparse
@@ -22,8 +22,14 @@ from similar import Similar, generate_all, generation_arguments, load_generate
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, metavar="FILE", help="questions with contexts and answers")
-    parser.add_argument("--k", type=int, default=2, metavar="N", help="at most N similar questions for each")
-    parser.add_argument("--similarity", type=float, default=0.9, metavar="COSINE", help="leave out less similar ones")
+    parser.add_argument("--k", type=int, default=2, metavar="N", help="add at most N to each question (default: 2)")
+    parser.add_argument(
+        "--similarity",
+        type=float,
+        default=0.9,
+        metavar="COSINE",
+        help="add only questions with at least this cosine (default: 0.9)",
+    )
     args = generation_arguments(parser)
     if args.k < 1:
         raise UserError(f"--k {args.k}: expected at least 1")
@@ -44,7 +50,7 @@ def main() -> None:
 
 
 def question_lists(content: Any, path: str | Path) -> Iterator[list[dict]]:
-    """Yield the `qas` of each paragraph. Raises UserError, naming the place, if the file has another form."""
+    """Yield the `qas` of each paragraph. Raises UserError, with the place, if the file has another form."""
     match content:
         case {"data": [*entries]}:
             pass
@@ -75,13 +81,14 @@ def is_question(item: Any) -> bool:
 
 
 def with_similar(item: dict, similar: dict[str, list[Similar]], k: int, least: float) -> Iterator[dict]:
-    """Yield a question and then its similar ones, with its answers.
+    """Yield a question, and then the similar questions that are added, with its answers.
 
     Args:
         item: the question, as it is in the file.
-        similar: for the text of each question its similar ones, most similar first.
-        k: how many to add at most.
-        least: how similar they have to be, a cosine.
+        similar: the similar questions of each question, most similar first. A key is the text without white space at
+            its ends.
+        k: the most questions to add.
+        least: the least cosine of a question that is added.
     """
     yield item
     close = [found.text for found in similar[item["question"].strip()] if found.similarity >= least]

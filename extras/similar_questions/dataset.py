@@ -15,7 +15,7 @@ from common.cli import UserError
 from common.files import read_jsonl, read_lines
 from common.tokenizer import Tokenizer
 
-KEPT_OUT = 20  # without a dev file, one family in so many is kept out of training for dev
+KEPT_OUT = 20  # without a dev file, one family in 20 is kept out of training for dev
 
 
 class Row(NamedTuple):
@@ -34,7 +34,7 @@ class Group:
     """
 
     questions: tuple[str, ...]
-    family: int
+    family: int  # the number of its family
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Features:
 
     first: np.ndarray  # int32 [n], not empty
     second: np.ndarray  # int32 [m], not empty
-    family: int
+    family: int  # as in `Group`
 
     def __len__(self) -> int:
         return len(self.first) + len(self.second) + 3  # with [CLS] and two [SEP]
@@ -56,7 +56,8 @@ def read_groups(path: str | Path, counts: Counter[str] | None = None) -> list[Gr
     """Read the groups of similar questions in a file.
 
     If the name ends in .tsv, each similar pair that `read_rows` finds is a group. Otherwise each line is a group in
-    SimBERT's JSON: {"text": question, "synonyms": [question, ...]}. `counts` gets how much was left out.
+    SimBERT's JSON: {"text": question, "synonyms": [question, ...]}. `counts` gets how many pairs, questions and groups
+    were left out.
 
     Raises UserError if a line has another form (naming the file and the line), or if no two questions are similar.
     """
@@ -182,7 +183,7 @@ def tokenize(
 def pair_batch(features: list[Features], _rng: np.random.Generator | None, tokenizer: Tokenizer) -> tuple[dict, dict]:
     """Make the inputs and targets of a batch, with each pair in both directions.
 
-    The inputs, for [CLS] first [SEP] second [SEP], are
+    A direction is the sequence [CLS] first [SEP] second [SEP]. The inputs are
 
     - `token_ids` and `segment_ids`, int32 [pairs, 2, length],
     - `positions`, int32 [pairs, 2, t]: where the next token is predicted, from the first [SEP] to the last token of
@@ -193,7 +194,7 @@ def pair_batch(features: list[Features], _rng: np.random.Generator | None, token
     - `tokens`, int32 [pairs, 2, t]: the token that comes next at each position,
     - `families`, int32 [pairs].
 
-    Shorter questions are filled up with 0.
+    Shorter rows are filled up with 0.
     """
 
     def padded(arrays: list[np.ndarray]) -> np.ndarray:
@@ -216,9 +217,9 @@ def _joined(first: np.ndarray, second: np.ndarray, tokenizer: Tokenizer) -> np.n
 
 
 def question_inputs(tokens: Sequence[np.ndarray], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
-    """Return {"token_ids": int32 [questions, length]}, where a row is [CLS] question [SEP].
+    """Return {"token_ids": int32 [questions, length]}, where a row is [CLS] question [SEP], filled up with 0.
 
-    `tokens` has int32 [n] for each question.
+    `tokens` has the tokens of each question, int32 [n].
     """
     rows = [np.concatenate([[tokenizer.cls_id], ids, [tokenizer.sep_id]], dtype=np.int32) for ids in tokens]
     return {"token_ids": pad(rows)}

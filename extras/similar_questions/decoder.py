@@ -11,7 +11,7 @@ from common.encoder import mlm_head
 
 
 class State(NamedTuple):
-    """What is kept of the tokens so far, T of them in each row."""
+    """What is kept of the T tokens that each row has so far."""
 
     keys: tf.Tensor  # float32 [rows, layers, heads, T, size]
     values: tf.Tensor  # the same
@@ -26,8 +26,9 @@ class State(NamedTuple):
 class Decoder:
     """Runs the encoder of `build_encoder(..., with_mlm=True, unilm=True)` token by token.
 
-    Call `start` with the first questions, then `step` for each new token. Both return the scores of the next token, as
-    the encoder would give them at the last token of the whole sequence, and the state for the next step.
+    Call `start` with the first questions, then `step` for each token of the second questions. Both return the scores of
+    the next token and the state for the next step. The scores are those that the encoder would give at the last token
+    of the whole sequence.
     """
 
     def __init__(self, encoder: keras.Model, architecture: dict[str, Any]):

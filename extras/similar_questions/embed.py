@@ -44,7 +44,7 @@ def embed(
 
 
 def load_embed(run_folder: str, counts: Counter[str] | None = None) -> Embed:
-    """Load the model of a finished run, and return what turns questions into vectors with it.
+    """Load the model of a finished run, and return a function that turns questions into its vectors.
 
     Raises UserError if the folder is not a finished run, before TensorFlow is imported.
     """

@@ -1,11 +1,11 @@
-"""Score how well similar questions are found and told from others, or how new and varied generated questions are.
+"""Score how well vectors tell similar questions from others, or how new and varied generated questions are.
 
     python extras/similar_questions/evaluate.py --pairs FILE.tsv (--model RUN | --encoder ENCODER | --tfidf)
     python extras/similar_questions/evaluate.py --generated FILE [--train FILE]
 
 The scores are one JSON object on standard output. `--encoder` takes the vectors of [CLS] from an encoder that was not
-trained on similar questions. `--tfidf` takes single characters and pairs of them, weighted by how rare they are in the
-file.
+trained on similar questions. `--tfidf` takes counts of single characters and pairs of them, weighted by how rare they
+are in the file.
 """
 
 import argparse
@@ -24,19 +24,19 @@ from dataset import read_groups, read_rows
 from embed import Embed, embed, load_embed
 from scoring import novelty, score_rows
 
-MOST_TOKENS = 62  # of a question with --encoder, where no run's config says how many are read
+MOST_TOKENS = 62  # the most tokens of a question with --encoder, for which no config sets a limit
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--pairs", metavar="FILE", help="two questions and 1 (similar) or 0 per line, with tabs between")
+    what.add_argument("--pairs", metavar="FILE", help="two questions and 1 (similar) or 0 per line, separated by tabs")
     what.add_argument("--generated", metavar="FILE", help="questions that generate.py wrote")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--model", metavar="RUN", help="run folder that train.py wrote")
     how.add_argument("--encoder", help="folder or name on the hub")
-    how.add_argument("--tfidf", action="store_true", help="no model, but characters and pairs of them")
-    parser.add_argument("--train", metavar="FILE", help="training file, whose questions are not novel")
+    how.add_argument("--tfidf", action="store_true", help="TF-IDF of characters and pairs of them, without a model")
+    parser.add_argument("--train", metavar="FILE", help="training file, whose questions do not count as new")
     args = parser.parse_args()
     has_vectors = args.model is not None or args.encoder is not None or args.tfidf
     if args.generated is not None:
@@ -47,7 +47,7 @@ def main() -> None:
         print(json.dumps(novelty(read_generated(args.generated), known)))
         return
     if not has_vectors:
-        raise UserError("--pairs: expected also --model, --encoder or --tfidf")
+        raise UserError("--pairs: expected --model, --encoder or --tfidf as well")
     if args.train is not None:
         raise UserError("--pairs: cannot be used with --train, which is for --generated")
     rows = list(read_rows(args.pairs))
@@ -64,13 +64,13 @@ def main() -> None:
 
 
 def tfidf(questions: list[str]) -> sparse.csr_array:
-    """Return the TF-IDF vectors of single characters and pairs of them, of length 1, [questions, size]."""
+    """Return a TF-IDF vector of length 1 for each question, from characters and pairs of them: [questions, size]."""
     vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 2)).fit_transform(questions)
     return sparse.csr_array(vectors)
 
 
 def encoder_embed(name: str, counts: Counter[str] | None = None) -> Embed:
-    """Load an encoder that was not trained on similar questions, and return what turns questions into its [CLS]."""
+    """Return a function that computes the [CLS] of an encoder that was not trained on similar questions."""
     source = resolve_encoder(name, MOST_TOKENS + 2)
 
     from common.encoder import build_encoder, load_pretrained
@@ -84,7 +84,7 @@ def encoder_embed(name: str, counts: Counter[str] | None = None) -> Embed:
 
 
 def read_generated(path: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield (question, generated questions) of each line. Raises UserError for what generate.py would not write."""
+    """Yield (question, generated questions) of each line. Raises UserError for a line of another form."""
     for number, record in read_jsonl(path):
         match record:
             case {"text": str(text), "similar": [*similar]} if all(map(has_text, similar)):

@@ -21,11 +21,11 @@ from similar import generate_all, generation_arguments, load_generate
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, metavar="FILE", help="a question per line; - is standard input")
-    parser.add_argument("--n", type=int, default=10, metavar="N", help="at most N similar questions for each")
+    parser.add_argument("--n", type=int, default=10, metavar="N", help="write at most N for each (default: 10)")
     args = generation_arguments(parser)
     if args.n < 1:
         raise UserError(f"--n {args.n}: expected at least 1")
-    load_run(args.model, Config)  # a mistake in the run or the input is reported before TensorFlow loads
+    load_run(args.model, Config)  # a mistake in the run or the first line is reported before TensorFlow loads
     questions = peeked(line.strip() for _, line in read_lines(args.input))
     counts: Counter[str] = Counter()
     generate = load_generate(args, counts)

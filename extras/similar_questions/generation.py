@@ -9,7 +9,7 @@ from common.tokenizer import Tokenizer
 from dataset import question_inputs
 from decoder import Decoder
 
-Tokens = list[np.ndarray]  # int32 [n] for each question, without [CLS] and [SEP]
+Tokens = list[np.ndarray]  # several questions, each int32 [n] without [CLS] and [SEP]
 
 
 def sample(
@@ -24,12 +24,12 @@ def sample(
         tokenizer: knows the ids of the special tokens.
         questions: the tokens of each question.
         copies: the number of samples for each question.
-        top_p: a token is drawn from the likeliest ones that together have this probability.
+        top_p: a token is drawn from the likeliest ones that together have at least this probability.
         longest: the most tokens of a sample.
         seeds: one for each question, as `np.random.default_rng` takes them.
 
     Returns:
-        The samples of each question, `copies` of them.
+        `copies` samples for each question.
     """
     scores, state = decoder.start(question_inputs(questions, tokenizer)["token_ids"])
     row_of = np.repeat(np.arange(len(questions)), copies)
@@ -55,8 +55,8 @@ def draw(probabilities: np.ndarray, top_p: float, draws: np.ndarray) -> np.ndarr
 
     Args:
         probabilities: float [rows, entries], the probability of each entry of the vocabulary.
-        top_p: the likeliest entries that together have this probability are the ones to draw from.
-        draws: float [rows], random numbers in [0, 1) that choose among them.
+        top_p: only the likeliest entries that together have at least this probability can be drawn.
+        draws: float [rows], random numbers in [0, 1) that decide which of them is drawn.
     """
     largest_first = -np.sort(-probabilities, -1)
     before = np.cumsum(largest_first, -1) - largest_first
@@ -74,12 +74,12 @@ def beam_search(decoder: Decoder, tokenizer: Tokenizer, questions: Tokens, width
         decoder: scores the next token.
         tokenizer: knows the ids of the special tokens.
         questions: the tokens of each question.
-        width: the number of beams, and of the similar questions that are looked for.
+        width: the number of beams, and of similar questions to find for each question.
         longest: the most tokens of a similar question.
 
     Returns:
-        For each question up to `width` similar ones, those with the highest mean log-probability of a token (with
-        [SEP]) first. There are fewer if fewer have come to an end.
+        Up to `width` similar questions for each question, in descending order of the mean log-probability of their
+        tokens, with [SEP]. There are fewer if fewer have come to an end.
     """
     scores, state = decoder.start(question_inputs(questions, tokenizer)["token_ids"])
     totals = log_softmax(allowed(scores.numpy(), tokenizer, 0), -1)[:, None]  # [open questions, beams, entries]
@@ -126,7 +126,7 @@ def continuations(totals: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarra
 def allowed(scores: np.ndarray, tokenizer: Tokenizer, position: int) -> np.ndarray:
     """Return a copy of the scores in which tokens that must not come next have minus infinity.
 
-    These are the special tokens. [SEP], which ends a question, is one of them only at the beginning.
+    These are [PAD], [UNK], [CLS] and [MASK], and at the beginning of a question also [SEP], which ends it.
 
     Args:
         scores: float [rows, entries], of the next token.

@@ -56,7 +56,7 @@ def _vectors(hidden: tf.Tensor) -> tf.Tensor:
 
 
 def loss(targets: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]) -> list[Weighted | tf.Tensor]:
-    """Return two losses, whose means are added up: that of each token, with weights, and that of each pair."""
+    """Return two losses, whose means are added up: one of each token, with weights, and one of each pair."""
     return [
         token_crossentropy(targets["tokens"], outputs["scores"]),
         similarity_losses(targets["families"], outputs["vectors"]),
@@ -64,12 +64,12 @@ def loss(targets: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]) -> list[W
 
 
 def similarity_losses(families: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
-    """Return for each pair how badly its questions find each other: float32 [pairs].
+    """Return the similarity loss of each pair, float32 [pairs]: how badly its questions find each other.
 
     `families` is int32 [pairs], `vectors` float32 [pairs, 2, size]. Each question looks for the other one of its pair
-    among all questions of the batch. The loss is the cross-entropy of a softmax over the cosines, as the mean over both
-    questions of the pair. Questions of the same family in other pairs are left out of the softmax, since they may be
-    similar as well.
+    among all questions of the batch. The loss is the cross-entropy of a softmax over the cosines times `SCALE`. It is
+    the mean over both questions of the pair. Questions of the same family in other pairs are left out of the softmax,
+    since they may be similar as well.
     """
     pairs = tf.shape(vectors)[0]
     questions = tf.reshape(vectors, [2 * pairs, vectors.shape[-1]])

@@ -17,12 +17,13 @@ Vectors: TypeAlias = np.ndarray | sparse.csr_array  # [questions, size], rows of
 def retrieval(vectors: Vectors, similar: dict[int, set[int]]) -> dict[str, float]:
     """Score how well the similar questions of each question are found among all others.
 
-    `similar` maps the number of a question, its row in `vectors`, to the numbers of its similar questions. All other
-    questions are ranked by their cosine. If cosines are equal, the similar question comes last.
+    `similar` maps the number of a question, its row in `vectors`, to the numbers of its similar questions. For each of
+    these questions, all others are ranked by their cosine with it. If cosines are equal, the similar question comes
+    last.
 
     Returns:
-        `questions`, how many have similar ones, `mrr`, the mean of 1 / the place of the first similar question, and
-        `recall@k`, the share of the questions with a similar one in the first k places.
+        `questions` says how many questions have similar ones, `mrr` is the mean of 1 / the place of the first similar
+        question, and `recall@k` is the share of the questions with a similar one in the first k places.
     """
     asked = sorted(similar)
     found: list[int] = []
@@ -45,8 +46,8 @@ def retrieval(vectors: Vectors, similar: dict[int, set[int]]) -> dict[str, float
 def classification(cosines: np.ndarray, similar: np.ndarray) -> dict[str, float]:
     """Score how well cosines, float [pairs], tell which pairs are similar, bool [pairs].
 
-    Some pairs have to be similar and some not. Returns the number of `pairs`, `auc` (the area under the ROC curve), and
-    the best `accuracy` with its `threshold`, which is chosen on these very pairs.
+    At least one pair has to be similar, and at least one not. Returns the number of `pairs`, `auc` (the area under the
+    ROC curve), and the best `accuracy` with its `threshold`, which is chosen on these same pairs.
     """
     false, true, thresholds = roc_curve(similar, cosines, drop_intermediate=False)
     accuracies = (true * similar.sum() + (1 - false) * (~similar).sum()) / len(similar)
@@ -68,8 +69,8 @@ def score_rows(rows: Sequence[Row], questions: list[str], vectors: Vectors) -> d
         vectors: of these questions, [questions, size].
 
     Returns:
-        The scores of both. Those of `classification` are missing if all pairs are similar or none is, and those of
-        `retrieval` if no two different questions are similar.
+        The scores of both functions. Those of `classification` are missing if all pairs are similar or none is, and
+        those of `retrieval` are missing if no two different questions are similar.
     """
     number = {question: i for i, question in enumerate(questions)}
     first = [number[row.first] for row in rows]
@@ -111,8 +112,8 @@ def novelty(generated: Iterable[tuple[str, Sequence[str]]], known: set[str]) -> 
     """Score how new and varied the texts are that were generated for each question.
 
     Returns the number of `questions` and of `generated` texts. `novel` is the share of the texts that are not among the
-    `known` questions. `distinct_2` and `distinct_3` say how many of the pairs and triples of characters are different,
-    as a share of all (distinct-n, arXiv 1510.03055).
+    `known` questions. `distinct_2` and `distinct_3` are the numbers of different pairs and triples of characters, each
+    divided by the number of all (distinct-n, arXiv 1510.03055).
     """
     asked = 0
     texts: list[str] = []

@@ -38,14 +38,16 @@ def main() -> None:
     index = commands.add_parser("index", help="write an index")
     index.add_argument("--input", required=True, metavar="FILE", help="a question per line; blank lines are left out")
     index.add_argument("--output", required=True, type=Path, metavar="INDEX", help="a new folder")
-    index.add_argument("--approximate", action="store_true", help="faster and a quarter of the memory, but not exact")
+    index.add_argument(
+        "--approximate", action="store_true", help="search faster and in a quarter of the memory, but not exactly"
+    )
     index.set_defaults(command=write_index)
     query = commands.add_parser("query", help="search an index")
     query.add_argument("--index", required=True, type=Path, metavar="INDEX", help="the folder that `index` wrote")
     asked = query.add_mutually_exclusive_group(required=True)
     asked.add_argument("--text", help="one question")
     asked.add_argument("--input", metavar="FILE", help="a question per line; - is standard input")
-    query.add_argument("--k", type=int, default=10, metavar="N", help="at most N similar questions for each")
+    query.add_argument("--k", type=int, default=10, metavar="N", help="print at most N for each question (default: 10)")
     query.set_defaults(command=search)
     for command in (index, query):
         command.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
@@ -57,9 +59,9 @@ def main() -> None:
 
 
 def write_index(args: argparse.Namespace) -> None:
-    """Write the index of the questions in a file, which is read twice: first to check and count them."""
+    """Write the index of the questions in a file. The file is read several times, first to check and count them."""
     if args.input == "-":
-        raise UserError("--input -: expected a file, because the questions are read twice")
+        raise UserError("--input -: expected a file, because the questions are read more than once")
     counts: Counter[str] = Counter()
     with new_folder(args.output) as folder:
         total = sum(1 for _ in questions_of(args.input))
@@ -67,7 +69,7 @@ def write_index(args: argparse.Namespace) -> None:
             raise UserError(f"{args.input}: only blank lines, expected a question per line")
         embed = load_embed(args.model, counts)
         index = new_index(embed, args.input, total, args.approximate)
-        counts.clear()  # the questions that the index has learnt from are counted again
+        counts.clear()  # `fill` counts all questions, also those that the index has learnt from
         fill(folder, index, embed, args.input, total)
         write_json(folder / "index.json", {"model": digest(args.model)})
     print_counts(counts)
@@ -141,7 +143,7 @@ def fill(folder: Path, index: faiss.Index, embed: Embed, path: str, total: int) 
 
 
 def digest(run_folder: str) -> str:
-    """Return the SHA-256 of a run's weights, by which an index knows the model that it was made with."""
+    """Return the SHA-256 of a run's weights, by which an index recognises the model that it was made with."""
     return hashlib.sha256(RunFolder(Path(run_folder)).weights.read_bytes()).hexdigest()
 
 
@@ -149,16 +151,16 @@ def digest(run_folder: str) -> str:
 
 
 def search(args: argparse.Namespace) -> None:
-    """Print what is similar to one question or to those of a file."""
+    """Print the questions that are similar to one question, or to each question of a file."""
     if args.k < 1:
         raise UserError(f"--k {args.k}: expected at least 1")
     for name in ("index.json", "index.faiss", "questions.txt", "places.npy"):
         if not (args.index / name).is_file():
             raise UserError(f"{args.index}: not an index, {name} is missing")
     index, places, model = read_index(args.index)
-    load_run(args.model, Config)  # a mistake in the run or the input is reported before TensorFlow loads
+    load_run(args.model, Config)  # a mistake in the run or the first line is reported before TensorFlow loads
     if model != digest(args.model):
-        raise UserError(f"{args.index}: was made with another model than that of {args.model}")
+        raise UserError(f"{args.index}: was not made with the model of {args.model}; expected the run it was made with")
     if args.text is not None:
         asked: Iterable[str] = [args.text.strip()]
     else:
@@ -190,13 +192,13 @@ def read_index(folder: Path) -> tuple[faiss.Index, np.ndarray, str]:
 def find(
     asked: Iterable[str], index: faiss.Index, places: np.ndarray, questions: Path, embed: Embed, k: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield for each question what is printed.
+    """Yield the record that is printed for each question.
 
     Args:
         asked: the questions.
         index: the vectors to search.
-        places: int64 [vectors, 2], of each vector's question: the line in the input, and the first byte in the file.
-        questions: this file, questions.txt of the index.
+        places: the line in the input of each vector's question, and its first byte in `questions`: int64 [vectors, 2].
+        questions: the file questions.txt of the index.
         embed: turns questions into vectors.
         k: how many similar questions to find for each.
     """

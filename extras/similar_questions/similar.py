@@ -34,9 +34,9 @@ class Generate(Protocol):
 
 
 def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Add the options for writing similar questions to a file, and parse the command line.
+    """Add the options that generate.py and augment.py share, and parse the command line.
 
-    Raises UserError for impossible values, and for an --output that cannot be written.
+    The parser has --input already. Raises UserError for impossible values, and for an --output that cannot be written.
     """
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
     parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
@@ -54,7 +54,9 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, help=f"seed of the drawing (default: {DRAWING['seed']})")
     parser.add_argument("--beam", type=int, metavar="N", help="search with N beams instead of drawing")
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="questions processed together")
+    parser.add_argument(
+        "--batch-size", type=int, default=16, metavar="N", help="questions processed together (default: 16)"
+    )
     args = parser.parse_args()
     for name, default in DRAWING.items():
         if getattr(args, name) is None:
@@ -74,9 +76,9 @@ def generation_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def load_generate(args: argparse.Namespace, counts: Counter[str]) -> Generate:
-    """Load a finished run, and return what writes similar questions with it.
+    """Load a finished run, and return a function that writes similar questions with it.
 
-    `args` are those of `generation_arguments`. `counts` gets how many questions are cut, and how many have no token.
+    `args` comes from `generation_arguments`. `counts` gets how many questions are cut, and how many have no token.
     Raises UserError if the folder is not a finished run, before TensorFlow is imported.
     """
     folder, config, source = load_run(args.model, Config)
@@ -115,7 +117,7 @@ def load_generate(args: argparse.Namespace, counts: Counter[str]) -> Generate:
 
 
 def different_from(question: str, texts: Iterable[str]) -> list[str]:
-    """Keep the first of texts that are the same, and none that is the same as the question.
+    """Drop the texts that are the same as the question or as an earlier text, or have no letters and digits.
 
     Case, white space and punctuation make no difference.
 

@@ -90,20 +90,20 @@ def train(
 def to_tokens(
     config: Config, groups: list[Group], dev: list[Group], source: EncoderSource, counts: Counter
 ) -> dict[str, np.ndarray]:
-    """Cut each question into tokens, and print how many were cut or left out.
+    """Return the tokens of each question, and print how many questions were cut or left out.
 
     Args:
-        config: of the training.
+        config: the config of the training.
         groups: the groups to train on.
-        dev: those of dev.
+        dev: the groups of dev.
         source: has the tokenizer.
-        counts: what was left out when the files were read. It gets what is cut here.
+        counts: has what was left out when the files were read, and gets what is cut here.
 
     Returns:
         The tokens of each question, as `tokenize` returns them.
 
     Raises:
-        UserError: no two similar questions of a file have tokens.
+        UserError: if no two similar questions of a file have tokens.
     """
     tokens = tokenize(questions_of([*groups, *dev]), source.tokenizer, config.question_length, counts)
     for name, part in ((config.train_file, groups), (config.dev_file or config.train_file, dev)):

@@ -1,4 +1,4 @@
-"""Segmentation without an encoder, to compare with."""
+"""Segmentation without an encoder, as a baseline."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ UNSEEN = 0.01  # the least ratio to chance; a pair that was never seen has a rat
 
 
 def simple() -> dict[str, Segmenter]:
-    """Return the baselines that learn nothing: jieba, every character a word, every two characters a word."""
+    """Return the baselines that learn nothing here: jieba, one word per character, one word per two characters."""
     return {
         "jieba": load_jieba().lcut,
         "characters": list,
@@ -30,8 +30,8 @@ def mutual_information(lines: Iterable[str], sample: list[Sentence], word_length
 
     Args:
         lines: the text on which characters are counted.
-        sample: sentences of tokens on which the thresholds are chosen, as segment.py chooses its own.
-        word_length: mean characters of a word that the thresholds have to give.
+        sample: sentences of tokens. The thresholds are chosen on them, as segment.py chooses its own.
+        word_length: the mean number of characters in a word that the thresholds have to give.
     """
     pairs: Counter[str] = Counter()
     for line in lines:
@@ -54,7 +54,7 @@ def mutual_information(lines: Iterable[str], sample: list[Sentence], word_length
 
 
 def _segmenter(score: Callable[[Sentence], np.ndarray], sample: list[Sentence], word_length: float) -> Segmenter:
-    """Choose the threshold for scores of neighbours, and return what cuts a text by it."""
+    """Choose the threshold for scores of neighbours, and return a function that cuts a text by it."""
     threshold = choose_threshold([(sentence, score(sentence)) for sentence in sample], word_length)
 
     def segment(text: str) -> list[str]:

@@ -29,7 +29,9 @@ from trees import Tree, left_branching, random_tree, right_branching
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gold", required=True, metavar="FILE", help="gold words, or a treebank")
-    parser.add_argument("--predictions", required=True, metavar="FILE", help="what segment.py or parse.py wrote")
+    parser.add_argument(
+        "--predictions", required=True, metavar="FILE", help="the output of segment.py, or of parse.py --json"
+    )
     parser.add_argument(
         "--baselines",
         action="store_true",
@@ -49,13 +51,13 @@ def main() -> None:
 
 
 def score_words(gold: str, predictions: str, baselines: bool, train: str | None) -> dict[str, Any]:
-    """Score predicted words, and baselines, whose scores are under their names.
+    """Return the scores of predicted words. Those of each baseline are under its name.
 
     Args:
         gold: the file of gold words.
         predictions: the file of predicted words.
         baselines: whether to score the simple baselines.
-        train: a text for the baselines by mutual information; None without them.
+        train: a text for the baselines by mutual information. If it is None, they are left out.
     """
     pairs = list(read_words(gold, predictions))
     segmenters: dict[str, Segmenter] = simple() if baselines else {}
@@ -85,7 +87,7 @@ def read_words(gold: str, predictions: str) -> Iterator[tuple[list[str], list[st
 
 
 def score_trees(gold: str, predictions: str, baselines: bool) -> dict[str, Any]:
-    """Score predicted trees, and baselines, whose scores are under their names.
+    """Return the scores of predicted trees. Those of each baseline are under its name.
 
     Args:
         gold: the treebank.
@@ -109,8 +111,8 @@ def score_trees(gold: str, predictions: str, baselines: bool) -> dict[str, Any]:
 def score_tree(gold: list[Gold], predicted: list[Tree]) -> dict[str, float]:
     """Return precision, recall and F1 of brackets, and the scores of heads.
 
-    `uas` is the share of the words with the right head, `uuas` the share of gold's edges found, whatever their
-    direction.
+    `uas` is the share of the words with the right head. `uuas` is the share of gold's edges that were found, whatever
+    their direction.
     """
     pairs = list(zip(predicted, gold, strict=True))
     brackets = add(count_brackets(tree, sentence.heads, sentence.marks) for tree, sentence in pairs)
@@ -121,7 +123,7 @@ def score_tree(gold: list[Gold], predicted: list[Tree]) -> dict[str, float]:
 
 
 def read_trees(path: str, gold: list[Gold]) -> Iterator[Tree]:
-    """Yield the trees of a file. Raises UserError for what parse.py would not write for the words of gold."""
+    """Yield the trees of a file. Raises UserError if they are not trees over the words of gold in parse.py's JSON."""
     records = list(read_jsonl(path))
     for (number, record), sentence in zip(records, gold, strict=False):
         where, n = f"{path}, line {number}", len(sentence.words)

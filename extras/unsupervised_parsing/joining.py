@@ -15,8 +15,8 @@ from common.tokenizer import Tokenizer
 from perturb import neighbours, relatedness
 from sentences import Sentence, cut_long, is_mark, to_sentence, tokens
 
-SAMPLE = 1000  # lines on which a threshold is chosen
-WORD_LENGTH = 1.6  # mean characters of a word; punctuation marks count as words
+SAMPLE = 1000  # the most lines on which a threshold is chosen
+WORD_LENGTH = 1.6  # mean number of characters in a word; a punctuation mark counts as a word
 
 
 def score_neighbours(
@@ -65,9 +65,9 @@ def check_threshold(threshold: float | None) -> None:
 
 
 def joinable(sentence: Sentence) -> np.ndarray:
-    """Return which neighbours may be in one word: bool [n - 1].
+    """Return which neighbouring tokens may be in one word: bool [n - 1].
 
-    They have no white space between them, and neither is a punctuation mark.
+    There must be no white space between them, and neither may be a punctuation mark.
     """
     mark = [is_mark(token) for token in sentence.spans]
     return np.array(
@@ -76,19 +76,19 @@ def joinable(sentence: Sentence) -> np.ndarray:
 
 
 def contrast(scores: np.ndarray) -> np.ndarray:
-    """Subtract from each score, float [n], the mean of the scores before and after it.
+    """Return each score minus the mean of the scores before and after it: float [n] -> float [n].
 
-    At either end, the score itself stands in for the missing one. With the contrast, neighbours that belong together
-    stand out, and words do not run together.
+    At either end, the score itself takes the place of the missing one. The contrast is high if two tokens are more
+    related to each other than to the tokens on their other sides.
     """
     beside = np.pad(scores, 1, mode="edge") if len(scores) else np.zeros(2, scores.dtype)
     return scores - (beside[:-2] + beside[2:]) / 2
 
 
 def count_joins(sentences: list[Sentence], word_length: float) -> int:
-    """Return how many neighbours to join, so that words have `word_length` characters on average.
+    """Return how many pairs of neighbours to join, so that words have `word_length` characters on average.
 
-    Raises UserError if no number of joins does that.
+    Raises UserError if no number of joins from 1 on does that.
     """
     characters = sum(len(sentence.text) for sentence in sentences)
     spans = sum(len(sentence.spans) for sentence in sentences)
@@ -105,7 +105,8 @@ def count_joins(sentences: list[Sentence], word_length: float) -> int:
 def choose_threshold(scored: list[tuple[Sentence, np.ndarray]], word_length: float) -> float:
     """Return the threshold at which the words of sentences have `word_length` characters on average.
 
-    Raises UserError if there is none, see `count_joins`.
+    `scored` has each sentence of n tokens with the scores of its neighbours, float [n - 1]. Raises UserError if there
+    is no such threshold, see `count_joins`.
     """
     joins = count_joins([sentence for sentence, _ in scored], word_length)
     candidates = np.concatenate([scores[joinable(sentence)] for sentence, scores in scored])
@@ -113,9 +114,9 @@ def choose_threshold(scored: list[tuple[Sentence, np.ndarray]], word_length: flo
 
 
 def sample_sentences(text: str) -> list[Sentence]:
-    """Draw `SAMPLE` lines that are not blank from a file, a folder's *.txt or a pattern, always the same ones.
+    """Draw up to `SAMPLE` lines that are not blank from a file, a folder's *.txt or a pattern.
 
-    Raises UserError if there are only blank lines.
+    The same text always gives the same lines. Raises UserError if there are only blank lines.
     """
     rng, seen = random.Random(0), 0
     sample: list[str] = []

@@ -3,7 +3,7 @@
     python extras/unsupervised_parsing/lexicon.py --input FILE|- [--output FILE|-] [--min-count N] [--new [FILE]]
 
 The input has spaces between words, as segment.py writes it. Each line of the output has a word, a tab and its count.
-Frequent words come first. Only words of two or more Chinese characters are listed.
+Frequent words come first. Only words of at least two characters, all of them Chinese, are listed.
 """
 
 import argparse
@@ -19,9 +19,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, metavar="FILE", help="segmented text; - is standard input")
     parser.add_argument("--output", default="-", metavar="FILE", help="- is standard output")
-    parser.add_argument("--min-count", type=int, default=5, metavar="N", help="leave out words that are rarer")
+    parser.add_argument("--min-count", type=int, default=5, metavar="N", help="leave out rarer words (default: 5)")
     parser.add_argument(
-        "--new", nargs="?", const="jieba", metavar="FILE", help="leave out the words of this list (default: jieba's)"
+        "--new", nargs="?", const="jieba", metavar="FILE", help="leave out the words of FILE, or of jieba's dictionary"
     )
     args = parser.parse_args()
     if args.min_count < 1:

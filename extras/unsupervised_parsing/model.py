@@ -1,4 +1,4 @@
-"""The model that is run: an encoder without its last block, and means of its hidden states over spans."""
+"""The model of this folder: an encoder without its last block, and means of its hidden states over spans."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -25,7 +25,8 @@ def build_model(encoder: keras.Model) -> keras.Model:
 def states(encoder: keras.Model) -> keras.Model:
     """Return the encoder without its last block.
 
-    The last block turns to the token that has to be guessed. The hidden states before it say more about words.
+    The last block turns the hidden states towards the token that has to be guessed. The states before it say more about
+    words.
     """
     return keras.Model(encoder.inputs, encoder.boundaries[-2])
 
@@ -33,8 +34,8 @@ def states(encoder: keras.Model) -> keras.Model:
 def load_engine(source: EncoderSource, engine: str = "auto") -> Engine:
     """Load a published encoder, and start an engine for its `build_model`.
 
-    If `engine` is "auto" and chooses bfloat16, a score moves by 1 % of the spread of the scores, and F1 of words by a
-    few thousandths.
+    If `engine` is "auto", it may compute in bfloat16. This moves a score by 1 % of the spread of the scores, and F1 of
+    words by a few thousandths.
     """
     encoder = build_encoder(source.architecture, seed=0)
     load_pretrained(encoder, source)

@@ -29,7 +29,7 @@ from perturb import all_pairs, relatedness
 from sentences import MAX_LENGTH, Sentence, cut_long, is_mark, read_sentences
 from trees import Bracket, bracketed, tree_of
 
-MOST_SPANS = 5000  # of a sentence, whose matrix has to fit into memory
+MOST_SPANS = 5000  # the most spans of a sentence, because its matrix has to fit into memory
 MOST_DRAWN = 200  # a sentence with more words is not drawn
 
 
@@ -39,7 +39,9 @@ class Parse(NamedTuple):
     words: list[str]
     brackets: list[Bracket]  # outer ones first
     heads: list[int]  # of each span; heads count from 1, and 0 is the root
-    parts: list[int]  # first spans of the parts that were parsed by themselves; only 0 unless the sentence is too long
+    parts: list[
+        int
+    ]  # the first span of each part that was parsed by itself; [0] unless the sentence is blank or too long
     matrix: np.ndarray  # f(i, j), float32 [n, n]; 0 between parts
 
 
@@ -52,7 +54,7 @@ def main() -> None:
         prepare(args.pictures)
     spans = "tokens" if args.spans == "own" else args.spans
     sentences = check_sizes(read_sentences(args.input, spans), args.input)
-    first = list(islice(sentences, SAMPLE))  # read now, so that a mistake in them is found at once
+    first = list(islice(sentences, SAMPLE))  # read now, so that a mistake in them is found before TensorFlow loads
     source = resolve_encoder(args.encoder, MAX_LENGTH)
 
     # TensorFlow is imported only now, when the input has been checked.
@@ -78,7 +80,7 @@ def main() -> None:
 
 
 def check_sizes(sentences: Iterable[tuple[int, Sentence]], path: str) -> Iterator[tuple[int, Sentence]]:
-    """Pass sentences on. Raises UserError for one that is so long that its matrix would not fit into memory."""
+    """Yield the sentences as they come. Raises UserError for one of more than `MOST_SPANS` spans."""
     for number, sentence in sentences:
         if len(sentence.spans) > MOST_SPANS:
             raise UserError(
@@ -88,10 +90,10 @@ def check_sizes(sentences: Iterable[tuple[int, Sentence]], path: str) -> Iterato
 
 
 def parse(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine) -> Iterator[Parse]:
-    """Parse sentences, streaming.
+    """Yield the parse of each sentence, streaming.
 
-    For the tree, punctuation marks are related to nothing. A sentence of more than `MAX_LENGTH` tokens is parsed in
-    parts, see `trees.tree_of`.
+    For the tree, punctuation marks are related to nothing. A sentence that is too long for the encoder is parsed in
+    parts, see `sentences.cut_long` and `trees.tree_of`.
 
     Args:
         sentences: their spans are the leaves of the trees.
@@ -127,10 +129,12 @@ def parse_arguments() -> argparse.Namespace:
         "--spans",
         choices=("tokens", "jieba", "own", "given"),
         default="tokens",
-        help="leaves of the tree: tokens, words by jieba, by segment.py (own), or as given",
+        help="leaves of the tree: tokens, or words by jieba, by segment.py (own) or as given",
     )
-    parser.add_argument("--threshold", type=float, metavar="T", help="threshold of segment.py for --spans own")
-    parser.add_argument("--pictures", metavar="FOLDER", help="draw each sentence, as LINE.svg and LINE.png")
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="for --spans own: the threshold that segment.py chose"
+    )
+    parser.add_argument("--pictures", metavar="FOLDER", help="draw each sentence into LINE.svg and LINE.png")
     parser.add_argument("--json", action="store_true", help="write JSON with heads and relatedness")
     args = parser.parse_args()
     check_threshold(args.threshold)

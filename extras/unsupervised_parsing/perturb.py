@@ -41,10 +41,10 @@ def all_pairs(n: int) -> np.ndarray:
 
 
 def relatedness(pieces: Iterable[Piece], pairs_of: ChoosePairs, engine: Engine, mask_id: int) -> Iterator[np.ndarray]:
-    """Yield the relatedness f(i, j) and f(j, i) of pairs of spans for each piece: float32 [p, 2], streaming.
+    """Yield for each piece the relatedness f(i, j) and f(j, i) of p pairs of spans: float32 [p, 2], streaming.
 
     Args:
-        pieces: what to mask. The masked copies of several pieces share batches of similar length.
+        pieces: what to mask. Masked copies of several pieces are batched together by length.
         pairs_of: chooses the pairs of a piece.
         engine: runs `model.build_model`.
         mask_id: the id of [MASK].

@@ -10,8 +10,8 @@ from common.fonts import find_font
 from trees import Bracket
 
 INCHES = 0.3  # the size of a row and of a column
-MOST_CHARACTERS = 24  # the rest of a longer word is not written
-STACKED = 4  # words below the map are written downwards if none has more characters than this, and turned otherwise
+MOST_CHARACTERS = 24  # of a longer word, the rest is not drawn
+STACKED = 4  # if no word has more characters than this, those below the map are stacked; otherwise words are turned
 
 Point = tuple[float, int]  # x, level
 
@@ -29,7 +29,7 @@ def draw(words: list[str], matrix: np.ndarray, brackets: list[Bracket], path: Pa
         words: the n words of the sentence.
         matrix: the relatedness f(i, j), float [n, n]; rows are i.
         brackets: the tree, outer brackets first.
-        path: the file without its ending.
+        path: the name of both files without its ending.
     """
     words = [word[:MOST_CHARACTERS] for word in words]
     nodes, levels = place(len(words), brackets)

@@ -63,7 +63,7 @@ def count_attachment(heads: list[int], gold_heads: list[int], marks: list[bool])
 
     Args:
         heads: predicted, of each word; heads count from 1, and 0 is the root.
-        gold_heads: those of gold.
+        gold_heads: the heads of gold, in the same form.
         marks: whether each word is punctuation.
 
     Returns:

@@ -4,7 +4,7 @@
         [--threshold T | --text TEXT --word-length M]
 
 The input has one sentence per line. The output has its words with spaces between them, or with --json one object per
-line: {"text": ..., "tokens": [...], "scores": [... of neighbouring tokens], "words": [...]}.
+line: {"text": ..., "tokens": [...], "scores": [...], "words": [...]}. Each score is of two neighbouring tokens.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
     args = parse_arguments()
     check_output_path(args.output, args.input)
     sentences = (sentence for _, sentence in read_sentences(args.input))
-    first = list(islice(sentences, SAMPLE))  # read now, so that a mistake in them is found at once
+    first = list(islice(sentences, SAMPLE))  # read now, so that a mistake in them is found before TensorFlow loads
     source = resolve_encoder(args.encoder, MAX_LENGTH)
     sample = sample_sentences(args.text) if args.text is not None else first
     if args.threshold is None:
@@ -79,7 +79,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", default="-", metavar="FILE", help="- is standard output")
     parser.add_argument("--threshold", type=float, metavar="T", help="join neighbours whose score is at least T")
     parser.add_argument(
-        "--text", help=f"choose the threshold on {SAMPLE} lines of this text (default: on the first lines of the input)"
+        "--text", help=f"choose the threshold on {SAMPLE} lines of this text (default: the first {SAMPLE} of the input)"
     )
     parser.add_argument(
         "--word-length",

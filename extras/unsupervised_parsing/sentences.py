@@ -14,8 +14,8 @@ from common.files import read_lines
 from common.tokenizer import SPECIAL_TOKENS, Tokenizer, load_jieba
 from perturb import Piece
 
-MAX_LENGTH = 128  # the most tokens of a piece, with [CLS] and [SEP]; n tokens need at least n masked copies
-SPAN_TOKENS = 16  # the first tokens of a span, which stand for a longer one, such as a web address
+MAX_LENGTH = 128  # the most WordPieces in a `Piece`, with [CLS] and [SEP]; the work grows faster than the length
+SPAN_TOKENS = 16  # a span with more WordPieces, such as a web address, is cut to its first ones
 ENDS = ("。！？!?；;", "，,、：:")  # a long sentence is cut after a mark of the first group, or else of the second
 
 # This tokenizer knows no word, so each word that WordPiece would cut is one [UNK]. Only the offsets matter.
@@ -26,15 +26,15 @@ class Segmenter(Protocol):
     """Cuts a text into words or tokens."""
 
     def __call__(self, text: str, /) -> list[str]:
-        """Return the words of a text without white space. Together they are the text."""
+        """Cut a text that has no white space. The words or tokens together are the text."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """The spans of a line. Apart from white space, the line has nothing else."""
+    """A line, cut into spans. Together they are the line without its white space."""
 
     spans: list[str]
-    after_space: frozenset[int] = frozenset()  # the spans before which the line has white space
+    after_space: frozenset[int] = frozenset()  # numbers of the tokens after white space; not set for given words
 
     @property
     def text(self) -> str:
@@ -44,8 +44,8 @@ class Sentence:
 def read_sentences(path: str, spans: str = "tokens") -> Iterator[tuple[int, Sentence]]:
     """Yield (line number, sentence) of a text file, or of a treebank if the name ends in .conllu.
 
-    `spans` is "tokens", "jieba" (words as jieba cuts them) or "given" (the words of a treebank, or words with spaces
-    between them in a text). A blank line is a sentence without spans.
+    `spans` says what the spans are: "tokens", "jieba" (words as jieba cuts them) or "given" (the words of a treebank,
+    or of a text with spaces between words). A blank line is a sentence without spans.
     """
     if path.endswith(".conllu"):
         trees = read_treebank(path)
@@ -102,7 +102,8 @@ class Tree:
 def read_treebank(path: str) -> Iterator[Tree]:
     """Yield the sentences of a file in CoNLL-U.
 
-    Raises UserError if there is no sentence, a line does not have ten columns, or heads do not form a tree.
+    Raises UserError if there is no sentence, if a line is not the next word in ten columns, or if heads do not form a
+    tree.
     """
     rows: list[tuple[str, int, bool]] = []
     first, found = 0, False
@@ -141,15 +142,15 @@ def is_tree(heads: list[int]) -> bool:
 
 
 def cut_long(sentence: Sentence, tokenizer: Tokenizer, overlap: int) -> list[tuple[int, Piece]]:
-    """Cut a sentence into pieces of at most `MAX_LENGTH` tokens, after a punctuation mark if possible.
+    """Cut a sentence into pieces of at most `MAX_LENGTH` WordPieces, after a punctuation mark if possible.
 
     Args:
-        sentence: of n spans.
-        tokenizer: of the encoder. It cuts each span by itself.
-        overlap: each piece begins with so many of the last spans of the piece before it.
+        sentence: what to cut.
+        tokenizer: of the encoder. It cuts each span into WordPieces by itself.
+        overlap: the number of spans that each piece repeats from the end of the piece before it.
 
     Returns:
-        (number of its first span, piece) for each piece.
+        (number of the first span, piece) for each piece.
     """
     encodings = [encoding.ids[:SPAN_TOKENS] for encoding in tokenizer.encode_batch(sentence.spans)]
     ids = [span if len(span) else np.array([tokenizer.unk_id], np.int32) for span in encodings]
@@ -167,7 +168,7 @@ def cut_long(sentence: Sentence, tokenizer: Tokenizer, overlap: int) -> list[tup
 
 
 def _last_mark(spans: list[str], start: int, end: int) -> int:
-    """Return where to cut in [start, end]: after the last end of a sentence, else of a clause, else at `end`."""
+    """Return where to cut in [start, end]: after the last mark that ends a sentence, else a clause, else at `end`."""
     for marks in ENDS:
         for i in range(end, start - 1, -1):
             if spans[i - 1] in marks:

@@ -14,8 +14,8 @@ Tree = tuple[list[Bracket], list[int]]  # brackets, outer ones first, and heads,
 def tree_of(matrix: np.ndarray, parts: list[int]) -> Tree:
     """Return the tree of a sentence of n spans from its relatedness f(i, j), float [n, n] with a diagonal of 0.
 
-    `parts` are the first spans of the parts that get trees of their own. These trees are bracketed from the right, and
-    the root of each hangs on the root of the part before it.
+    `parts` has the first span of each part that gets a tree of its own. These trees are bracketed from the right, and
+    the root of each one is a dependent of the root before it.
     """
     brackets: list[Bracket] = []
     heads: list[int] = []
@@ -140,7 +140,7 @@ def best_heads(scores: np.ndarray, roots: np.ndarray) -> list[int]:
     return heads[1:]
 
 
-# --- trees to compare with
+# --- baselines
 
 
 def left_branching(n: int) -> Tree:
@@ -156,8 +156,8 @@ def right_branching(n: int) -> Tree:
 def random_tree(n: int, rng: np.random.Generator) -> Tree:
     """Return a tree of n spans with random brackets and heads.
 
-    Brackets are split in two at random places. As to heads, a random span is the root. One to its left and one to its
-    right, which are drawn in the same way, hang on it, and so on.
+    Brackets are split in two at random places. For the heads, a random span is the root. On each side of it, a random
+    span depends on it, and each side is divided further in the same way.
     """
     brackets: list[Bracket] = []
     stack = [(0, n)]

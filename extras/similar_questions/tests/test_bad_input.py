@@ -246,7 +246,7 @@ INDEXES = {
     "no place": (index_files(places=_saved(np.zeros((0, 2), np.int64))), "index: a damaged index (not as many"),
     "description a list": (index_files(content="[]"), "index: a damaged index ("),
     "description without a model": (index_files(content="{}"), "index: a damaged index ('model')"),
-    "another model": (index_files(content='{"model": ""}'), "index: was made with another model than that of run"),
+    "another model": (index_files(content='{"model": ""}'), "index: was not made with the model of run; expected"),
     "description broken": (index_files(content="{"), "index/index.json, line 1: not JSON"),
     "a folder for a file": ({"index/index.json": None, "index/index.json/a": ""}, "index: not an index, index.json is"),
     "questions missing": (index_files() | {"index/questions.txt": None}, "index: not an index, questions.txt is"),
@@ -274,9 +274,9 @@ def test_an_index_on_a_full_disk(size, folder, refused, monkeypatch):
 
 
 EVALUATIONS = {
-    "nothing to score": (["--pairs", ""], "--pairs: expected also --model, --encoder or --tfidf"),
+    "nothing to score": (["--pairs", ""], "--pairs: expected --model, --encoder or --tfidf as well"),
     "no run": (["--pairs", "dev.tsv", "--model", "none"], "none: no such run folder"),
-    "no vectors": (["--pairs", "dev.tsv"], "--pairs: expected also --model, --encoder or --tfidf"),
+    "no vectors": (["--pairs", "dev.tsv"], "--pairs: expected --model, --encoder or --tfidf as well"),
     "vectors of no pairs": (["--generated", "questions.txt", "--tfidf"], "--generated: cannot be used with --"),
     "a run of no pairs": (["--generated", "questions.txt", "--model", "run"], "--generated: cannot be used with"),
     "known to no purpose": (

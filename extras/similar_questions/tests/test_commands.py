@@ -114,9 +114,8 @@ def test_scores_of_an_example():
     # The neighbours of question 0 are 1, 2, 3 in this order, those of question 3 are 2, 1, 0.
     found = retrieval(vectors, {0: {2}, 3: {2, 0}})
     assert found == {"questions": 2, "mrr": 0.75, "recall@1": 0.5, "recall@10": 1.0}
-    assert retrieval(np.ones((4, 1)), {0: {2}})["mrr"] == round(
-        1 / 3, 4
-    )  # of equal cosines that of the similar one comes last
+    # If cosines are equal, the similar question comes last.
+    assert retrieval(np.ones((4, 1)), {0: {2}})["mrr"] == round(1 / 3, 4)
     rows = [Row("甲", "乙", True), Row("甲", "丙", False), Row("丁", "丁", True)]
     scores = score_rows(rows, ["甲", "乙", "丙", "丁"], vectors)
     assert (scores["pairs"], scores["auc"], scores["questions"]) == (3, 1.0, 2)

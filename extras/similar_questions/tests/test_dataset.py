@@ -72,8 +72,7 @@ def test_a_batch_has_both_directions(tokenizer):
         ids, segments = inputs["token_ids"][row], inputs["segment_ids"][row]
         wanted = targets["tokens"][row]
         positions = inputs["positions"][row][wanted != 0]
-        np.testing.assert_array_equal(
-            ids[positions + 1], wanted[wanted != 0]
-        )  # the token after each position is the target
+        # The token after each position is the target.
+        np.testing.assert_array_equal(ids[positions + 1], wanted[wanted != 0])
         np.testing.assert_array_equal(np.flatnonzero(segments), positions + 1)
         assert wanted[wanted != 0][-1] == tokenizer.sep_id

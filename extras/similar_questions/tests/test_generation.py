@@ -64,7 +64,7 @@ def test_one_beam_and_the_likeliest_token_alone_are_the_same_as_without_a_cache(
     drawn = sample(decoder, tokenizer, questions, 2, 1e-9, 12, seeds=[1, 2])
     assert [[ids.tolist() for ids in of_one] for of_one in drawn] == [[ids, ids] for ids in expected]
     for found, ids in zip(beam_search(decoder, tokenizer, questions, 1, 12), expected, strict=True):
-        assert [one.tolist() for one in found] == [ids] * (len(ids) < 12)  # one that has not ended is left out
+        assert [one.tolist() for one in found] == [ids] * (len(ids) < 12)  # a question that has not ended is left out
 
 
 def test_beams_are_in_the_order_of_their_probabilities(run_of, questions, tokenizer):

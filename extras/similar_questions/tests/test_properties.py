@@ -1,4 +1,4 @@
-"""Properties of reading, pairing, drawing and keeping that hold for any questions and any probabilities."""
+"""Properties of reading, pairing, drawing and filtering that hold for any questions and any probabilities."""
 
 import json
 from collections import Counter

@@ -105,7 +105,7 @@ def test_parse_own_words_and_long_lines(call, encoder, tmp_path, capsys):
     assert [record["line"] for record in records] == [1, 2, 3] * 2
     assert [record["words"] for record in records[:2]] == [list("天地玄黄"), []]
     assert records[2]["parts"] == [0, 30]
-    assert records[3]["words"] == ["天地玄黄"]  # everything is joined at a threshold of -100
+    assert records[3]["words"] == ["天地玄黄"]  # a threshold of -100 joins everything
 
 
 def test_pictures(call, encoder, tmp_path, monkeypatch, capsys):
@@ -168,7 +168,6 @@ def test_a_copy_of_the_folder_works_elsewhere(encoder, tmp_path):
     python("segment.py", "--encoder", encoder, "--input", text, "--output", "words.txt")
     assert "f1" in json.loads(python("evaluate.py", "--gold", gold, "--predictions", "words.txt"))
     assert python("parse.py", "--encoder", encoder, "--input", "words.txt", "--spans", "given").startswith("(")
-    (tmp_path / "known.txt").write_text(
-        "喜欢 桅杆驿\n", encoding="utf-8"
-    )  # in a process in which jieba has not been loaded
+    # The process of lexicon.py has not loaded jieba before.
+    (tmp_path / "known.txt").write_text("喜欢 桅杆驿\n", encoding="utf-8")
     assert python("lexicon.py", "--input", "known.txt", "--min-count", 1, "--new") == "桅杆驿\t1\n"
