@@ -198,7 +198,7 @@ def _load_config(folder: RunFolder, config_class: type[C]) -> C:
 def read_threshold(folder: RunFolder, default: float | None) -> float | None:
     """Read the threshold that training chose. Raises UserError if metrics.json has none.
 
-    `default` is the threshold of an untrained extractor. If it is None, the extractor has no threshold and None is read.
+    `default` is the threshold of an untrained extractor. If it is None, the extractor has none, and None may be read.
     """
     metrics = read_json(folder.metrics)
     threshold = metrics.get("threshold", math.nan) if isinstance(metrics, dict) else math.nan
