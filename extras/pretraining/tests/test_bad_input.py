@@ -41,7 +41,7 @@ def settings(**changes):
 NO_TOKEN = "\u200b\n" * 400
 TRAINING = {
     "no text": (settings(train_file="none.txt"), "config.json: train_file: not a file, a folder with *.txt files or"),
-    "folder without text": (settings(train_file="empty"), "config.json: train_file: not a file, a folder with *.txt files"),
+    "folder without text": (settings(train_file="empty"), "config.json: train_file: not a file, a folder with *.txt"),
     "no dev": (settings(dev_file="none*.txt"), "config.json: dev_file: not a file, a folder with *.txt files or"),
     "not UTF-8": ({"text/b.txt": b"\xe4\xbd\x95\n\xff\n"}, "text/b.txt, line 2: not UTF-8"),
     "empty": ({"text/a.txt": ""}, "text/a.txt: empty file"),
