@@ -2,8 +2,7 @@
 
 import os
 
-# Both have to be set before TensorFlow is first imported: the first makes bert4keras use tf.keras, the second makes
-# tf.keras Keras 2.
-os.environ["TF_KERAS"] = "1"
-os.environ["TF_USE_LEGACY_KERAS"] = "1"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# These variables must be set before TensorFlow and bert4keras are first imported.
+os.environ["TF_KERAS"] = "1"  # bert4keras uses tf.keras
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # tf.keras is Keras 2
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides most messages of TensorFlow's C++ code

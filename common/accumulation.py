@@ -1,6 +1,7 @@
 """Gradient accumulation (`"accumulate": n`) trains on large batches with less memory.
 
-It splits a batch into n pieces and adds up their gradients, weighted by rows: the same step as with the whole batch.
+It splits a batch into n pieces and adds up their gradients, weighted by their numbers of rows. Without dropout the step
+is the same as with the whole batch, or nearly the same if the loss is a mean over tokens.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_devices(strategy: tf.distribute.Strategy) -> None:
-    """Raise UserError if several devices share each batch: they cannot exchange anything inside a loop."""
+    """Raise UserError if several devices share each batch. They cannot exchange values inside the loop."""
     if strategy.num_replicas_in_sync > 1:
         raise UserError("accumulate: cannot be combined with several workers or GPUs, which share each batch")
 

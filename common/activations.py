@@ -1,7 +1,7 @@
 """The three forms of GELU, x * Phi(x), where Phi is the standard normal distribution function (arXiv 1606.08415).
 
-Two of the forms approximate Phi. Their constants, here rounded, make the largest error of Phi as small as possible
-(kexue.fm/archives/7309). tests/test_activations.py derives them.
+Two of the forms approximate Phi, with the (rounded) constants that make the largest error of Phi as small as possible
+(kexue.fm/archives/7309). tests/test_activations.py derives these constants.
 """
 
 import math
@@ -13,8 +13,8 @@ import tensorflow as tf
 def gelu_erf(x: tf.Tensor) -> tf.Tensor:
     """Compute GELU itself: x * (1 + erf(x / sqrt(2))) / 2.
 
-    In float16 and bfloat16 erf is computed in float32. TensorFlow's own form would use erfc, which is not vectorised,
-    and its gradient would take more passes.
+    In float16 and bfloat16 erf is computed in float32. `tf.nn.gelu` would use erfc, which is not vectorised, and the
+    gradient of `tf.nn.gelu` would take more passes over the values.
     """
     return _half_precision_gelu(x) if x.dtype in (tf.float16, tf.bfloat16) else tf.nn.gelu(x)
 
@@ -39,5 +39,5 @@ def gelu_sigmoid(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.silu(x, 1.702)
 
 
-# The keys are the names that an encoder's architecture uses.
+# The keys are the values of `hidden_act` in an encoder's architecture.
 GELU = {"gelu_erf": gelu_erf, "gelu_tanh": gelu_tanh, "gelu_sigmoid": gelu_sigmoid}

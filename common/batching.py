@@ -13,7 +13,7 @@ BATCHES_PER_POOL = 64
 
 
 class Collate(Protocol):
-    """Makes the (inputs, targets) of a batch from its items, and draws from `rng` what is random in them."""
+    """Makes the (inputs, targets) of a batch from its items. `rng` is the only source of randomness."""
 
     def __call__(self, items: list, rng: np.random.Generator, /) -> tuple[Any, Any]: ...
 
@@ -21,9 +21,9 @@ class Collate(Protocol):
 def bucketed_batches(
     lengths: Integers, batch_size: int, seed: int, epoch: int, max_tokens: int | None = None
 ) -> list[np.ndarray]:
-    """Return the batches of an epoch, in random order: int arrays of the indices of items of similar length.
+    """Return the batches of an epoch in random order, each an int array with the indices of items of similar length.
 
-    Pools of `BATCHES_PER_POOL` batches are sorted by length and cut. Every item is in exactly one batch.
+    Items are shuffled, then sorted by length within pools of `BATCHES_PER_POOL` batches. Each is in exactly one batch.
 
     Args:
         lengths: number of tokens of each item, int [n].
@@ -45,7 +45,7 @@ def bucketed_batches(
 
 
 def length_sorted_batches(lengths: Integers, batch_size: int, max_tokens: int | None = None) -> list[np.ndarray]:
-    """Return batches for inference. The longest comes first, so that too little memory shows at once."""
+    """Return batches of indices for inference, the longest items first, so that too little memory shows at once."""
     lengths = np.asarray(lengths)
     return cut(np.argsort(-lengths, kind="stable"), lengths, batch_size, max_tokens)
 
@@ -68,11 +68,11 @@ class Batches:
     """The batches of one epoch. They follow from the arguments alone, so a resumed epoch has the same ones.
 
     Args:
-        items: what is trained on.
+        items: the items to train on.
         order: the indices of the items of each batch.
-        collate: makes (inputs, targets) of the items of a batch.
-        seed: integers, for instance those of the run and of the epoch.
-        skip: number of batches that are done already. They are left out.
+        collate: makes (inputs, targets) from the items of a batch.
+        seed: integers, for instance the run's seed and the number of the epoch.
+        skip: number of batches at the start that are done already and are left out.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
 """bert4keras' models, changed so that they run correctly on current TensorFlow.
 
 Nothing is patched in place. bert4keras makes every layer through `Transformer.apply`. `Compat` overrides this method
-and puts the layers of this module in the place of the originals.
+and uses the layers of this module instead of the originals.
 
 1. Stateless dropout. Keras' dropout draws from hidden state: a resumed run would differ from an uninterrupted one, and
-   a recomputed block would draw another mask, which silently makes gradients wrong. `StatelessDropout` is a pure
+   a recomputed block would draw another mask, which would silently make gradients wrong. `StatelessDropout` is a pure
    function of (seed, optimizer step, layer).
 2. Dropout of the attention probabilities. bert4keras makes a new Dropout layer inside each call of its
    MultiHeadAttention, where `apply` cannot replace it. `MultiHeadAttention` here does its own dropout.
@@ -12,9 +12,9 @@ and puts the layers of this module in the place of the originals.
    values for the same shape, so all kernels of one shape would be equal. `TruncatedNormal` here returns new values
    with each call, as a pure function of its seed.
 4. Scores of the masked-language-model head. bert4keras multiplies by float32 embeddings whatever the precision policy
-   is. That fails in float16 and is a slow sparse product in bfloat16. `Embedding` here casts them.
+   is. That fails in float16 and runs as a slow sparse product in bfloat16. `Embedding` here casts the embeddings.
 5. Layer normalisation. bert4keras fixes epsilon at 1e-12 (BERT) or 1e-7 (others), but checkpoints state their own.
-   `LayerNormalization` here uses the given one, and takes half as many passes over the tokens.
+   `LayerNormalization` here uses the checkpoint's, and makes half as many passes over the tokens.
 6. Inputs. They are float32 in bert4keras; token ids are int32 here.
 7. Speed of the dense layers. On [batch, length, size] TensorFlow fuses neither bias nor GELU into the matrix product.
    `FeedForward` and `MultiHeadAttention` here work on [batch * length, size].
@@ -22,8 +22,8 @@ and puts the layers of this module in the place of the originals.
    multiplies by a matrix instead.
 
 Two more things are done elsewhere. `common/__init__.py` sets bert4keras' environment variables before TensorFlow is
-imported. `common.encoder` makes "gelu" mean the form that the checkpoint was trained with, while in bert4keras it means
-the form that was set last. The forms are in `common.activations`.
+imported. `common.encoder` makes "gelu" mean the form that the checkpoint was trained with. In bert4keras it means the
+form that was set last. The forms are in `common.activations`.
 """
 
 import zlib
@@ -39,7 +39,7 @@ from bert4keras import layers, models
 
 from common.activations import GELU
 
-# Every thread has its own key: a distribution strategy traces each replica in a thread, and switches between them.
+# A context variable gives every thread its own key: a distribution strategy traces each replica in its own thread.
 _dropout_key: ContextVar[tuple[int, int | tf.Tensor | tf.Variable] | None] = ContextVar("dropout key", default=None)
 
 
@@ -73,7 +73,7 @@ def stateless_dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:
         raise RuntimeError(f"dropout {name!r} called in training outside of `with dropout_seed(seed, step)`")
     seed, step = seed_and_step
     key = np.int64((seed & 0x7FFFFFFF) << 32 | zlib.crc32(name.encode()))
-    # 16 random bits decide on each entry. TensorFlow's own dropout takes 32 for each, and more passes.
+    # 16 random bits decide on each entry. TensorFlow's own dropout uses 32 bits for each entry and more passes.
     zeroed = min(round(rate * 2**16), 2**16 - 1)
     size = tf.size(x)
     bits = tf.random.stateless_uniform(
@@ -101,7 +101,8 @@ class StatelessDropout(keras.layers.Layer):
 class MultiHeadAttention(layers.MultiHeadAttention):
     """bert4keras' softmax attention with stateless dropout. Positions are plain, rotary or relative as in NEZHA.
 
-    The dense layers work on the tokens of all sequences as one matrix.
+    Rotary positions are sines and cosines in turn, [1, length, key_size], and relative ones vectors
+    [length, length, key_size]. The dense layers work on the tokens of all sequences as one matrix.
     """
 
     def call(
@@ -116,14 +117,14 @@ class MultiHeadAttention(layers.MultiHeadAttention):
         """Return the attention's output [batch, length, size].
 
         Args:
-            inputs: the sources of queries, keys and values, [batch, length, size] each. With `a_bias` a boolean mask
-                [batch, length, length] or [length, length] follows, from a token (row) to those it may attend to
-                (columns). With `p_bias` the positions come last.
+            inputs: the sources of queries, keys and values, [batch, length, size] each. With `a_bias` a mask follows,
+                bool [batch, length, length] or [length, length], true where a token (row) may attend to another
+                (column). With `p_bias` the positions come last.
             mask: its third entry, bool [batch, length], is false at padding.
             training: whether to apply dropout.
-            block: number of the transformer block. ALBERT uses one layer in all of them, with new dropout in each.
-            a_bias: whether `inputs` has a mask.
-            p_bias: the kind of positions in `inputs`, if it has any.
+            block: number of the transformer block. ALBERT uses one layer in all blocks, with new dropout in each.
+            a_bias: whether `inputs` contains a mask.
+            p_bias: the kind of positions that `inputs` contains, if any.
         """
         batch, length = tf.shape(inputs[0])[0], tf.shape(inputs[0])[1]
 
@@ -159,13 +160,13 @@ class MultiHeadAttention(layers.MultiHeadAttention):
 def rotate(x: tf.Tensor, sine: tf.Tensor, cosine: tf.Tensor) -> tf.Tensor:
     """Rotate each pair of entries 2k and 2k + 1 by its angle.
 
-    The swapped entries come from a product with a matrix of 0 and +-1, which is exact in every precision. Slicing every
-    other entry instead took a third of the time of an encoder's layer on a CPU.
+    A product with a matrix of 0 and +-1 swaps the entries, which is exact in every precision. Slicing every other entry
+    instead took a third of the time of an encoder's layer on a CPU.
 
     Args:
         x: [..., size].
-        sine: sines of the angles [..., size / 2]; they broadcast.
-        cosine: cosines of the angles, of the same shape.
+        sine: sines of the angles, [..., size / 2], which broadcast to the pairs of `x`.
+        cosine: cosines of the angles, of the same shape as `sine`.
     """
     size = x.shape[-1]
     swap = np.zeros((size, size))
@@ -203,11 +204,11 @@ class LayerNormalization(layers.LayerNormalization):
 def layer_normalization(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
     """Return (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis (arXiv 1607.06450).
 
-    The gradient is written out and needs only x and two numbers for each row. Derived operation by operation it would
-    take twice as many passes.
+    The gradient is written out and needs only x and two numbers for each row. Automatic differentiation would make
+    twice as many passes.
 
     Args:
-        x: [..., n]. The result has its dtype; float32 is used in between.
+        x: [..., n]. The result has the same dtype, but is computed in float32.
         gamma: scale [n].
         beta: offset [n].
         epsilon: added to the variance.
@@ -237,7 +238,7 @@ def layer_normalization(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon
 
 
 class Embedding(layers.Embedding):
-    """bert4keras' embedding, which casts its table when it scores all entries of the vocabulary.
+    """bert4keras' embedding, which casts its table to the inputs' dtype when it scores all entries of the vocabulary.
 
     In mode "embedding" ids [batch, length] become vectors [batch, length, size]. In mode "dense" vectors become scores
     [batch, length, entries].
@@ -263,7 +264,7 @@ class TruncatedNormal(keras.initializers.Initializer):
 
 
 class Compat(models.Transformer):
-    """A mixin that builds a bert4keras `Transformer` from the layers of this module. It comes before bert4keras' class.
+    """A mixin that builds a bert4keras `Transformer` from this module's layers. It must be the first base class.
 
     If the model has a masked-language-model head (`with_mlm`), it returns [hidden states, scores]; bert4keras returns
     only the scores.
@@ -293,7 +294,7 @@ class Compat(models.Transformer):
     def apply(
         self, inputs: Any = None, layer: Any = None, arguments: dict[str, Any] | None = None, **kwargs: Any
     ) -> Any:
-        """Make a layer, or take the one of this name, and call it; see `Transformer.apply`."""
+        """Make a layer, or reuse the one that has this name, and call it; see `Transformer.apply`."""
         if layer is models.Input:
             kwargs["dtype"] = "int32"
         elif layer is models.Embedding:
@@ -318,7 +319,7 @@ class Bert(Compat, models.BERT):
 
 
 class Albert(Compat, models.ALBERT):
-    """BERT with one block that is used again and again."""
+    """BERT with one block that is applied several times."""
 
 
 class Nezha(Compat, models.NEZHA):

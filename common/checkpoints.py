@@ -1,7 +1,7 @@
-"""Reads and writes published encoder weights: safetensors, Keras' HDF5 and TensorFlow checkpoints, but never pickle.
+"""Reads published encoder weights: safetensors, Keras' HDF5 and TensorFlow checkpoints, but never pickle.
 
-Here every tensor has the name that it has in Google's BERT and ALBERT checkpoints. bert4keras maps its layers to these
-names.
+It also writes safetensors and TensorFlow checkpoints. Every tensor has the name that it has in Google's BERT and ALBERT
+checkpoints, because bert4keras maps its layers to these names.
 """
 
 import re
@@ -23,11 +23,12 @@ CONFIG = re.compile(rf"config\.json|({'|'.join(KINDS)})_config\w*\.json")
 SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
 CHECKPOINT = re.compile(r".+\.data-\d{5}-of-(\d{5})")
 
-# They turn a name whose parts are joined by dots into Google's name. Each is applied, in this order.
+# These rules turn the name of a tensor in any file into Google's name. All are applied, in this order. Dots join the
+# parts of both names.
 RENAMINGS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
-        # The place of the model: "bert.tf_bert_model.bert.encoder.", "electra.encoder.", plain "encoder."
+        # What comes before "embeddings", "encoder" or "pooler", if anything: "bert.tf_bert_model.bert.", "electra."
         (rf"^(.*\b({'|'.join(KINDS)})\.)?(?=(embeddings\w*|encoder|pooler)\.)", "bert."),
         (r"^bert\.embeddings_project\.", "bert.encoder.embedding_hidden_mapping_in."),
         (r"\.layer\.(\d+)\.", r".layer_\1."),
@@ -53,8 +54,8 @@ RENAMINGS = [
         (r"\.weight$", ".kernel"),
     ]
 ]
-# They turn Google's name into that of a "...ForMaskedLM" in `transformers`. Each is applied, in this order, to the
-# model type, a space and Google's name with its parts joined by dots.
+# These rules turn Google's name into the name in a "...ForMaskedLM" of `transformers`. All are applied, in this order,
+# to the model type, a space and Google's name with its parts joined by dots.
 PUBLISHED = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
@@ -77,7 +78,7 @@ PUBLISHED = [
         (r"(\.\w+_embeddings)$", r"\1.weight"),
     ]
 ]
-# Not read: copies of the token embeddings, tables that can be computed, and the state of an optimizer.
+# Tensors that are not read: copies of other tensors, tables that can be computed, and the state of a training.
 IGNORED = re.compile(
     r"predictions\.decoder\.(weight|kernel|bias)$|generator_lm_head\.(weight|kernel)$"
     r"|\.(position_ids|embed_positions(\.\w+)?|positions_encoding|adam_[mv]|lamb_[mv])$"
@@ -93,7 +94,8 @@ def encoder_files(names: Iterable[str], where: str) -> tuple[str, list[str]]:
         where: the folder or repository, for messages.
 
     Raises:
-        UserError: if the config, the weights or vocab.txt is missing.
+        UserError: if the config, weights in a readable format or vocab.txt is missing, if a part of the weights is
+            missing, and if there are several configs or checkpoints.
     """
     names = set(names)
     configs = [name for name in names if CONFIG.fullmatch(name)]
@@ -138,7 +140,7 @@ def _complete(parts: list[str], pattern: re.Pattern, where: str) -> list[str]:
 
 
 def check_weights(files: Sequence[Path]) -> None:
-    """Raise UserError if a file is truncated or of another format. TensorFlow checkpoints are not checked here."""
+    """Raise UserError if a file is truncated or has another format. TensorFlow checkpoints are checked when read."""
     for path in files:
         if path.suffix in (".safetensors", ".h5"):
             next(_tensors(path), None)
@@ -162,7 +164,7 @@ def read_weights(files: Sequence[Path]) -> dict[str, np.ndarray]:
 
 
 def canonical_name(name: str) -> str:
-    """Translate the name of a tensor in a PyTorch, Keras or TensorFlow file into that of Google's checkpoints.
+    """Translate the name of a tensor in a PyTorch, Keras or TensorFlow file into its name in Google's checkpoints.
 
     >>> canonical_name("electra.encoder.layer.0.output.LayerNorm.weight")
     'bert/encoder/layer_0/output/LayerNorm/gamma'
@@ -174,9 +176,9 @@ def canonical_name(name: str) -> str:
 
 
 def published_name(name: str, model: str) -> str:
-    """Translate a name of Google's checkpoints into that of a model type's "...ForMaskedLM" in `transformers`.
+    """Translate a name in Google's checkpoints into the name in a model type's "...ForMaskedLM" in `transformers`.
 
-    It is the inverse of `canonical_name`.
+    It is the inverse of `canonical_name`. Raises ValueError if this model type has no such tensor.
 
     >>> published_name("bert/encoder/layer_0/output/LayerNorm/gamma", "electra")
     'electra.encoder.layer.0.output.LayerNorm.weight'
@@ -190,14 +192,14 @@ def published_name(name: str, model: str) -> str:
 
 
 def write_safetensors(weights: dict[str, np.ndarray], model: str, path: Path) -> None:
-    """Write weights as `transformers` does; the inverse of `read_weights`.
+    """Write a safetensors file that `transformers` and `read_weights` can load.
 
-    If writing fails, there is no file or the old one.
+    If writing fails, an older file with this name is kept. Raises UserError if the disk is full.
 
     Args:
         weights: {name in Google's checkpoints: array}.
         model: the model type, a key of `common.kinds.KINDS`.
-        path: of the file.
+        path: the file to write.
     """
     tensors = {}
     for name, value in weights.items():
@@ -235,7 +237,7 @@ def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             yield from readers[path.suffix](path)
     # AttributeError: a dtype that NumPy does not have, such as float8
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError, RuntimeError) as error:
-        raise UserError(f"{path}: truncated, or not a {path.suffix} file: {error}") from error
+        raise UserError(f"{path}: not a readable {path.suffix} file, perhaps truncated: {error}") from error
 
 
 def _safetensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:

@@ -31,7 +31,7 @@ def run_command(main: Callable[[], None]) -> None:
     interrupts, and 141 if the reader of our output has gone, as a shell reports SIGINT and SIGPIPE. Any other exception
     passes through: a traceback and exit code 1.
     """
-    sys.stderr = sys.stderr or io.StringIO()  # None if it is closed, and then its lines would go to standard output
+    sys.stderr = sys.stderr or io.StringIO()  # it is None if closed, and print(file=None) writes to standard output
     try:
         if sys.stdout is None:
             raise UserError("standard output is closed")
@@ -54,18 +54,18 @@ def run_command(main: Callable[[], None]) -> None:
 
 
 def _drop_output() -> None:
-    """Send what is still buffered to nowhere, so that the flush at exit cannot fail again."""
+    """Discard what is still buffered, so that the flush at exit cannot fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(text: str) -> str:
-    """Return the text as one line, and replace characters that could command the terminal."""
+    """Return the text as one line in which U+FFFD replaces control, format and surrogate characters."""
     line = " ".join(text.splitlines())
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in line)
 
 
 def print_counts(counts: Counter, file: TextIO | None = None) -> None:
-    """Print how often something was cut, lost or left out, by name. Without a `file` it goes to standard error."""
+    """Print the counts of what was cut, lost or left out, except zeros, to `file` or to standard error."""
     for name, count in sorted(counts.items()):
         if count:
             print(f"  {name}: {count}", file=file or sys.stderr)
@@ -77,7 +77,7 @@ def note_unmatched(gold: set[str], predicted: set[str], what: str) -> None:
     Args:
         gold: the items of the gold file.
         predicted: the items of the predictions.
-        what: the plural that the items are called by, such as "sentences".
+        what: a plural noun for the items, such as "sentences".
     """
     if missing := len(gold - predicted):
         print(f"note: {missing} of {len(gold)} gold {what} have no prediction", file=sys.stderr)
@@ -104,8 +104,8 @@ def prediction_arguments(description: str | None, more: dict[str, dict[str, Any]
         more: options of the task, name -> the keyword arguments of `add_argument`.
 
     Raises:
-        UserError: if --batch-size or --workers is impossible, if there are neither files nor a text to predict, or
-            both, and if there are workers without an output file.
+        UserError: if --batch-size or --workers is less than 1, if the options are neither --input and --output nor
+            --text alone, and if --workers or --ray is given without a file as --output.
     """
     parser = _parser(description)
     parser.add_argument("--model", required=True, metavar="RUN", help="run folder that train.py wrote")
@@ -113,14 +113,14 @@ def prediction_arguments(description: str | None, more: dict[str, dict[str, Any]
     parser.add_argument(
         "--output", metavar="FILE", help="file to write, zipped if its name ends in .zip; - is standard output"
     )
-    parser.add_argument("--text", help="a text to predict and print, instead of --input and --output")
+    parser.add_argument("--text", help="a text whose prediction is printed, instead of --input and --output")
     parser.add_argument(
         "--engine",
         choices=("auto", "tensorflow", "openvino"),
         default="auto",
         help="auto is OpenVINO if there is no GPU and the CPU has bfloat16 in hardware, else TensorFlow",
     )
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="the most sentences in a batch")
+    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="the most texts or windows in a batch")
     parser.add_argument("--workers", type=int, metavar="N", help="predict with N processes (with --ray on each node)")
     parser.add_argument(
         "--ray",
@@ -155,10 +155,8 @@ def evaluation_arguments(description: str | None, more: dict[str, dict[str, Any]
 def check_arguments(description: str | None, has_schema: bool = True) -> argparse.Namespace:
     """Parse the command line of a check_submission.py: `input`, `predictions` and, if the task has one, `schema`."""
     parser = _parser(description)
-    parser.add_argument("--input", required=True, metavar="FILE", help="file that was predicted")
-    parser.add_argument(
-        "--predictions", required=True, metavar="FILE", help="what predict.py wrote, zipped or still plain"
-    )
+    parser.add_argument("--input", required=True, metavar="FILE", help="file that predict.py read")
+    parser.add_argument("--predictions", required=True, metavar="FILE", help="what predict.py wrote, plain or zipped")
     if has_schema:
         parser.add_argument("--schema", metavar="FILE", help="the task's schema, to check the labels as well")
     return parser.parse_args()

@@ -25,7 +25,7 @@ T = TypeVar("T")
 FORMAT = 2  # the format of run folders, stated in the config of each
 DATA_FOLDER = Path(__file__).resolve().parent.parent / "data"
 
-# Strict means that a string is not accepted for a number, nor a boolean for an integer. For a float an integer will do.
+# Strict means that a string is not accepted for a number, nor a boolean for an integer. A float may be an integer.
 STRICT = pydantic.ConfigDict(strict=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
@@ -49,7 +49,7 @@ def _file_path(value: str, folder: Path) -> str:
 
 
 def _encoder_path(value: str, folder: Path) -> str:
-    """Return the absolute path of a folder, or the name of an encoder on the hub as it is."""
+    """Return the absolute path of a folder, or the name of an encoder on the hub unchanged."""
     for place in (folder, Path.cwd()):
         path = _file_path(value, place)
         if value.startswith(("data:", ".", "/", "~")) or os.path.exists(path):
@@ -64,7 +64,7 @@ def _check_file(path: str, info: pydantic.ValidationInfo) -> str:
 
 
 def find_files(pattern: str) -> list[Path]:
-    """Find the files that a name stands for: that file, the *.txt of that folder, or what the pattern matches.
+    """Find the file of this name, the *.txt files in the folder of this name, or the files that match the pattern.
 
     They are sorted by name. Raises UserError if there are none.
     """
@@ -74,7 +74,7 @@ def find_files(pattern: str) -> list[Path]:
     found = path.glob("*.txt") if os.path.isdir(path) else map(Path, glob.glob(pattern))
     files = sorted(file for file in found if file.is_file())
     if not files:
-        raise UserError(f"no such file, folder of *.txt or pattern of files: {pattern}")
+        raise UserError(f"not a file, a folder with *.txt files or a pattern with a match: {pattern}")
     return files
 
 
@@ -101,9 +101,9 @@ class OptimizerConfig:
     weight_decay: pydantic.NonNegativeFloat = 0.01
     warmup: Fraction = 0.1  # share of all steps
     schedule: Literal["constant", "linear", "cosine"] = "linear"  # after the warm-up
-    clip_norm: PositiveFloat | None = 1.0  # largest norm of the gradient over all weights; null: off
-    clip: Literal["hard", "soft"] = "hard"
-    average: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the moving average; null: off
+    clip_norm: PositiveFloat | None = 1.0  # largest norm of the gradient of all weights together; null: off
+    clip: Literal["hard", "soft"] = "hard"  # see `AdamW` in common/optimizers.py
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None  # decay of the weights' moving average; null: off
     head_rate: PositiveFloat = 1.0  # factor of the learning rate of all weights outside the encoder
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0  # factor of the learning rate from a block to the one below
     rates: dict[str, PositiveFloat] = dataclasses.field(default_factory=dict)  # part of a weight's name -> factor
@@ -118,7 +118,7 @@ class EncoderSizes:
     heads: PositiveInt
     intermediate_size: PositiveInt | None = None  # null: 4 * hidden_size
     vocabulary: InputFile = str(DATA_FOLDER / "vocab.txt")
-    word_level: bool = False
+    word_level: bool = False  # whether words in the vocabulary are tokens, see `Tokenizer`
     same_token_attention: bool = False  # see `_attend_to_same_token` in common/encoder.py
 
     @pydantic.model_validator(mode="after")
@@ -128,8 +128,8 @@ class EncoderSizes:
         return self
 
 
-# A folder, a `data:` folder, a name on the hub, or the sizes of a fresh encoder. Only pydantic needs the tags; messages
-# leave out what is in angle brackets.
+# A folder, a `data:` folder, a name on the hub, or the sizes of a fresh encoder. Only pydantic needs the tags.
+# Messages leave out tags, which they recognise by the angle bracket.
 EncoderSpec = Annotated[
     Annotated[str, _Located(_encoder_path, is_data=False), pydantic.Tag("<name>")]
     | Annotated[EncoderSizes, pydantic.Tag("<sizes>")],
@@ -155,11 +155,11 @@ class TrainingConfig:
     dropout: Fraction = 0.1
     gelu: Literal["erf", "tanh", "sigmoid"] | None = None  # null: the encoder's own form, erf if fresh
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-    recompute: Annotated[int, Field(ge=0, lt=2**31)] = 0  # this many blocks at a time run again in the backward pass
-    accumulate: PositiveInt = 1  # a batch is computed in this many pieces: the same step with less memory
+    recompute: Annotated[int, Field(ge=0, lt=2**31)] = 0  # blocks recomputed at a time in the backward pass; 0: none
+    accumulate: PositiveInt = 1  # a batch is computed in this many pieces, which needs less memory
     xla: bool = False  # compile the training step for each shape of a batch (for GPUs)
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
-    checkpoint_steps: PositiveInt = 500
+    checkpoint_steps: PositiveInt = 500  # steps from one checkpoint to the next
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
     @pydantic.model_validator(mode="after")
@@ -191,7 +191,7 @@ def load_config(
 ) -> T:
     """Read a config into `cls`.
 
-    The "parent" of a config is a file whose values are the defaults, key by key. "about" is a remark. Paths are
+    The "parent" of a config is a file whose values are the defaults, key by key. "about" is a comment. Paths are
     relative to the file that states them, and in `overrides` to the working directory. A leading `data:` stands for
     the data folder of the project.
 
@@ -212,14 +212,14 @@ def load_config(
         _check_json(where, values)
         merged = _merge(merged, values)
     context = {"check_files": check_files}
-    try:  # as JSON, because only then is pydantic strict and still builds dataclasses from objects
+    try:  # strict pydantic builds dataclasses from the objects of JSON, but not from Python's dicts
         return pydantic.TypeAdapter(cls).validate_json(json.dumps(merged), context=context)
     except pydantic.ValidationError as error:
         raise UserError(_explain(cls, error, sources, path)) from None
 
 
 def one_of(names: Iterable[str]) -> Any:
-    """Return a mark for a string that has to be one of these names: `head: Annotated[str, one_of(HEADS)]`."""
+    """Return an annotation for a string that must be one of these names: `head: Annotated[str, one_of(HEADS)]`."""
     known = tuple(names)
 
     def check(value: str) -> str:
@@ -240,7 +240,7 @@ def data_files(config: Any) -> dict[str, list[Path]]:
 
 
 def config_differences(first: Any, second: Any) -> list[str]:
-    """List the dotted keys whose values differ between two configs. Where a file lies does not count."""
+    """List the dotted keys whose values differ between two configs. Paths and names of encoders do not count."""
 
     def without_places(config: Any) -> Any:
         return _placed(type(config), dataclasses.asdict(config), lambda located, path: "")
@@ -274,7 +274,7 @@ def _read_chain(cls: type, path: Path, children: tuple[Path, ...]) -> list[tuple
         if not isinstance(values.get(key, ""), str):
             raise UserError(f"{path}: {key}: should be a string, not {_shown(values[key])}")
     values.pop("about", None)
-    if (found := values.pop("format", FORMAT)) != FORMAT:  # the config may be that of a run
+    if (found := values.pop("format", FORMAT)) != FORMAT:  # the config may come from a run folder
         raise UserError(f"{path}: belongs to a run folder of format {_shown(found)}, expected {FORMAT}")
     folder = path.absolute().parent
     seen = (*children, path.resolve())
@@ -302,7 +302,7 @@ def _parse_override(cls: type, text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _check_json(where: str, values: dict[str, Any]) -> None:
-    """Raise UserError for what only Python's JSON accepts, not pydantic's: half a surrogate pair, deep brackets."""
+    """Raise UserError for JSON that Python accepts but pydantic does not: half a surrogate pair, deep nesting."""
     try:
         pydantic_core.from_json(json.dumps(values, ensure_ascii=False).encode())
     except UnicodeEncodeError as error:
@@ -317,7 +317,7 @@ def _resolved(cls: type, values: Any, folder: Path) -> Any:
 
 
 def _placed(hint: Any, value: Any, place: Callable[[_Located, str], str]) -> Any:
-    """Replace every string that the type `hint` marks as a path by `place(mark, path)`."""
+    """Replace every string that `hint`, the value's type, marks with `_Located` by `place(mark, string)`."""
     for part in _parts(hint):
         if isinstance(part, _Located) and isinstance(value, str):
             value = place(part, value)
@@ -365,7 +365,7 @@ def _explain(cls: type, error: pydantic.ValidationError, sources: list[tuple[str
 
 
 def _states(values: Any, location: list[str | int]) -> bool:
-    """Whether a source states a value at this place, or a list that contains it."""
+    """Whether a source of the config states the value at this location, or a list that contains the value."""
     for key in location:
         if isinstance(values, list):
             return True

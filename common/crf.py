@@ -13,7 +13,7 @@ from common.losses import TINY
 
 
 class Transitions(keras.layers.Layer):
-    """The scores of a CRF's transitions, from the tag of the row to that of the column.
+    """The scores of a CRF's transitions, from the row's tag to the column's tag.
 
     Called with any tensor, it returns the matrix, float32 [tags, tags].
     """
@@ -32,15 +32,15 @@ class Transitions(keras.layers.Layer):
 def crf_loss(tags: tf.Tensor, emissions: tf.Tensor, transitions: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Return the negative log-likelihood of each sequence's tags, float32 [batch].
 
-    The step of the forward recursion, log sum_i exp(a_i + T_ij), is one matrix product of exp(a) and exp(T), each
-    shifted by its maximum, instead of a [batch, n, n] broadcast. The gradient is the backward recursion. It is written
-    out below, because one more product then gives the pairwise marginals of all steps. If a sum is more than e^-85
-    below the product of the largest entries, it underflows, and this bound is taken for it.
+    The step of the forward recursion, log sum_i exp(a_i + T_ij), is one matrix product of exp(a) and exp(T) instead of
+    a [batch, n, n] broadcast. a is shifted by its log-sum-exp and T by its maximum. A sum of this product that is less
+    than `TINY` (e^-85) underflows and is replaced by `TINY`. The gradient is the backward recursion. It is written out
+    below, because one more product then gives the pairwise marginals of all steps.
 
     Args:
         tags: int [batch, length].
         emissions: the score of each tag at each step, [batch, length, n].
-        transitions: [n, n], from row to column.
+        transitions: the scores [n, n], from the row's tag to the column's tag.
         mask: bool [batch, length], true up to the end of each sequence, which has at least one step.
     """
     emissions, transitions = tf.cast(emissions, tf.float32), tf.cast(transitions, tf.float32)
@@ -64,7 +64,7 @@ def _log_partition(
     steps, inside = tf.transpose(emissions, [1, 0, 2]), tf.transpose(weight)[..., None] > 0
 
     def forward(state: tuple, step: tuple) -> tuple:
-        """Update the tags' probabilities, given all emissions so far, from the previous step to this one."""
+        """Turn the tags' probabilities, given all emissions so far, at the previous step into those at this step."""
         before, _, _ = state
         emission, is_inside = step
         x = tf.math.log(tf.maximum(before @ kernel, TINY)) + emission

@@ -177,10 +177,10 @@ def naming_lost_workers() -> Iterator[None]:
 
 
 def shares(batches: Batches, strategy: "tf.distribute.Strategy") -> Any:
-    """Return a data set for Keras' `fit` that gives each replica, a GPU of a worker, its rows of every batch.
+    """Return a data set for Keras' `fit` that gives each replica (a GPU or a worker) its rows of every batch.
 
-    Each worker makes the whole batch and drops the rows of the others. So what is drawn for a batch, and its padding,
-    do not depend on the number of workers.
+    Each worker makes the whole batch and drops the rows of the others. So neither the random numbers of a batch nor
+    its padding depend on the number of workers.
     """
     import tensorflow as tf
 

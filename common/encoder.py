@@ -58,11 +58,11 @@ class LoadReport:
 
 
 def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0, gelu: str | None = None) -> EncoderSource:
-    """Find out which encoder is meant. This needs no TensorFlow and reads no weights.
+    """Find out which encoder is meant, and check its files. This needs no TensorFlow, and loads no weights.
 
     Args:
         spec: the sizes of a fresh encoder, or a string: a folder (with config.json or bert_config.json, vocab.txt and
-            weights), or a repository on the hub, which is downloaded now.
+            weights), or a repository on the hub, which is downloaded now unless it is in the cache.
         max_length: the most tokens that the encoder will be given.
         gelu: "erf", "tanh" or "sigmoid" replaces the form of GELU that the encoder was trained with.
 
@@ -129,7 +129,7 @@ def _from_folder(folder: Path, name: str) -> EncoderSource:
 
 def _read(files: Sequence[Path], use_task_id: bool) -> dict[str, np.ndarray]:
     weights = read_weights(files)
-    if use_task_id:  # ERNIE adds the vector of task 0 to every token: the same as adding it to that of each segment
+    if use_task_id:  # ERNIE adds the vector of task 0 to every token: the same as adding it to each segment's
         try:
             task = weights.pop("bert/embeddings/task_type_embeddings")[0]
             weights["bert/embeddings/token_type_embeddings"] += task
@@ -173,7 +173,9 @@ def build_encoder(
 
 
 def start_encoder(config: TrainingConfig, source: EncoderSource, **options: bool) -> "keras.Model":
-    """Set the seed and the precision, and build the encoder that a training starts from, with its published weights.
+    """Set the seed and the precision, and build the encoder that a training starts from.
+
+    It has the published weights, or fresh ones if `source` is a fresh encoder. Prints the precision.
 
     Args:
         config: the config of the training.
@@ -203,7 +205,7 @@ def _fast_precision() -> str:
     """Choose the fast precision policy of this machine.
 
     It is bfloat16 on GPUs from compute capability 8 on and on CPUs that multiply it in hardware, float16 on GPUs from
-    capability 7 on, and float32 otherwise. On other CPUs bfloat16 is 2.6 times slower.
+    capability 7 on, and float32 otherwise. On other CPUs bfloat16 is 2.6 times slower than float32.
     """
     import tensorflow as tf
 
@@ -230,8 +232,8 @@ def _attend_to_same_token(model: "keras.Model") -> None:
     """Start the queries and keys of each layer from the same kernel, with doubled values.
 
     A token then attends to the same token elsewhere before anything is learnt. This is a form of mimetic initialization
-    (arXiv 2305.09828). It helps if texts are compared, such as a question with its context, because a fresh encoder
-    is slow to learn this.
+    (arXiv 2305.09828). It helps if the task compares texts, such as a question and its context, because a fresh
+    encoder is slow to learn this.
     """
     for layer in model.layers:
         if hasattr(layer, "q_dense"):
@@ -248,7 +250,7 @@ def _transformer(
     unilm: bool = False,
 ) -> "Compat":
     """Return the bert4keras object that builds the model and knows the names of its weights."""
-    from common import bert  # this loads TensorFlow, so only when the input has been checked
+    from common import bert  # imported here because it loads TensorFlow, and the input is checked before that
 
     sizes = {key: value for key, value in architecture.items() if key not in ("model", "same_token_attention")}
     transformer = getattr(bert, KINDS[architecture["model"]].builder)
@@ -266,7 +268,7 @@ def load_pretrained(model: "keras.Model", source: EncoderSource) -> LoadReport:
 
     Print on standard error which tensors the file lacks and which are not used. A masked-language-model head that is
     not in the file keeps its initial values. Raises UserError if the file lacks a tensor of the encoder itself, or if a
-    tensor has another shape.
+    tensor does not have the model's shape. A fresh encoder has nothing to load, and its report is empty.
     """
     if source.weights is None:
         return LoadReport([], [])
@@ -308,7 +310,7 @@ def save_encoder(model: "keras.Model", source: EncoderSource, folder: Path, half
     The folder gets config.json, vocab.txt and model.safetensors.
 
     Args:
-        model: what `build_encoder` made of `source`.
+        model: the encoder that `build_encoder` built from the architecture of `source`.
         source: the encoder's description.
         folder: the folder to write; it may exist.
         half_precision: whether to write float16 instead of float32.

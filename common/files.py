@@ -20,7 +20,7 @@ from typing import IO, Any, TypedDict, TypeVar
 from common.cli import DISK_FULL, UserError
 
 T = TypeVar("T")
-MOST_PACKED = 100  # text grows at most by this factor when it is unpacked; official lines grow by 5 to 20
+MOST_PACKED = 100  # a file in a zip that grows by more than this is not unpacked; official lines grow by 5 to 20
 
 
 class _TextFormat(TypedDict):
@@ -60,7 +60,7 @@ def read_submission_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
 
 
 def peeked(items: Iterator[T]) -> Iterator[T]:
-    """Read the first item now and return all items, so that a file that is wrong from the start is found at once."""
+    """Read the first item now and return all items, so that a file with a fault at its start is found at once."""
     return chain([next(items)], items)
 
 
@@ -107,7 +107,7 @@ def write_json(path: str | Path, value: Any) -> None:
 def atomic_write(path: str | Path) -> Iterator[IO[str]]:
     """Open a text file (UTF-8, "\\n") that gets its name only if the `with` block ends without an exception.
 
-    `NAME.zip` becomes a zip with exactly one file, called `NAME` with `.json` at its end. "-" is standard output.
+    `NAME.zip` or `NAME.json.zip` becomes a zip with exactly one file, `NAME.json`. "-" is standard output.
     Raises UserError as `check_output_path` does, and if the disk is full.
     """
     check_output_path(path)
@@ -119,7 +119,7 @@ def atomic_write(path: str | Path) -> Iterator[IO[str]]:
         return
     path = Path(path)
     if path.exists() and not path.is_file():  # /dev/null or a pipe is written to and never replaced
-        with _named(path), path.open("w", **_TEXT_FORMAT) as file:
+        with _reporting_full_disk(path), path.open("w", **_TEXT_FORMAT) as file:
             yield file
         return
     with replaced(path) as temporary, _open_text(temporary, path.name) as file:
@@ -130,12 +130,13 @@ def atomic_write(path: str | Path) -> Iterator[IO[str]]:
 def replaced(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to. Its file becomes `path` if the `with` block ends without an exception.
 
-    It is on the disk before it gets its name, so whatever happens, `path` is either the old file or the whole new one.
+    All of the file is on the disk before it gets its name. So whatever happens, `path` is the old file or the whole new
+    one.
     Raises UserError if the disk is full.
     """
     temporary = _temporary(path)
     try:
-        with _named(path):
+        with _reporting_full_disk(path):
             yield temporary
             flush(temporary)
             temporary.replace(path.resolve())
@@ -144,7 +145,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _reporting_full_disk(path: Path) -> Iterator[None]:
     """Turn the error of a full disk into a UserError that names the file."""
     try:
         yield
@@ -181,7 +182,7 @@ def check_output_path(path: str | Path, *inputs: str | Path) -> None:
         if path.exists() and not os.access(path, os.W_OK):
             raise UserError(f"{path}: not writable")
         if path.is_file() or not path.exists():
-            # Only trying finds what permission bits do not show: a read-only mount, or a name that is too long.
+            # Permission bits do not show a read-only mount or a name that is too long. An attempt does.
             _temporary(path).touch()
             _temporary(path).unlink()
     except OSError as error:
@@ -206,14 +207,14 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if os.path.lexists(path):
         raise UserError(f"{path}: exists already")
-    temporary = path.resolve().with_name(f".{path.name}.tmp")  # always the same, so what a kill left is removed
+    temporary = path.resolve().with_name(f".{path.name}.tmp")  # always the same, so what a killed run left is removed
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
     except OSError as error:
         raise UserError(f"{path}: cannot be made ({error.strerror})") from None
     try:
-        with _named(path):
+        with _reporting_full_disk(path):
             yield temporary
             for file in temporary.iterdir():
                 flush(file)
@@ -287,14 +288,15 @@ def _open_submission(path: str | Path) -> Iterator[IO[bytes]]:
 def open_zip(path: str | Path, file: IO[bytes] | None = None) -> Iterator[zipfile.ZipFile]:
     """Open a zip for reading, from its path or from an open file.
 
-    Raises UserError, also during reading, if it is damaged, encrypted or compressed in a way that Python does not know.
+    Raises UserError, also while it is read in the `with` block, if it is damaged or encrypted, or if Python does not
+    know its compression.
     """
     try:
         with zipfile.ZipFile(file or path) as archive:
             yield archive
     except UserError:
         raise
-    except Exception as error:  # `zipfile` and its decompressors share no class of errors
+    except Exception as error:  # `zipfile` and its decompressors share no base class of errors
         raise UserError(f"{path}: not a readable zip ({error or type(error).__name__})") from None
 
 

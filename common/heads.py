@@ -47,7 +47,7 @@ class PairHead(keras.layers.Layer):
         s_h(i, j) = scores(i, j) + row_bias_h(i) + column_bias_h(j)
 
     This is the efficient GlobalPointer (kexue.fm/archives/8877, arXiv 2208.03054). All labels share `scores` =
-    q k^T / sqrt(head_size). q and k have rotary positions (RoPE, arXiv 2104.09864), so scores know the distance j - i.
+    q k^T / sqrt(head_size). q and k have rotary positions (RoPE, arXiv 2104.09864), so scores depend on j - i.
     Unlike in the paper the biases are computed from the hidden states and not from q and k, which learns faster with a
     fresh encoder. `common.losses.factored_multilabel_crossentropy` trains on the factors, without the tensor
     [batch, labels, length, length]. A decoder adds them up for the pairs that it needs.
@@ -85,7 +85,7 @@ class ConditionalLayerNormalization(keras.layers.Layer):
     """Layer normalisation whose scale and offset depend on a vector (kexue.fm/archives/7124).
 
     It is called with hidden states [batch, length, size] and the vector [batch, n], and returns [batch, length, size].
-    The kernels of the vector start at zero, so training starts from plain layer normalisation.
+    The kernels for the vector start at zero, so training starts from plain layer normalisation.
     """
 
     def build(self, input_shape: tf.TensorShape) -> None:

@@ -10,13 +10,13 @@ from common.cli import UserError
 
 
 def fetch_encoder(name: str) -> Path:
-    """Return the folder in the cache with config, vocab.txt and weights of the repository `name` ("org/name").
+    """Return the folder in the cache that holds config, vocab.txt and weights of the repository `name` ("org/name").
 
-    If the repository is in the cache and its config is config.json, the hub is not asked. Otherwise these files, and no
+    If these files are in the cache and the config is called config.json, the hub is not asked. Otherwise they, and no
     others, are downloaded, with progress on standard error. HF_HOME, HF_ENDPOINT and HF_TOKEN have the meaning that
     huggingface_hub gives them.
 
-    Raises UserError if there is no such repository, if nothing in it can be read, and if there is no connection.
+    Raises UserError if there is no such repository, if it lacks one of these files, and if the download fails.
     """
     try:
         config = huggingface_hub.try_to_load_from_cache(name, "config.json")

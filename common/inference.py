@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-# The most tokens in a batch, with padding. So many keep the matrix products busy and still fit into the caches.
+# The most tokens in a batch, with padding: enough to keep the matrix products busy, few enough for the CPU's caches.
 MAX_TOKENS = 4096
 
 
 class Engine(Protocol):
-    """Runs a model: takes its inputs by name, arrays [batch, ...], and returns its outputs as it nests them."""
+    """Runs a model: takes its inputs by name, arrays [batch, ...], and returns arrays, nested as its outputs."""
 
     def __call__(self, inputs: dict[str, np.ndarray], /) -> Any: ...
 
@@ -45,7 +45,7 @@ def in_length_order(
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of `size` items, the last one shorter (itertools.batched comes only with Python 3.12).
+    """Yield lists of `size` items; the last may be shorter (itertools.batched comes only with Python 3.12).
 
     >>> list(chunks("abcde", 2))
     [['a', 'b'], ['c', 'd'], ['e']]
@@ -100,7 +100,7 @@ def openvino_engine(model: "keras.Model") -> Engine:
     openvino.frontend.tensorflow.utils.get_environment_setup = lambda framework: {"tensorflow": tf.__version__}
     converted = openvino.convert_model(_graph(model).get_concrete_function())
     precision = "bf16" if cpu_has_bfloat16() else "f32"
-    threads = os.environ.get("TF_NUM_INTRAOP_THREADS", 0)  # as for TensorFlow; 0 is as many as fit
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS", 0)  # the variable is TensorFlow's; with 0 OpenVINO chooses
     properties = {
         "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": int(threads),
     }  # fmt: skip

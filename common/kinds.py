@@ -32,7 +32,7 @@ EMBEDDING_MAPPING = "Embedding-Mapping"
 
 
 def guess_kind(config: dict[str, Any], file_name: str) -> str:
-    """Guess the kind of a config without a `model_type`, as the first checkpoints of Google and others have it."""
+    """Guess the kind of encoder from a config without a `model_type`, such as those of Google's first checkpoints."""
     if config.get("use_relative_position"):
         return "nezha"
     return next((kind for kind in KINDS if file_name.startswith(f"{kind}_")), "bert")

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 # It stands for minus infinity, but is finite, so that log-sum-exp over nothing has a finite gradient. A float32 score
-# that is added to it disappears.
+# that is added to it is lost in rounding.
 MASKED = -1e12
 TINY = 1e-37  # the smallest normal float32, rounded up, so that its log is finite
 
@@ -73,8 +73,8 @@ def factored_multilabel_crossentropy(
 
     The sum over all pairs is one matrix product, sum((e^row_bias @ e^scores) * e^column_bias), so the tensor
     [batch, labels, length, length] is never built. Rows with a positive of a label are left out of the label's product
-    and summed directly. So nothing is subtracted, and nothing cancels. A sum that is more than e^-85 below the product
-    of its factors' largest entries underflows, and this bound is taken for it.
+    and summed directly. So nothing is subtracted, and nothing cancels. A sum that is less than `TINY` (e^-85) times the
+    product of its factors' largest entries underflows and is replaced by this bound.
 
     Args:
         positives: int [batch, p, 3] of (label, i, j), padded with -1. Duplicates count once.
@@ -115,7 +115,7 @@ def factored_multilabel_crossentropy(
 def pair_heads_loss(positives: dict[str, tf.Tensor], outputs: dict[str, tuple[tf.Tensor, ...]]) -> tf.Tensor:
     """Return the loss of several pair heads, float32 [batch]: summed over the labels of each, averaged over the heads.
 
-    Both arguments have the names of the heads: `positives` and the factors of `factored_multilabel_crossentropy`.
+    The keys of both are the names of the heads, the values what `factored_multilabel_crossentropy` takes.
     """
     losses = [
         tf.reduce_sum(factored_multilabel_crossentropy(positives[name], *factors), -1)
@@ -143,7 +143,7 @@ def _log1p_sum_exp(x: tf.Tensor, axis: int = -1) -> tf.Tensor:
 def _log_sum_exp_of_product(scores: tf.Tensor, row_bias: tf.Tensor, column_bias: tf.Tensor) -> tf.Tensor:
     """Return log sum_ij exp(row_bias_h(i) + scores(i, j) + column_bias_h(j)), float32 [batch, labels].
 
-    Every factor is shifted by its maximum. The shifts cancel, so the gradient may take them as constants.
+    Every factor is shifted by its maximum. The shifts cancel, so the gradient may treat them as constants.
     """
     row_max = tf.stop_gradient(tf.reduce_max(scores, -1))  # folded into row_bias
     column_is_masked = tf.reduce_max(scores, 1) <= MASKED / 2

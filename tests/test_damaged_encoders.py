@@ -61,10 +61,10 @@ def safetensors(dtype, numbers):
     [
         (safetensors("F32", np.array([1, np.nan], np.float32).tobytes()), "bert.a has values that are not finite"),
         (safetensors("F16", np.array([1, np.inf], np.float16).tobytes()), "bert.a has values that are not finite"),
-        (safetensors("F8_E4M3", b"\0\0"), "truncated, or not a .safetensors file"),
-        (safetensors("F64", b"\0" * 8), "truncated, or not a .safetensors file"),
-        (safetensors("F32", b"\0" * 8)[:-1], "truncated, or not a .safetensors file"),
-        (b"\xff" * 8, "truncated, or not a .safetensors file"),
+        (safetensors("F8_E4M3", b"\0\0"), "not a readable .safetensors file, perhaps truncated"),
+        (safetensors("F64", b"\0" * 8), "not a readable .safetensors file, perhaps truncated"),
+        (safetensors("F32", b"\0" * 8)[:-1], "not a readable .safetensors file, perhaps truncated"),
+        (b"\xff" * 8, "not a readable .safetensors file, perhaps truncated"),
     ],
 )
 def test_weights_that_are_none(tmp_path, content, message):
@@ -89,8 +89,8 @@ def test_weights_in_bfloat16(tmp_path):
         (rename("model.safetensors", "pytorch_model.bin"), "pytorch_model.bin is a pickle file, which is"),
         (rename("model.safetensors", "model-00001-of-00002.safetensors"), "found 1 of 2 parts"),
         (rename("model.safetensors", "bert_model.ckpt.index"), "found 0 of 1 parts"),
-        (truncate("model.safetensors"), "model.safetensors: truncated, or not a .safetensors file"),
-        (fake_hdf5, "tf_model.h5: truncated, or not a .h5 file"),
+        (truncate("model.safetensors"), "model.safetensors: not a readable .safetensors file, perhaps truncated"),
+        (fake_hdf5, "tf_model.h5: not a readable .h5 file, perhaps truncated"),
         (truncate("config.json"), "config.json, line 1: not JSON"),
         (drop_from_vocabulary("[CLS]"), "vocab.txt: the vocabulary lacks [CLS]"),
         (drop_from_vocabulary("天"), "vocab.txt: 12 entries, but the encoder has embeddings for 13"),
@@ -138,7 +138,7 @@ def test_truncated_tensorflow_checkpoint(tmp_path):
         file = tmp_path / f"bert_model.ckpt.{part}"
         content = file.read_bytes()
         file.write_bytes(content[: len(content) // 2])
-        with pytest.raises(UserError, match=r"bert_model\.ckpt\.index: truncated, or not a \.index file"):
+        with pytest.raises(UserError, match=r"bert_model\.ckpt\.index: not a readable \.index file"):
             weights()
 
 

@@ -40,9 +40,9 @@ def settings(**changes):
 
 NO_TOKEN = "\u200b\n" * 400
 TRAINING = {
-    "no text": (settings(train_file="none.txt"), "config.json: train_file: no such file, folder of *.txt or pattern"),
-    "folder without text": (settings(train_file="empty"), "config.json: train_file: no such file, folder of *.txt or"),
-    "no dev": (settings(dev_file="none*.txt"), "config.json: dev_file: no such file, folder of *.txt or pattern"),
+    "no text": (settings(train_file="none.txt"), "config.json: train_file: not a file, a folder with *.txt files or"),
+    "folder without text": (settings(train_file="empty"), "config.json: train_file: not a file, a folder with *.txt"),
+    "no dev": (settings(dev_file="none*.txt"), "config.json: dev_file: not a file, a folder with *.txt files or"),
     "not UTF-8": ({"text/b.txt": b"\xe4\xbd\x95\n\xff\n"}, "text/b.txt, line 2: not UTF-8"),
     "empty": ({"text/a.txt": ""}, "text/a.txt: empty file"),
     "blank": ({"text/a.txt": "\n \n"}, "text/a.txt: only blank lines, expected one passage per line"),
@@ -93,7 +93,8 @@ def test_files_that_are_not_text(reader, folder, refused, without_tensorflow, mo
 def test_a_missing_text(folder, refused, without_tensorflow, monkeypatch):
     monkeypatch.chdir(folder)
     for arguments in ((*ENCODER, "none*"), (*ENCODER, "sentences.txt", "--train", "none*")):
-        assert refused(evaluate.main, *arguments) == "no such file, folder of *.txt or pattern of files: none*"
+        message = refused(evaluate.main, *arguments)
+        assert message == "not a file, a folder with *.txt files or a pattern with a match: none*"
 
 
 def test_a_missing_file_of_sentences(folder, refused, without_tensorflow, monkeypatch):
@@ -157,7 +158,7 @@ def test_export_to_a_full_disk(size, message, folder, refused):
 
 ENCODERS = {
     "no encoder": ({}, "none", "none: no such folder, and not a name on the hub"),
-    "weights cut": ({"bert/model.safetensors": b"\x08\0\0\0"}, "bert", "bert/model.safetensors: truncated"),
+    "weights cut": ({"bert/model.safetensors": b"\x08\0\0\0"}, "bert", "bert/model.safetensors: not a readable"),
 }
 
 

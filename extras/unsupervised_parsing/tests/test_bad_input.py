@@ -36,7 +36,7 @@ def shared(main, *more):
     return {
         "no input": (main, {"text.txt": None}, more, "text.txt: no such file"),
         "no encoder": (main, {}, ["--encoder", "none"], "none: no such folder, and not a name on the hub"),
-        "weights cut": (main, {"bert/model.safetensors": b"\x08\0\0"}, more, "bert/model.safetensors: truncated"),
+        "weights cut": (main, {"bert/model.safetensors": b"\x08\0\0"}, more, "bert/model.safetensors: not a readable"),
         "threshold NaN": (main, {}, ["--threshold", "nan"], "--threshold nan: expected a number"),
         "too few positions": (
             main, {"bert/config.json": json.dumps(BERT | {"max_position_embeddings": 64})}, more, "128 tokens, but",
@@ -65,7 +65,12 @@ COMMANDS = {
         "text.txt, line 1: 6000 tokens or words",
     ),
     "no length": (segment.main, {}, ["--word-length", 0], "--word-length 0: expected more than 0"),
-    "no text": (segment.main, {}, ["--text", "none*.txt"], "no such file, folder of *.txt or pattern of files: none"),
+    "no text": (
+        segment.main,
+        {},
+        ["--text", "none*.txt"],
+        "not a file, a folder with *.txt files or a pattern with a match: none",
+    ),
     "no folder": (segment.main, {}, ["--output", "none/out.txt"], "none/out.txt: no such folder: none"),
     "own without threshold": (parse.main, {}, ["--spans", "own"], "--spans own and --threshold T: expected both"),
     "threshold without own": (parse.main, {}, ["--threshold", 1], "--spans own and --threshold T: expected both"),
