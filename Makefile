@@ -93,7 +93,8 @@ test-slow: install  ## run the slow tests: kills, several workers, whole demo tr
 test-all: test test-slow  ## run all tests
 
 SELECTED = not slow
-pytest-in-%:
+.PHONY: $(TESTED:%=pytest-in-%)
+$(TESTED:%=pytest-in-%): pytest-in-%:
 	@mkdir -p runs/tests
 	@echo "$* ..."; log="runs/tests/$(subst /,-,$*).txt"; \
 	    .venv/bin/python -m pytest -q -m '$(SELECTED)' $* >"$$log" 2>&1; code=$$?; \
