@@ -95,8 +95,8 @@ test-all: test test-slow  ## run all tests
 SELECTED = not slow
 .PHONY: $(TESTED:%=pytest-in-%)
 $(TESTED:%=pytest-in-%): pytest-in-%:
-	@mkdir -p runs/tests
-	@echo "$* ..."; log="runs/tests/$(subst /,-,$*).txt"; \
+	@mkdir -p runs/pytest
+	@echo "$* ..."; log="runs/pytest/$(subst /,-,$*).txt"; \
 	    .venv/bin/python -m pytest -q -m '$(SELECTED)' $* >"$$log" 2>&1; code=$$?; \
 	    echo "== $*"; cat "$$log"; test $$code = 0 -o $$code = 5    # 5: none is selected
 
