@@ -34,6 +34,6 @@ class TestTraining(TrainingTests):
         assert "resuming after 1 epochs" in chief
         assert f"finished: {tmp_path / 'two'}" in chief
         assert "worker 1 waits for worker 0 at localhost:" in other
-        assert f"a copy of {tmp_path / 'two'}" in other
+        assert f"instead of {tmp_path / 'two'}" in other
         assert "finished" not in other
         assert not any((tmp_path / "temporary").iterdir())
