@@ -317,7 +317,7 @@ def torch_cases(
 
     Yields:
         The cases, one for each data type, and the versions of PyTorch and transformers. If there is no such
-        interpreter, there is no case, and None in place of the versions.
+        interpreter, there is no case, and None instead of the versions.
     """
     with torch_process(python, TORCH_WORKER) as ask:
         if ask is None:

@@ -134,7 +134,9 @@ def start_run(folder: RunFolder, config: TrainingConfig, source: EncoderSource) 
         with replaced(folder.schema) as temporary:
             shutil.copyfile(schema_file, temporary)
     # The config is written last. So if it is there, the rest is there as well.
-    values = dataclasses.asdict(cast(Any, config))  # the cast: mypy does not know pydantic's dataclasses as such
+    values = dataclasses.asdict(
+        cast(Any, config)
+    )  # the cast: mypy does not know that pydantic's dataclasses are dataclasses
     write_json(folder.config, {"format": FORMAT} | values)
 
 

@@ -31,10 +31,22 @@ class Head(Protocol):
     """What every output head has. A head is a module, and these are its functions and its class."""
 
     def batch(self, features: list[Features], rng: np.random.Generator, labels: list[str], /) -> tuple[dict, dict]:
-        """Make the inputs and targets of a batch, arrays [batch, ...] by name. What is random comes from `rng`."""
+        """Make the inputs and the targets of a batch, arrays [batch, ...] by name.
+
+        Args:
+            features: the windows of the batch, with their labels.
+            rng: draws what is random in the batch.
+            labels: the labels of entities, in the order of their numbers.
+        """
 
     def build(self, encoder: "keras.Model", labels: list[str], seed: int) -> "LossModel":
-        """Build the model on top of an encoder. Its dropout depends on the seed."""
+        """Build the model, from the inputs of a batch to outputs, both by name.
+
+        Args:
+            encoder: makes hidden states [batch, length, size] of tokens; see `common.encoder.build_encoder`.
+            labels: the labels that the model scores.
+            seed: decides the dropout of each training step.
+        """
 
     def loss(self, targets: dict, outputs: dict) -> "tf.Tensor":
         """Return a loss for each row of a batch, float32 [batch]. `LossModel` takes the mean."""
@@ -45,7 +57,13 @@ class Head(Protocol):
     def Extractor(  # noqa: N802 (in the module it is a class)
         self, engines: dict[str, Engine], labels: list[str], threshold: float | None = ...
     ) -> "Extractor":
-        """Make the extractor. The engines run the `parts`. If no threshold is given, it uses its default."""
+        """Make an extractor.
+
+        Args:
+            engines: each runs one of the `parts` and has its name.
+            labels: the labels that the model was built with.
+            threshold: only what scores above it is found. The default is the extractor's `default_threshold`.
+        """
 
 
 HEADS: dict[str, Head] = {"pair": pair}

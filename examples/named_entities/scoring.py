@@ -1,7 +1,7 @@
 """The metric of CLUENER 2020, and micro precision, recall and F1.
 
 `macro_f1` is the leaderboard's, computed as in the organisers' `score.py`. Each label has an F1 over the distinct
-strings of each text, wherever they stand in it, and `macro_f1` is the mean over the labels. `precision`, `recall` and
+strings of each text, wherever they are in it, and `macro_f1` is the mean over the labels. `precision`, `recall` and
 `f1` are over all entities. An entity is right if its label, its first and its last character are right.
 """
 

@@ -42,7 +42,7 @@ def test_a_finished_run_predicts_what_it_scored(trained, call, capsys):
 
 
 def test_one_prediction_for_every_input_in_order(trained, demo, call, tmp_path):
-    """Records keep their keys, and every predicted string stands in the text where its place says."""
+    """Records keep their keys, and every predicted string is in the text where its place says."""
     odd = ["", " \u3000", "字" * 600, "何\x00川\ud800😀", "何川", "何川"]
     records = [{"text": text, "id": i} for i, text in enumerate(odd)] + read_records(demo / "test.json")
     (tmp_path / "in.json").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")

@@ -44,7 +44,7 @@ def test_bigram_looks_at_both_neighbours():
     counts = Counts(["天地玄黄"] * 9 + ["天玄黄"] * 3, Tokenizer(TOKENS))
 
     def best(*tokens):
-        """Return the likeliest token in place of the second one."""
+        """Return the likeliest token instead of the second one."""
         ids = np.array([[TOKENS.index(token) for token in tokens]], np.int32)
         scores = counts.bigram({"token_ids": ids, "positions": np.array([[1]], np.int32)})
         return TOKENS[scores[0, 0].argmax()]
