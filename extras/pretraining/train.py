@@ -94,7 +94,7 @@ def read_windows(
 
 
 def epoch_batches(windows: Windows, weights: list[float], config: Config, epoch: int) -> list[np.ndarray]:
-    """Return the batches of an epoch. They continue where the previous epoch ended, even within a pass over the text."""
+    """Return the batches of an epoch. They start where the previous epoch ended, even within a pass over the text."""
     every = chain.from_iterable(passes(windows, weights, config.batch_size, config.max_length, config.seed))
     return list(islice(every, epoch * config.epoch_steps, (epoch + 1) * config.epoch_steps))
 
