@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from common.bert import Compat
 
 
+# Names that are often written without their owner -> the whole name.
+OWNERS = {"bert-base-chinese": "google-bert/bert-base-chinese"}
+
+
 class WeightReader(Protocol):
     """Reads weights: {name in Google's checkpoints: float32 array}. Raises UserError for a damaged file."""
 
@@ -89,7 +93,8 @@ def _resolve(spec: str | EncoderSizes) -> EncoderSource:
         return _from_folder(Path(spec), spec)
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", spec):
         return _from_folder(fetch_encoder(spec), spec)
-    raise UserError(f"{spec}: no such folder, and not a name on the hub (such a name looks like org/name)")
+    example = OWNERS.get(spec, "org/name")
+    raise UserError(f"{spec}: no such folder, and not a name on the hub (such a name looks like {example})")
 
 
 def _fresh_architecture(sizes: EncoderSizes, vocab_size: int) -> dict[str, Any]:
@@ -164,6 +169,11 @@ def build_encoder(
     """
     from common.recompute import Encoder
 
+    if with_mlm and architecture.get("untied_output"):
+        raise UserError(
+            "the encoder's masked-language-model head has its own output weights (tie_word_embeddings is false in its "
+            "config), which is not supported; expected an encoder whose head shares the embeddings"
+        )
     transformer = _transformer(architecture, seed, dropout_rate, with_mlm, unilm)
     transformer.build()
     if architecture.get("same_token_attention"):
@@ -252,7 +262,8 @@ def _transformer(
     """Return the bert4keras object that builds the model and knows the names of its weights."""
     from common import bert  # imported here because it loads TensorFlow, and the input is checked before that
 
-    sizes = {key: value for key, value in architecture.items() if key not in ("model", "same_token_attention")}
+    no_sizes = ("model", "same_token_attention", "untied_output")
+    sizes = {key: value for key, value in architecture.items() if key not in no_sizes}
     transformer = getattr(bert, KINDS[architecture["model"]].builder)
     return (bert.with_unilm_mask(transformer) if unilm else transformer)(
         **sizes,

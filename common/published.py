@@ -24,7 +24,12 @@ FIXED = {
     "num_hidden_groups": 1,
     "inner_group_num": 1,
     "rotary_value": False,
+    "is_decoder": False,
+    "is_encoder_decoder": False,
+    "add_cross_attention": False,
 }
+# The width of the embeddings if a config has no `embedding_size`, as in transformers. Elsewhere it is `hidden_size`.
+EMBEDDING_SIZES = {"albert": 128, "electra": 128}
 
 
 def to_architecture(config: Any, path: Path) -> dict[str, Any]:
@@ -60,7 +65,7 @@ def to_architecture(config: Any, path: Path) -> dict[str, Any]:
         "model": model,
         "vocab_size": size("vocab_size"),
         "hidden_size": hidden_size,
-        "embedding_size": size("embedding_size", hidden_size),
+        "embedding_size": size("embedding_size", EMBEDDING_SIZES.get(model, hidden_size)),
         "num_hidden_layers": size("num_hidden_layers"),
         "num_attention_heads": heads,
         "intermediate_size": size("intermediate_size"),
@@ -68,6 +73,7 @@ def to_architecture(config: Any, path: Path) -> dict[str, Any]:
         "max_position": size("max_position_embeddings", 512),
         "segment_vocab_size": size("type_vocab_size", 2),
         "layer_norm_eps": float(epsilon),
+        **({} if config.get("tie_word_embeddings", True) else {"untied_output": True}),
     }
 
 
@@ -98,7 +104,7 @@ def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
 
 def to_published(architecture: dict[str, Any]) -> dict[str, Any]:
     """Translate an architecture into the config that transformers reads, the inverse of `to_architecture`."""
-    sizes = {key: value for key, value in architecture.items() if key != "same_token_attention"}
+    sizes = {key: value for key, value in architecture.items() if key not in ("same_token_attention", "untied_output")}
     model = sizes.pop("model")
     return {
         "architectures": [f"{KINDS[model].transformers}ForMaskedLM"],

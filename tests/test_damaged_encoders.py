@@ -99,6 +99,7 @@ def test_weights_in_bfloat16(tmp_path):
         (edit_config(hidden_size="8"), "config.json: hidden_size should be a positive integer, not '8'"),
         (edit_config(hidden_size=9), "hidden_size 9 is not a multiple of num_attention_heads 2"),
         (edit_config(num_hidden_groups=2), "config.json: num_hidden_groups is 2, only 1 is supported"),
+        (edit_config(is_decoder=True), "config.json: is_decoder is True, only False is supported"),
         (edit_config(position_embedding_type="relative_key"), "position_embedding_type is 'relative_key'"),
     ],
 )
@@ -146,3 +147,8 @@ def test_truncated_tensorflow_checkpoint(tmp_path):
 def test_no_such_folder(spec):
     with pytest.raises(UserError, match=f"^{spec}: no such folder, and not a name on the hub"):
         resolve_encoder(spec)
+
+
+def test_a_name_without_its_owner():
+    with pytest.raises(UserError, match=r"\(such a name looks like google-bert/bert-base-chinese\)"):
+        resolve_encoder("bert-base-chinese")

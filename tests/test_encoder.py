@@ -79,6 +79,21 @@ def test_saved_encoders_load_as_they_were(model, embedding_size, tmp_path):
     assert {value.dtype.name for value in load_file(tmp_path / "float16" / "model.safetensors").values()} == {"float16"}
 
 
+@pytest.mark.parametrize("kind", ["albert-noembkey", "electra-noembkey", "untied"])
+def test_configs_without_or_with_rare_keys(kind, shared):
+    """Without `embedding_size` it is 128, as in transformers. The head of an untied encoder is not supported."""
+    folder = shared / "encoders" / "kinds" / kind
+    if not folder.exists():
+        pytest.skip("needs ../shared/encoders/kinds")
+    gold = np.load(folder / "expected.npz")
+    encoder, _ = load(str(folder))
+    real = gold["att"] == 1
+    np.testing.assert_allclose(encoder([gold["ids"], gold["seg"]]).numpy()[real], gold["h"][real], atol=1e-4)
+    if kind == "untied":
+        with pytest.raises(UserError, match="tie_word_embeddings is false"):
+            load(str(folder), with_mlm=True)
+
+
 def test_bert4keras_loads_the_checkpoint(tmp_path):
     described, encoder, (_, expected) = random_model("roformer")
     save_encoder(encoder, described, tmp_path / "folder")
