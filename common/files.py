@@ -4,10 +4,12 @@ Lines are read one at a time, and an error names the file and the line. No file 
 stands for standard input or output. Every mistake of the user is a `UserError`.
 """
 
+import codecs
 import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import zipfile
@@ -48,6 +50,7 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
     """Yield (line number from 1, parsed value) of a JSON-lines file, one line in memory at a time.
 
     Raises UserError if the file is missing, unreadable, empty or not UTF-8, and for a line that is blank or not JSON.
+    Blank lines at the end are accepted.
     """
     with _open_bytes(path) as file:
         yield from _parse_lines(file, _name(path))
@@ -306,10 +309,24 @@ def _decoded(lines: Iterable[bytes], name: str, expected: str) -> Iterator[tuple
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise UserError(f"{name}, line {number}: not UTF-8 (byte {error.start + 1})") from None
+            cure = "" if error.reason == "unexpected end of data" else _other_encoding(line)
+            raise UserError(f"{name}, line {number}: not UTF-8 (byte {error.start + 1}){cure}") from None
         yield number, text
     if number == 0:
         raise UserError(f"{name}: empty file, expected {expected} per line")
+
+
+def _other_encoding(line: bytes) -> str:
+    """Say how to convert a line that is not UTF-8, if its encoding is known."""
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "; it is UTF-16, convert it with: iconv -f UTF-16 -t UTF-8 FILE > NEW"
+    try:
+        text = line.decode("gb18030")
+    except UnicodeDecodeError:
+        return ""
+    chinese = sum("\u4e00" <= character <= "\u9fff" for character in text)
+    others = sum(not character.isascii() for character in text)
+    return "; it seems to be GBK, convert it with: iconv -f GB18030 -t UTF-8 FILE > NEW" if 2 * chinese > others else ""
 
 
 def _loads(text: str) -> Any:
@@ -330,13 +347,33 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _parse_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
+    blank = 0
     for number, text in _decoded(lines, name, "one JSON value"):
         if not text.strip():
-            raise UserError(f"{name}, line {number}: blank line, expected a JSON value")
+            blank = blank or number
+            continue
+        if blank:  # blank lines are accepted at the end only
+            raise UserError(f"{name}, line {blank}: blank line, expected a JSON value")
         try:
             value = _loads(text)
         except json.JSONDecodeError as error:
-            raise UserError(f"{name}, line {number}: not JSON ({error.msg}, column {error.colno})") from None
+            what = _other_form(text) if number == 1 else ""
+            raise UserError(f"{name}, line {number}: not JSON ({error.msg}, column {error.colno}){what}") from None
         except (ValueError, RecursionError) as error:  # see `_loads`
             raise UserError(f"{name}, line {number}: not readable as JSON ({error})") from None
         yield number, value
+    if blank == 1:
+        raise UserError(f"{name}, line 1: blank line, expected a JSON value")
+
+
+def _other_form(text: str) -> str:
+    """Say what the first line of a file seems to begin, if that is not one JSON value per line."""
+    text = text.strip()
+    expected = "expected one JSON object per line"
+    if re.match(r"[{\[][{\[\s]*'", text):
+        return f"; this is Python's notation with single quotes, {expected} (write it with json.dumps)"
+    if text.startswith("["):
+        return f"; this is one JSON array over several lines, {expected} (jq -c '.[]' FILE > NEW)"
+    if text == "{" or re.fullmatch(r"\{.*[,\[{:]", text):
+        return f"; this is a JSON object over several lines, {expected} (jq -c . FILE > NEW)"
+    return ""

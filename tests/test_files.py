@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import stat
 import sys
 import threading
@@ -227,12 +228,48 @@ def test_reading_is_streamed(tmp_path):
     assert next(read_jsonl(path)) == (1, 1)
 
 
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b"\n \t\r\n\n"])
+def test_blank_lines_at_the_end_are_accepted(tmp_path, end):
+    (tmp_path / "a.json").write_bytes(b"1\r\n2" + end)
+    assert list(read_jsonl(tmp_path / "a.json")) == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("content", "cure"),
+    [
+        (b"[\n  {}\n]\n", "one JSON array over several lines, expected one JSON object per line (jq -c '.[]' FILE"),
+        (b"[{},\n{}]\n", "one JSON array over several lines"),
+        (b'{\n  "text": ""\n}\n', "a JSON object over several lines, expected one JSON object per line (jq -c . FILE"),
+        (b'{"text": "",\n "id": 1}\n', "a JSON object over several lines"),
+        ("{'text': '何'}\n".encode(), "Python's notation with single quotes, expected one JSON object per line"),
+        ("[{'text': '何'}]\n".encode(), "Python's notation with single quotes"),
+        (
+            '{"text": "何川在台上"}\n'.encode("gb18030"),
+            "it seems to be GBK, convert it with: iconv -f GB18030",
+        ),
+        ('{"text": "何川"}\n'.encode("utf-16"), "it is UTF-16, convert it with: iconv -f UTF-16 -t UTF-8"),
+    ],
+)
+def test_other_forms_are_named_with_their_cure(tmp_path, content, cure):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(UserError, match=f"a.json, line 1: .*{re.escape(cure)}"):
+        list(read_jsonl(tmp_path / "a.json"))
+
+
+def test_the_shared_files_of_other_forms(shared):
+    for path in sorted((shared / "cases" / "json_or_lines").glob("[!c]*.json")):
+        if path.name in ("array1.json", "lastblank.json", "schema.json"):
+            assert len(list(read_jsonl(path))) == 1
+        else:
+            with pytest.raises(UserError, match="jq|json.dumps|iconv"):
+                list(read_jsonl(path))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "empty file, expected one JSON value per line"),
         (b"1\n\n2\n", "line 2: blank line"),
-        (b"1\n \t\r\n", "line 2: blank line"),
         (b'1\n{"a": }\n', r"line 2: not JSON \(Expecting value, column 7\)"),
         (b"1\n2 3\n", "line 2: not JSON"),
         (b'1\n2\n"\xb4\xba"\n', r"line 3: not UTF-8 \(byte 2\)"),

@@ -50,8 +50,14 @@ NOT_OBJECTS = {
 # No reader of text takes these.
 NOT_TEXT = {
     "empty": (b"", ": empty file, expected a text per line"),
-    "UTF-16": (LINE.encode("utf-16"), ", line 1: not UTF-8 (byte 1)"),
-    "GBK": (LINE.encode("gbk"), ", line 1: not UTF-8 (byte 11)"),
+    "UTF-16": (
+        LINE.encode("utf-16"),
+        ", line 1: not UTF-8 (byte 1); it is UTF-16, convert it with: iconv -f UTF-16 -t UTF-8 FILE > NEW",
+    ),
+    "GBK": (
+        LINE.encode("gbk"),
+        ", line 1: not UTF-8 (byte 11); it seems to be GBK, convert it with: iconv -f GB18030 -t UTF-8 FILE > NEW",
+    ),
     "gzip": (gzip.compress(LINE.encode(), mtime=0), ", line 1: not UTF-8 (byte 2)"),
     "half a character": ("何".encode()[:-1], ", line 1: not UTF-8 (byte 1)"),
 }
