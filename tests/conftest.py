@@ -7,6 +7,7 @@ import tensorflow as tf
 pytest.register_assert_rewrite("common.testing")
 
 from common.testing.commands import call as call  # noqa: E402
+from common.testing.commands import shared as shared  # noqa: E402
 from common.testing.wrong_input import refused as refused  # noqa: E402
 from common.testing.wrong_input import without_tensorflow as without_tensorflow  # noqa: E402
 
