@@ -1,4 +1,4 @@
-"""Reads published encoder weights: safetensors, Keras' HDF5 and TensorFlow checkpoints, but never pickle.
+"""Reads published encoder weights: safetensors, Keras' HDF5, TensorFlow checkpoints and PyTorch's files.
 
 It also writes safetensors and TensorFlow checkpoints. Every tensor has the name that it has in Google's BERT and ALBERT
 checkpoints, because bert4keras maps its layers to these names.
@@ -17,10 +17,12 @@ from safetensors.numpy import save
 from common.cli import UserError
 from common.files import replaced
 from common.kinds import KINDS
+from common.torch_files import read_tensors
 
-FORMATS = "model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*"
+FORMATS = "model.safetensors, tf_model.h5, bert_model.ckpt.* or pytorch_model.bin, the first and the last also in parts"
 CONFIG = re.compile(rf"config\.json|({'|'.join(KINDS)})_config\w*\.json")
 SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
+TORCH_SHARD = re.compile(r"pytorch_model-\d{5}-of-(\d{5})\.bin")
 CHECKPOINT = re.compile(r".+\.data-\d{5}-of-(\d{5})")
 
 # These rules turn the name of a tensor in any file into Google's name. All are applied, in this order. Dots join the
@@ -112,6 +114,7 @@ def encoder_files(names: Iterable[str], where: str) -> tuple[str, list[str]]:
 
 def _weight_files(names: set[str], where: str) -> list[str]:
     shards = sorted(filter(SHARD.fullmatch, names))
+    torch_shards = sorted(filter(TORCH_SHARD.fullmatch, names))
     indexes = sorted(name for name in names if name.endswith(".index"))
     if "model.safetensors" in names:
         return ["model.safetensors"]
@@ -125,9 +128,10 @@ def _weight_files(names: set[str], where: str) -> list[str]:
         prefix = indexes[0].removesuffix("index") + "data-"
         parts = sorted(name for name in filter(CHECKPOINT.fullmatch, names) if name.startswith(prefix))
         return indexes + _complete(parts, CHECKPOINT, where)
-    pickles = sorted(name for name in names if name.endswith((".bin", ".pt", ".pth", ".pkl")))
-    if pickles:
-        raise UserError(f"{where}: {pickles[0]} is a pickle file, which is never read; expected {FORMATS}")
+    if "pytorch_model.bin" in names:
+        return ["pytorch_model.bin"]
+    if torch_shards:
+        return _complete(torch_shards, TORCH_SHARD, where)
     raise UserError(f"{where}: no weights; expected {FORMATS}")
 
 
@@ -142,7 +146,7 @@ def _complete(parts: list[str], pattern: re.Pattern, where: str) -> list[str]:
 def check_weights(files: Sequence[Path]) -> None:
     """Raise UserError if a file is truncated or has another format. TensorFlow checkpoints are checked when read."""
     for path in files:
-        if path.suffix in (".safetensors", ".h5"):
+        if path.suffix in (".safetensors", ".h5", ".bin"):
             next(_tensors(path), None)
 
 
@@ -231,7 +235,7 @@ def _wanted(names: Iterable[str]) -> list[str]:
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    readers = {".safetensors": _safetensors, ".h5": _hdf5, ".index": _tensorflow}
+    readers = {".safetensors": _safetensors, ".h5": _hdf5, ".index": _tensorflow, ".bin": _torch}
     try:
         if path.suffix in readers:  # the data files of a TensorFlow checkpoint are read through its index
             yield from readers[path.suffix](path)
@@ -268,3 +272,9 @@ def _tensorflow(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             yield name, reader.get_tensor(name)
     except (tf.errors.OpError, IndexError, RuntimeError) as error:
         raise ValueError(str(error)) from error
+
+
+def _torch(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    tensors = read_tensors(path)
+    for name in _wanted(tensors):
+        yield name, tensors[name]

@@ -85,9 +85,10 @@ def test_weights_in_bfloat16(tmp_path):
     [
         (rename("config.json", "c.json"), "expected one config.json or bert_config.json, found none"),
         (rename("vocab.txt", "v.txt"), "bert: no vocab.txt"),
-        (rename("model.safetensors", "m"), "no weights; expected model.safetensors (also in parts)"),
-        (rename("model.safetensors", "pytorch_model.bin"), "pytorch_model.bin is a pickle file, which is"),
+        (rename("model.safetensors", "m"), "no weights; expected model.safetensors, tf_model.h5, bert_model.ckpt"),
+        (rename("model.safetensors", "pytorch_model.bin"), "pytorch_model.bin: not a readable PyTorch file: it is"),
         (rename("model.safetensors", "model-00001-of-00002.safetensors"), "found 1 of 2 parts"),
+        (rename("model.safetensors", "pytorch_model-00001-of-00002.bin"), "found 1 of 2 parts"),
         (rename("model.safetensors", "bert_model.ckpt.index"), "found 0 of 1 parts"),
         (truncate("model.safetensors"), "model.safetensors: not a readable .safetensors file, perhaps truncated"),
         (fake_hdf5, "tf_model.h5: not a readable .h5 file, perhaps truncated"),

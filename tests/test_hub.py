@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from torch_writer import saved
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "好"]
 CONFIG = {
@@ -30,7 +32,11 @@ SHARDS = {
     "model-00001-of-00002.safetensors": WEIGHTS,
     "model-00002-of-00002.safetensors": save({"bert.embeddings.LayerNorm.bias": np.zeros(4, np.float32)}),
 }
-PICKLE = {"pytorch_model.bin": b"x"}
+TORCH = {"pytorch_model.bin": saved({"bert.embeddings.LayerNorm.weight": np.ones(4, np.float32)})}
+TORCH_SHARDS = {
+    "pytorch_model-00001-of-00002.bin": TORCH["pytorch_model.bin"],
+    "pytorch_model-00002-of-00002.bin": saved({"bert.embeddings.LayerNorm.bias": np.zeros(4, np.float32)}),
+}
 
 
 def hdf5():
@@ -41,10 +47,12 @@ def hdf5():
 
 
 REPOSITORIES = {
-    "org/full": {**TEXTS, **PICKLE, "model.safetensors": WEIGHTS, "tf_model.h5": b"x", "README.md": b"x"},
-    "org/parts": {**TEXTS, **PICKLE, **SHARDS, "model.safetensors.index.json": b"{}"},
-    "org/hdf5": {**TEXTS, **PICKLE, "tf_model.h5": hdf5(), "flax_model.msgpack": b"x"},
-    "org/pickle": {**TEXTS, **PICKLE},
+    "org/full": {**TEXTS, **TORCH, "model.safetensors": WEIGHTS, "tf_model.h5": b"x", "README.md": b"x"},
+    "org/parts": {**TEXTS, **TORCH, **SHARDS, "model.safetensors.index.json": b"{}"},
+    "org/hdf5": {**TEXTS, **TORCH, "tf_model.h5": hdf5(), "flax_model.msgpack": b"x"},
+    "org/torch": {**TEXTS, **TORCH, "flax_model.msgpack": b"x", "training_args.bin": b"x"},
+    "org/sharded": {**TEXTS, **TORCH_SHARDS, "pytorch_model.bin.index.json": b"{}"},
+    "org/old": {**TEXTS, "pytorch_model.bin": b"\x80\x02."},
 }
 
 
@@ -138,22 +146,23 @@ def fetched(server):
 
 
 def test_only_what_is_read_is_fetched_and_then_comes_from_the_cache(hub, tmp_path):
-    assert resolve([*REPOSITORIES, "org/missing"], tmp_path, hub) == [
-        "1 6 4",
-        "2 6 4",
-        "1 6 4",
-        "org/pickle: pytorch_model.bin is a pickle file, which is never read; "
-        "expected model.safetensors (also in parts), tf_model.h5 or bert_model.ckpt.*",
-        "org/missing: no such folder, and no repository on the hub that you may read",
-    ]
+    *loaded, old, missing = resolve([*REPOSITORIES, "org/missing"], tmp_path, hub)
+    assert loaded == ["1 6 4", "2 6 4", "1 6 4", "1 6 4", "2 6 4"]
+    assert "pytorch_model.bin: not a readable PyTorch file: it is not a zip" in old
+    assert missing == "org/missing: no such folder, and no repository on the hub that you may read"
     assert fetched(hub) == [
         *(f"/org/full/{name}" for name in ("config.json", "model.safetensors", "vocab.txt")),
         *(f"/org/hdf5/{name}" for name in ("config.json", "tf_model.h5", "vocab.txt")),
+        *(f"/org/old/{name}" for name in ("config.json", *TORCH, "vocab.txt")),
         *(f"/org/parts/{name}" for name in ("config.json", *SHARDS, "vocab.txt")),
+        *(f"/org/sharded/{name}" for name in ("config.json", *TORCH_SHARDS, "vocab.txt")),
+        *(f"/org/torch/{name}" for name in ("config.json", *TORCH, "vocab.txt")),
     ]
     stop(hub)
-    *cached, new = resolve(["org/full", "org/parts", "org/hdf5", "org/other"], tmp_path, hub)
-    assert cached == ["1 6 4", "2 6 4", "1 6 4"]
+    *cached, new = resolve(
+        ["org/full", "org/parts", "org/hdf5", "org/torch", "org/sharded", "org/other"], tmp_path, hub
+    )
+    assert cached == ["1 6 4", "2 6 4", "1 6 4", "1 6 4", "2 6 4"]
     assert new.startswith("org/other: no such folder, and fetching it from the hub failed: ")
 
 

@@ -186,7 +186,10 @@ BAD_CHECKPOINTS = {
         "bert: found 1 of 2 parts of the weights",
     ),
     "truncated": ({"model.safetensors": b"\x08\0\0\0\0\0\0\0{}"}, "bert/model.safetensors: not a readable"),
-    "pickle": ({"model.safetensors": None, "pytorch_model.bin": b"\x80"}, "bert: pytorch_model.bin is a pickle file"),
+    "pickle": (
+        {"model.safetensors": None, "pytorch_model.bin": b"\x80"},
+        "bert/pytorch_model.bin: not a readable PyTo",
+    ),
     "sizes": ({"model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 8)}}, "has shape [6, 8]"),
     "tensors missing": ({"model.safetensors": {"bert.embeddings.word_embeddings.weight": (6, 16)}}, "the file lacks"),
 }
