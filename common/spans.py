@@ -1,6 +1,5 @@
 """Spans and windows: from characters to tokens, and from the factors of a pair head back to spans."""
 
-import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,31 +18,10 @@ MAX_SPANS = 200
 
 def find(text: str, string: str) -> list[Span]:
     """Find all occurrences of a string, including overlapping ones. An empty string has none."""
-    if not string:
-        return []
-    spans = []
-    start = text.find(string)
-    while start >= 0:
+    spans, start = [], -1
+    while string and (start := text.find(string, start + 1)) >= 0:
         spans.append((start, start + len(string)))
-        start = text.find(string, start + 1)
     return spans
-
-
-def find_folded(text: str, string: str) -> list[Span]:
-    """Find all occurrences of a string, ignoring case, width and white space."""
-    folded, origin = _fold(text)
-    return [(origin[start], origin[end - 1] + 1) for start, end in find(folded, _fold(string)[0])]
-
-
-def _fold(text: str) -> tuple[str, list[int]]:
-    """Drop case, width and white space from a text. Also returns the place in it that each character comes from."""
-    folded, origin = [], []
-    for i, character in enumerate(text):
-        for c in unicodedata.normalize("NFKC", character).casefold():
-            if not c.isspace():
-                folded.append(c)
-                origin.append(i)
-    return "".join(folded), origin
 
 
 class Window(NamedTuple):

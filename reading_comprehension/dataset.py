@@ -9,7 +9,8 @@ import numpy as np
 
 from common import batching
 from common.batching import pad
-from common.spans import Span, find, find_folded, token_span, token_windows
+from common.folding import find_folded
+from common.spans import Span, find, token_span, token_windows
 from common.tokenizer import Tokenizer
 from records import Question
 

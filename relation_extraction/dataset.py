@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from common.spans import Span, find, find_folded, token_span, token_windows
+from common.folding import find_folded
+from common.spans import Span, find, token_span, token_windows
 from common.tokenizer import Tokenizer
 from records import Labels
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from common.cli import UserError, printable
 from common.config import OptimizerConfig, TrainingConfig, load_config
 from common.files import read_json, read_jsonl, read_lines, read_submission_lines, write_json, write_jsonl
-from common.spans import find, find_folded, text_spans, token_span, token_windows, windows
+from common.folding import find_folded
+from common.spans import find, text_spans, token_span, token_windows, windows
 from common.table import display_width, format_table
 from common.testing.texts import TEXT
 from common.tokenizer import Tokenizer, words
