@@ -107,7 +107,7 @@ def test_gold_that_cannot_be_gold(tmp_path, evaluate):
     [
         (b"", "empty"),
         (b"{\n", "line 1: not JSON"),
-        (b'{"text": "a", "spo_list": []}\n\n', "line 2: blank"),
+        (b'{"text": "a", "spo_list": []}\n\n{}', "line 2: blank"),
         ('{"text": "句", "spo_list": []}\n'.encode("gb18030"), "line 1: not UTF-8"),
         (b'{"spo_list": []}', 'line 1: "text" is missing'),
         (b'{"text": "a", "spo_list": {}}', 'line 1: "spo_list" is not a list'),
