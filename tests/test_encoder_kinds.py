@@ -10,10 +10,12 @@ from safetensors.numpy import load_file, save_file
 
 from common.cli import UserError
 from common.encoder import build_encoder, resolve_encoder, save_encoder
+from common.files import read_json
 from encoder_folders import CONFIG, INPUTS, VOCABULARY, load, write_folder
 from encoder_folders import folder as folder
 
 KINDS = Path(__file__).parents[2] / "shared" / "encoders" / "kinds"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "encoders.md"
 REFUSED = {
     "padlast": r"padlast/vocab.txt, line 119: \[PAD\] is expected on line 1, because token 0 is padding here; exchange",
     "roberta-decoder": "config.json: is_decoder is True, only False is supported",
@@ -51,6 +53,13 @@ def test_kinds_that_people_have(kind, capsys):
         assert report.missing == []
         scores = np.load(KINDS / kind / "logits.npy")
         np.testing.assert_allclose(encoder(inputs)[1].numpy()[real], scores[real], atol=1e-4)
+
+
+def test_the_document_has_a_row_for_each_kind():
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in DOCUMENT.read_text(encoding="utf-8").splitlines()]
+    kinds = read_json(DOCUMENT.with_suffix(".json"))
+    assert all(rows.count(kind) == 1 for kind, _ in kinds.values())
+    assert {path.name for path in KINDS.glob("*")} <= kinds.keys()
 
 
 @pytest.mark.skipif(not KINDS.exists(), reason="needs ../shared")
