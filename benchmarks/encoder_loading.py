@@ -8,6 +8,7 @@ trains 20 steps from each, and the mean losses of these steps are compared.
 """
 
 import argparse
+import hashlib
 import multiprocessing
 import statistics
 import subprocess
@@ -44,8 +45,8 @@ def main() -> None:
         encoders = write_encoders(Path(folder), SIZES | {"num_hidden_layers": args.layers})
         measured = {name: [read_apart(path) for _ in range(args.rounds)] for name, path in encoders.items()}
         losses = {name: train(path, Path(folder)) for name, path in encoders.items()} if args.train else {}
-    sums = {checksum for readings in measured.values() for _, _, checksum in readings}
-    assert len(sums) == 1, "the formats give different tensors"
+    digests = {digest for readings in measured.values() for _, _, digest in readings}
+    assert len(digests) == 1, "the formats give different tensors"
     rows = []
     for name, readings in measured.items():
         seconds, rises, _ = zip(*readings, strict=True)
@@ -93,8 +94,8 @@ def write_hdf5(weights: dict[str, np.ndarray], path: Path) -> None:
             file["/".join(["bert", "tf_bert_for_masked_lm", *scope, f"{last}:0"])] = value.T if is_kernel else value
 
 
-def read_apart(folder: Path) -> tuple[float, int, float]:
-    """Return the seconds of reading the weights, the bytes that the peak memory rises by, and a checksum."""
+def read_apart(folder: Path) -> tuple[float, int, str]:
+    """Return the seconds of reading the weights, the bytes that the peak memory rises by, and the weights' digest."""
     context = multiprocessing.get_context("spawn")
     ours, other = context.Pipe()
     process = context.Process(target=read, args=(other, str(folder)))
@@ -113,8 +114,10 @@ def read(connection: Connection, folder: str) -> None:
     before, start = peak_memory(), time.perf_counter()
     weights = source.weights()
     seconds, rise = time.perf_counter() - start, peak_memory() - before
-    checksum = sum(float(np.abs(weights[name]).sum(dtype=np.float64)) for name in sorted(weights))
-    connection.send((seconds, rise, checksum))
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
+    connection.send((seconds, rise, digest.hexdigest()))
 
 
 def train(encoder: Path, folder: Path) -> str:

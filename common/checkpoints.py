@@ -189,10 +189,11 @@ def read_weights(files: Sequence[Path]) -> dict[str, np.ndarray]:
 def _prefix(names: Iterable[str]) -> str:
     """Return what comes before the names of the encoder's tensors, if it is not one of the names of `RENAMINGS`.
 
-    It is known from the word embeddings: "encoder." if they are "encoder.embeddings.word_embeddings.weight".
+    It is known from the word embeddings: "encoder." if they are "encoder.embeddings.word_embeddings.weight". If there
+    are two encoders, nobody can know which one is meant.
     """
     found = [match for match in map(EMBEDDINGS.match, names) if match]
-    if not found or any(canonical_name(match.string) == WORD_EMBEDDINGS for match in found):
+    if len(found) != 1 or canonical_name(found[0].string) == WORD_EMBEDDINGS:
         return ""
     return found[0][1]
 

@@ -131,6 +131,12 @@ def test_other_names_and_two_encoders(folder):
         UserError, match="lacks 1 tensors.* bert/embeddings/word_embeddings; the most similar .*tok_emb"
     ):
         load(str(folder))
+    two = {f"{side}.{name.removeprefix('bert.')}": weights[name] for side in ("query", "passage") for name in weights}
+    save_file(two, folder / "model.safetensors")
+    with pytest.raises(
+        UserError, match="lacks 37 tensors.* the most similar of its other names is (query|passage)/emb"
+    ):
+        load(str(folder))
     others = {name.replace("bert.", "teacher.bert."): value + 1 for name, value in weights.items()}
     save_file(weights | others, folder / "model.safetensors")
     with pytest.raises(UserError, match="is a second bert/.*; expected the weights of one encoder"):

@@ -107,9 +107,7 @@ def test_a_predicate_with_several_pairs_of_types(tmp_path):
     assert find_predicate(schema, "导演", "书", {"@value": "药物"}) == "导演"  # types do not decide where one is enough
     triple = {"predicate": "同义词", "subject": "甲", "object": {"@value": "乙"}, "subject_type": "疾病"}
     wrong = triple | {"object_type": {"@value": "药物"}}
-    fault = (
-        "predicate '同义词' is not in the schema with the types '疾病' {'@value': '药物'}, which has '疾病'"
-    )
+    fault = "predicate '同义词' is not in the schema with the types '疾病' {'@value': '药物'}, which has '疾病'"
     assert [message.startswith(fault) for message in schema_faults(wrong, schema)] == [True]
     del triple["subject_type"]  # nothing says which of the two is meant
     assert len(list(schema_faults(triple, schema))) == 1
