@@ -38,13 +38,16 @@ class Reach:
             self.lost[cause].append(f"{place} {quoted(string)}")
 
     def print(self, path: str, what: str) -> None:
-        """Print how many items are out of reach. If these are many, print a warning with the likely causes.
+        """Print how many items are out of reach. If these are many, or if there is no item, print a warning.
 
-        `what` is a plural noun for the items, such as "triples". The warning goes to standard error.
+        `what` is a plural noun for the items, such as "triples". The warning goes to standard error, and names the
+        likely causes.
         """
         lost = sum(map(len, self.lost.values()))
         part = f"{lost} of {self.total} {what} ({percent(lost, self.total)})"
         print(f"  out of reach: {part}")
+        if not self.total:
+            print(f"warning: {path}: has no {what}, so every prediction scores 0", file=sys.stderr)
         if lost <= WARN_ABOVE * self.total:
             return
         print(f"warning: {path}: {part} are out of reach: even a model without mistakes misses them", file=sys.stderr)

@@ -15,7 +15,7 @@ def filled(reached, lost, strings=("何川",), text="何川见江月"):
 
 @pytest.mark.parametrize(
     ("reached", "lost", "share", "warns"),
-    [(0, 0, "0.00 %", False), (4, 0, "0.00 %", False), (19, 1, "5.00 %", False), (18, 1, "5.26 %", True)],
+    [(4, 0, "0.00 %", False), (19, 1, "5.00 %", False), (18, 1, "5.26 %", True)],
 )
 def test_more_than_one_in_twenty_gives_a_warning(reached, lost, share, warns, capsys):
     filled(reached, lost).print("dev.json", "triples")
@@ -23,6 +23,14 @@ def test_more_than_one_in_twenty_gives_a_warning(reached, lost, share, warns, ca
     assert output.out == f"  out of reach: {lost} of {reached + lost} triples ({share})\n"
     assert output.err.startswith("warning: dev.json: 1 of 19 triples") == warns
     assert bool(output.err) == warns
+
+
+def test_a_file_without_gold_gives_a_warning(capsys):
+    Reach().print("dev.json", "triples")
+    assert capsys.readouterr() == (
+        "  out of reach: 0 of 0 triples (0.00 %)\n",
+        "warning: dev.json: has no triples, so every prediction scores 0\n",
+    )
 
 
 @pytest.mark.parametrize(
