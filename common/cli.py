@@ -85,6 +85,32 @@ def note_unmatched(gold: set[str], predicted: set[str], what: str) -> None:
         print(f"note: {unknown} predicted {what} are not in gold and are left out", file=sys.stderr)
 
 
+def note_not_in_text(path: str, strings: Iterable[tuple[str, str, bool]]) -> None:
+    """Print on standard error how many gold strings equal no part of their text, and the first of them.
+
+    Args:
+        path: the gold file.
+        strings: the place of each string in the file, the string, and whether a part of its text equals it.
+    """
+    found = list(strings)
+    lost = [f"{place} {quoted(string)}" for place, string, in_text in found if not in_text]
+    if lost:
+        share = f"{len(lost)} of {len(found)} gold strings ({percent(len(lost), len(found))})"
+        print(
+            f"note: {path}: {share} equal no part of their text, so no span matches them; first: {lost[0]}",
+            file=sys.stderr,
+        )
+
+
+def quoted(string: str) -> str:
+    """Return a string of the data as it is shown in a message: in quotes, and shortened in its middle."""
+    return repr(string if len(string) <= 40 else f"{string[:20]}...{string[-20:]}")
+
+
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole if whole else 0:.2f} %"
+
+
 def training_arguments(description: str | None) -> argparse.Namespace:
     """Parse the command line of a train.py: `config`, `output` and `set`."""
     parser = _parser(description)

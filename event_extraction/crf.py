@@ -109,6 +109,11 @@ class Extractor:
             yield tag_spans(tags, self.labels), np.zeros((0, 5), np.int64)
 
 
+def perfect(feature: Features, labels: Labels) -> Tokens:
+    """Find what the extractor finds in a window if all tags are right."""
+    return tag_spans(token_tags(feature, labels), labels), np.zeros((0, 5), np.int64)
+
+
 def tag_spans(tags: np.ndarray, labels: Labels) -> np.ndarray:
     """Return the spans, int [s, 3], that the tags of a window stand for, see `token_tags`.
 

@@ -10,14 +10,15 @@ several, and also has scores of whole events.
 import json
 import sys
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
-from common.cli import UserError, evaluation_arguments, note_unmatched, run_command
+from common.cli import UserError, evaluation_arguments, note_not_in_text, note_unmatched, run_command
 from common.files import make_folder
 from common.table import format_table
 from records import read_events
 from report import write_report
-from scoring import SCORES, Counts, by_type, exact_events, per_label, score
+from scoring import SCORES, Counts, by_type, exact_events, occurs, per_label, score
 
 Records = list[dict[str, Any]]
 
@@ -54,6 +55,19 @@ def check_texts(gold: Records, path: str) -> None:
     for number, record in enumerate(gold, start=1):
         if not isinstance(record.get("text"), str):
             raise UserError(f'{path}, line {number}: "text" is missing or not a string, but a report needs it')
+
+
+def argument_strings(gold: Records) -> Iterator[tuple[str, str, bool]]:
+    """Yield for each argument of the records with a text its line, its string, and whether the text has it.
+
+    If the text has one of its aliases, a prediction can match it as well.
+    """
+    for number, record in enumerate(gold, start=1):
+        if isinstance(text := record.get("text"), str):
+            for event in record["event_list"]:
+                for argument in event["arguments"]:
+                    forms = (argument["argument"], *argument.get("alias", ()))
+                    yield f"line {number}", forms[0], any(occurs(form, text) for form in forms)
 
 
 def _has_triggers(records: Records) -> bool:
@@ -96,6 +110,7 @@ def main() -> None:
     if args.report is not None:
         check_texts(gold, args.gold)
         make_folder(args.report)
+    note_not_in_text(args.gold, argument_strings(gold))
     print(label_table(per_label(gold, predictions)), file=sys.stderr)
     print(summary_table(gold, predictions), file=sys.stderr)
     print(json.dumps(score(gold, predictions)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from common.batching import model_inputs, pad
 from common.inference import Engine
+from common.reach import perfect_scores
 from common.spans import best_spans, pair_scores
 from dataset import Features
 from decode import Tokens
@@ -96,6 +97,14 @@ class Extractor:
         for row, feature in enumerate(features):
             factors = {name: tuple(factor[row] for factor in output) for name, output in outputs.items()}
             yield decode(factors, len(feature.token_ids), self.labels, self.threshold)
+
+
+def perfect(feature: Features, labels: Labels) -> Tokens:
+    """Find what the extractor finds in a window if all scores are right."""
+    _, targets = batch([feature], np.random.default_rng(0), labels)
+    size = len(labels), len(feature.token_ids)
+    starts, ends = (perfect_scores(targets[name][0], *size) for name in ("starts", "ends"))
+    return feature.spans, find_links(feature.spans, starts, ends, labels, threshold=0.5)
 
 
 def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: float) -> Tokens:

@@ -139,6 +139,11 @@ def distinct_arguments(events: list[dict[str, Any]]) -> Arguments:
     return arguments
 
 
+def occurs(argument: str, text: str) -> bool:
+    """Tell whether some part of a text equals an argument, without regard to case."""
+    return bool(argument) and argument.lower() in text.lower()
+
+
 def distinct_events(events: list[dict[str, Any]]) -> dict[tuple[str, frozenset[tuple[str, str]]], dict[str, Any]]:
     """Return the distinct events of a sentence, by type and set of (role, lower-cased string).
 

@@ -23,6 +23,7 @@ from config import Config
 from dataset import Features, to_example, to_features
 from extraction import predict
 from model import HEADS
+from reach import print_reach
 from records import Labels, read_labelled, read_schema
 from report import write_report
 from scoring import SCORES, score
@@ -52,7 +53,8 @@ def train(
     head = HEADS[config.head]
     records, kept = hold_out(records, config.threshold_share, config.seed)
     print(f"{len(records)} records to train on, {len(kept)} kept out of training, {len(dev)} dev")
-    features = read_features(records, source.tokenizer, labels, config)
+    features = read_features(config.train_file, records, source.tokenizer, labels, config)
+    print_reach(dev, read_features(config.dev_file, dev, source.tokenizer, labels, config), labels, config)
     lengths = [len(feature.token_ids) for feature in features]
 
     # TensorFlow is imported here, after the input has been checked.
@@ -87,11 +89,14 @@ def train(
     write_results(training, dev, predict_all(dev), {"threshold": extractor.threshold, "f1_by_threshold": by_threshold})
 
 
-def read_features(records: list[dict], tokenizer: Tokenizer, labels: Labels, config: Config) -> list[Features]:
-    """Turn records into features, and print what was cut or lost on the way."""
+def read_features(
+    path: str, records: list[dict], tokenizer: Tokenizer, labels: Labels, config: Config
+) -> list[Features]:
+    """Turn records of a file into features, and print what was cut or lost on the way."""
     counts: Counter[str] = Counter()
     examples = [to_example(record) for record in records]
     features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, counts))
+    print(f"{path}:")
     print_counts(counts | Counter(HEADS[config.head].count_lost(features, labels)), sys.stdout)
     return features
 

@@ -10,11 +10,11 @@ import json
 import sys
 from itertools import chain
 
-from common.cli import UserError, evaluation_arguments, run_command
+from common.cli import UserError, evaluation_arguments, note_not_in_text, run_command
 from common.files import make_folder
 from records import read_entries, read_predictions
 from report import write_report
-from scoring import score
+from scoring import occurs, score
 
 
 def main() -> None:
@@ -37,6 +37,10 @@ def main() -> None:
         print(f"note: {unknown} predicted ids are not in gold and are left out", file=sys.stderr)
     if args.report is not None:
         make_folder(args.report)
+    note_not_in_text(
+        args.gold,
+        ((f"id {q.id}", answer, occurs(answer, q.context)) for q in gold for answer in q.answers),
+    )
     print(json.dumps(score(gold, predictions)))
     if args.report is not None:
         write_report(args.report, gold, predictions)

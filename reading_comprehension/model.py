@@ -54,6 +54,9 @@ class Head(Protocol):
             n_best: the most spans of a window.
         """
 
+    def perfect(self, feature: Features, max_answer_tokens: int, /) -> Candidates:
+        """Find what the extractor finds in a window if the model makes no mistakes. Other gold is out of reach."""
+
 
 HEADS: dict[str, Head] = {"pair": pair, "softmax": softmax}
 

@@ -64,6 +64,11 @@ def normalise(text: str) -> str:
     return text.lower().translate(DELETED)
 
 
+def occurs(answer: str, text: str) -> bool:
+    """Tell whether some part of a text equals an answer once both are normalised. Nothing scores on an empty answer."""
+    return bool(normalise(answer)) and normalise(answer) in normalise(text)
+
+
 def tokens(text: str) -> list[str]:
     """Normalise a text and cut it into tokens.
 

@@ -19,6 +19,7 @@ from config import Config
 from dataset import Features, to_features
 from extraction import predict
 from model import HEADS
+from reach import print_reach
 from records import Question, check_ids, read_questions
 from report import write_report
 from scoring import SCORES, score
@@ -43,7 +44,10 @@ def train(
     config: Config, questions: list[Question], dev: list[Question], source: EncoderSource, folder: RunFolder
 ) -> None:
     head = HEADS[config.head]
-    features = read_features(questions, source.tokenizer, config)
+    features = read_features(config.train_file, questions, source.tokenizer, config)
+    if not features:
+        raise UserError(f"{config.train_file}: no question has an answer in its context")
+    print_reach(dev, read_features(config.dev_file, dev, source.tokenizer, config), config)
     print(f"{len(questions)} questions to train on in {len(features)} windows, {len(dev)} dev")
     lengths = [len(feature.token_ids) for feature in features]
 
@@ -76,13 +80,12 @@ def train(
     training.finish({"dev": f1_and_em(training.best_row), "epoch": training.best_row["epoch"]})
 
 
-def read_features(questions: list[Question], tokenizer: Tokenizer, config: Config) -> list[Features]:
-    """Make the features and print what was cut or lost on the way. Raise UserError if nothing is left."""
+def read_features(path: str, questions: list[Question], tokenizer: Tokenizer, config: Config) -> list[Features]:
+    """Make the features of a file's questions, and print what was cut or lost on the way."""
     counts: Counter[str] = Counter()
     features = list(to_features(questions, tokenizer, config, counts))
+    print(f"{path}:")
     print_counts(counts, sys.stdout)
-    if not features:
-        raise UserError(f"{config.train_file}: no question has an answer in its context")
     return features
 
 

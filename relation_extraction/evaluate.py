@@ -8,13 +8,14 @@ Prints one JSON object with precision, recall and F1 on standard output, and a t
 import json
 import sys
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
-from common.cli import UserError, evaluation_arguments, note_unmatched, run_command
+from common.cli import UserError, evaluation_arguments, note_not_in_text, note_unmatched, run_command
 from common.files import make_folder
 from common.table import format_table
 from records import read_records
-from scoring import SCORES, Counts, by_support, per_predicate, read_aliases
+from scoring import SCORES, Aliases, Counts, by_support, occurs, per_predicate, read_aliases
 
 # In official gold every sentence has a triple, while some predictions have none. If it is the other way round, and at
 # least this many gold sentences have no triple, the two files were probably swapped.
@@ -46,6 +47,14 @@ def read_files(gold_path: str, prediction_path: str) -> tuple[list[dict[str, Any
     return gold, predictions
 
 
+def gold_strings(gold: list[dict[str, Any]], aliases: Aliases | None) -> Iterator[tuple[str, str, bool]]:
+    """Yield for each subject and each slot of an object its line, its string, and whether its text has it."""
+    for number, record in enumerate(gold, start=1):
+        for triple in record["spo_list"]:
+            for string in (triple["subject"], *triple["object"].values()):
+                yield f"line {number}", string, occurs(string, record["text"], aliases)
+
+
 def table(counts: dict[str, Counts]) -> str:
     """Format the scores of each predicate as a table, the most frequent in gold first."""
     rows: list[tuple[str, ...]] = [("predicate", *SCORES, "support")]
@@ -63,6 +72,7 @@ def main() -> None:
     gold, predictions = read_files(args.gold, args.predictions)
     if args.report is not None:
         make_folder(args.report)
+    note_not_in_text(args.gold, gold_strings(gold, aliases))
     counts = per_predicate(gold, predictions, aliases)
     print(table(counts), file=sys.stderr)
     print(json.dumps(sum(counts.values(), Counts()).scores()))

@@ -28,6 +28,15 @@ class Extractor(HasThreshold, Protocol):
 
     has_ties: bool  # whether it also finds ties
 
+    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...):
+        """Make an extractor.
+
+        Args:
+            engines: each runs one of the `parts` of the head and has its name.
+            labels: the labels that the model was built with.
+            threshold: only what scores above it is found. The default is the extractor's `default_threshold`.
+        """
+
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
         """Yield the relations of each window of a batch: int32 [r, 5] as in `Features.relations`."""
 
@@ -59,16 +68,12 @@ class Head(Protocol):
     def parts(self, model: "LossModel") -> dict[str, "keras.Model"]:
         """Return the models that have to run for the extractor, by name."""
 
-    def Extractor(  # noqa: N802
-        self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...
-    ) -> "Extractor":
-        """Make an extractor.
+    @property
+    def Extractor(self) -> type["Extractor"]:  # noqa: N802
+        """The class of the extractor."""
 
-        Args:
-            engines: each runs one of the `parts` and has its name.
-            labels: the labels that the model was built with.
-            threshold: only what scores above it is found. The default is the extractor's `default_threshold`.
-        """
+    def perfect(self, feature: Features, labels: Labels, /) -> np.ndarray:
+        """Find what the extractor finds in a window if the model makes no mistakes. Other gold is out of reach."""
 
 
 HEADS: dict[str, Head] = {"pair": pair, "pointer": pointer}

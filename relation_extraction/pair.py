@@ -13,6 +13,7 @@ import numpy as np
 
 from common.batching import model_inputs, pad
 from common.inference import Engine
+from common.reach import perfect_scores
 from common.spans import best_spans, pair_scores
 from dataset import Features
 from records import Labels
@@ -85,6 +86,14 @@ class Extractor:
         for row, feature in enumerate(features):
             factors = {name: tuple(factor[row] for factor in of_output) for name, of_output in outputs.items()}
             yield decode(factors, len(feature.token_ids), self.labels, self.threshold)
+
+
+def perfect(feature: Features, labels: Labels) -> np.ndarray:
+    """Find what the extractor finds in a window if all scores are right: int32 [r, 5]."""
+    _, targets = batch([feature], np.random.default_rng(0), labels)
+    size = len(labels), len(feature.token_ids)
+    starts, ends = (perfect_scores(targets[name][0], *size) for name in ("starts", "ends"))
+    return find_relations(targets["spans"][0], starts, ends, labels, threshold=0.5)
 
 
 def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: float) -> np.ndarray:

@@ -45,14 +45,23 @@ def batch(features: list[Features], rng: np.random.Generator, labels: Labels) ->
         if not len(relations):
             continue
         spans = np.unique(relations[:, 1:3], axis=0)
-        subjects[row, spans[:, 0], 0] = 1
-        subjects[row, spans[:, 1], 1] = 1
-        chosen = spans[rng.integers(len(spans))]
-        inputs["subject"][row] = chosen
-        label, _, _, first, last = relations[(relations[:, 1:3] == chosen).all(1)].T
-        objects[row, first, label] = 1
-        objects[row, last, n + label] = 1
+        inputs["subject"][row] = spans[rng.integers(len(spans))]
+        _point_at_subjects(subjects[row], relations)
+        _point_at_objects(objects[row], relations, inputs["subject"][row])
     return inputs, {"subjects": subjects, "objects": objects}
+
+
+def _point_at_subjects(targets: np.ndarray, relations: np.ndarray) -> None:
+    """Set the targets of a window's subjects, [length, 2]."""
+    targets[relations[:, 1], 0] = 1
+    targets[relations[:, 2], 1] = 1
+
+
+def _point_at_objects(targets: np.ndarray, relations: np.ndarray, subject: np.ndarray) -> None:
+    """Set the targets of the objects of one subject of a window, [length, 2 * relations]."""
+    label, _, _, first, last = relations[(relations[:, 1:3] == subject).all(1)].T
+    targets[first, label] = 1
+    targets[last, targets.shape[1] // 2 + label] = 1
 
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
@@ -160,6 +169,20 @@ class Extractor:
             for row, subject, p in zip(rows[part], spans[part], sigmoid(logits) ** OBJECT_POWER, strict=True):
                 relations[row].append(object_relations(subject, p[: lengths[row]], self.threshold))
         return map(np.concatenate, relations)
+
+
+def perfect(feature: Features, labels: Labels) -> np.ndarray:
+    """Find what the extractor finds in a window if all pointers are right: int32 [r, 5]."""
+    length, n = len(feature.token_ids), len(labels.relations)
+    relations = feature.relations[feature.relations[:, 0] < n]
+    subjects = np.zeros((length, 2))
+    _point_at_subjects(subjects, relations)
+    found = [np.zeros((0, 5), np.int32)]
+    for subject in pointer_spans(subjects, 0.5):
+        objects = np.zeros((length, 2 * n))
+        _point_at_objects(objects, relations, subject)
+        found.append(object_relations(subject, objects, 0.5))
+    return np.concatenate(found)
 
 
 def pointer_spans(probabilities: np.ndarray, threshold: float) -> np.ndarray:

@@ -135,6 +135,15 @@ def normalise_triple(triple: dict[str, Any]) -> NormalTriple:
     return NormalTriple(triple["predicate"], _normalise(triple["subject"]), tuple(slots))
 
 
+def occurs(name: str, text: str, alias: Aliases | None = None) -> bool:
+    """Tell whether some part of a text, which is not empty, matches a name or one of its aliases in this metric."""
+    plain, text = _normalise(name), text.lower()
+    return any(
+        f"《{form}》" in text or (_normalise(form) == form and form != "" and form in text)
+        for form in (plain, *(alias or {}).get(plain, ()))
+    )
+
+
 def _normalise(name: str) -> str:
     return name.lower()[1:-1] if name.startswith("《") and name.endswith("》") else name.lower()
 

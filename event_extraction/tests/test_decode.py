@@ -1,14 +1,12 @@
-from functools import partial
-
 import numpy as np
 import pytest
 
 import pair
 from common.tokenizer import Tokenizer
-from crf import tag_spans, token_tags
+from crf import tag_spans
 from dataset import Event, Features, to_example, to_features
 from decode import Found, to_characters, to_events, to_record
-from pair import find_links
+from model import HEADS
 from records import TRIGGER, Labels, read_labelled, read_schema
 from scoring import score
 
@@ -145,21 +143,8 @@ def round_trip(records, tokenizer, labels, head, max_length=256, stride=128):
     examples = [to_example(record) for record in records]
     in_texts = [Found(set(), set()) for _ in records]
     for feature in to_features(examples, tokenizer, labels, max_length, stride):
-        if head == "crf":
-            tokens = tag_spans(token_tags(feature, labels), labels), np.zeros((0, 5), int)
-        else:
-            n = len(feature.token_ids)
-            label, a, b, c, d = feature.links.T
-            starts, ends = np.zeros((2, len(labels), n, n), bool)
-            starts[label, a, c] = ends[label, b, d] = True
-            gather_starts, gather_ends = (partial(gather, matrix) for matrix in (starts, ends))
-            tokens = feature.spans, find_links(feature.spans, gather_starts, gather_ends, labels, 0.5)
-        to_characters(feature, tokens, in_texts[feature.example])
+        to_characters(feature, HEADS[head].perfect(feature, labels), in_texts[feature.example])
     return examples, [to_events(in_text, labels) for in_text in in_texts]
-
-
-def gather(matrix, i, j):
-    return matrix[:, i, j]
 
 
 def to_records(records, events):

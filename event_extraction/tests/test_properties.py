@@ -2,15 +2,14 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pair
 from common.testing.texts import TEXT, parts
 from dataset import to_example, to_features
 from decode import Found, to_characters, to_events, to_record
-from pair import find_links
 from records import offset_faults
 from scoring import exact_events, score
 
@@ -41,13 +40,8 @@ def test_what_scores_as_gold_is_decoded_to_gold(labels, tokenizer, data):
     assert not list(offset_faults(record))
     (feature,) = to_features([to_example(record)], tokenizer, labels, 128, 64, counts)
     assert not any("lost" in name for name, count in counts.items() if count)
-    size = len(feature.token_ids)
-    starts, ends = np.full((2, len(labels), size, size), -1.0)
-    for label, a, b, c, d in feature.links:
-        starts[label, a, c] = ends[label, b, d] = 1
-    links = find_links(feature.spans, lambda i, j: starts[:, i, j], lambda i, j: ends[:, i, j], labels, 0.0)
     found = Found(set(), set())
-    to_characters(feature, (feature.spans, links), found)
+    to_characters(feature, pair.perfect(feature, labels), found)
     decoded = to_record(record["id"], record["text"], to_events(found, labels))
     assert sorted(map(content, decoded["event_list"])) == sorted(map(content, record["event_list"]))
     if any(event["arguments"] for event in record["event_list"]):

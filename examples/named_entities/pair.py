@@ -62,3 +62,8 @@ class Extractor:
         for row, feature in enumerate(features):
             factors = tuple(factor[row] for factor in outputs["spans"])
             yield best_spans(factors, len(feature.token_ids), self.threshold)
+
+
+def perfect(feature: Features, _labels: list[str]) -> np.ndarray:
+    """Find what the extractor finds in a window if all scores are right: every span of gold."""
+    return feature.spans

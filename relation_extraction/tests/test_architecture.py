@@ -72,7 +72,7 @@ def test_the_files_to_the_loss_and_back(demo):
     records = list(islice(read_records(demo / "train.json", schema=schema), 4))
     with traced() as to_the_loss:
         labels = Labels(schema)
-        features = train.read_features(records, source.tokenizer, labels, config)
+        features = train.read_features("train.json", records, source.tokenizer, labels, config)
         order = bucketed_batches([len(feature.token_ids) for feature in features], 4, seed=0, epoch=0)
         model.fit(Batches(features, order, lambda items, rng: head.batch(items, rng, labels), (0, 0)))
     with traced() as and_back:

@@ -13,7 +13,6 @@ from common.spans import Span
 from common.tokenizer import Tokenizer
 from dataset import Features, to_example, to_features
 from decode import Relation, to_characters, to_record
-from pair import find_relations
 from pointer import object_relations, pointer_spans
 from records import Labels, Predicate, read_schema
 from scoring import score
@@ -198,24 +197,12 @@ def test_the_objects_of_one_value_are_bounded(labels):
 # --- there and back
 
 
-def scores_of(matrix, i, j):
-    return matrix[:, i, j]
-
-
 def round_trip(records, tokenizer, labels, max_length=256, stride=128):
     """Turn gold into features, their relations into scores, and decode these into records."""
     examples = [to_example(record, Counter()) for record in records]
     found: list[set[Relation]] = [set() for _ in records]
     for feature in to_features(examples, tokenizer, labels, max_length, stride, Counter()):
-        n = len(feature.token_ids)
-        starts, ends = np.zeros((2, len(labels), n, n), bool)
-        label, a, b, c, d = feature.relations.T
-        is_relation = label < len(labels.relations)
-        subjects, objects = (np.unique(feature.relations[is_relation, at : at + 2], axis=0) for at in (1, 3))
-        spans = np.concatenate([np.insert(s, 0, kind, axis=1) for kind, s in enumerate((subjects, objects))])
-        starts[label, a, c] = ends[label, b, d] = True
-        relations = find_relations(spans, partial(scores_of, starts), partial(scores_of, ends), labels, 0.5)
-        found[feature.example] |= to_characters(feature, relations)
+        found[feature.example] |= to_characters(feature, pair.perfect(feature, labels))
     return [to_record(record["text"], spans, labels) for record, spans in zip(records, found, strict=True)]
 
 

@@ -3,15 +3,14 @@
 from collections import Counter
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pair
 from common.testing.texts import TEXT, parts
 from dataset import to_example, to_features
 from decode import to_characters, to_record
-from pair import find_relations
 from scoring import score
 
 # The slots besides `@value` of predicates that the fixture `labels` has.
@@ -37,15 +36,7 @@ def test_what_scores_as_gold_is_decoded_to_gold(labels, tokenizer, record):
     counts: Counter[str] = Counter()
     (feature,) = to_features([to_example(record, counts)], tokenizer, labels, 128, 64, counts)
     assert not any("lost" in name for name, count in counts.items() if count)
-    size, relations = len(feature.token_ids), feature.relations
-    starts, ends = np.full((2, len(labels), size, size), -1.0)
-    for label, a, b, c, d in relations:
-        starts[label, a, c] = ends[label, b, d] = 1
-    of_relations = relations[relations[:, 0] < len(labels.relations)]
-    spans = np.concatenate([np.insert(of_relations[:, 1:3], 0, 0, 1), np.insert(of_relations[:, 3:5], 0, 1, 1)])
-    spans = np.unique(spans, axis=0)
-    found = find_relations(spans, lambda i, j: starts[:, i, j], lambda i, j: ends[:, i, j], labels, 0.0)
-    decoded = to_record(record["text"], to_characters(feature, found), labels)
+    decoded = to_record(record["text"], to_characters(feature, pair.perfect(feature, labels)), labels)
     assert triples(decoded) == triples(record)
     if record["spo_list"]:
         assert score([record], [decoded]) == {"precision": 1, "recall": 1, "f1": 1}

@@ -10,7 +10,7 @@ import pytest
 HEAD = '''
 """Scores pairs of tokens as pair.py does, but its loss is dense: all scores of all labels are in one tensor."""
 
-from pair import Extractor, batch, parts
+from pair import Extractor, batch, parts, perfect
 
 
 def build(encoder, labels, seed):
