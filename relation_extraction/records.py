@@ -12,6 +12,7 @@ from typing import Any
 
 from common.cli import UserError, raise_first
 from common.files import read_jsonl, read_submission_lines
+from common.forms import origin
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,11 @@ def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
         yield 'expected a JSON object with "text" and "spo_list"'
         return
     if not isinstance(record.get("text"), str):
-        yield '"text" is missing or not a string'
+        yield f'"text" is missing or not a string{origin(record)}'
     if not labelled:
         return
     if "spo_list" not in record:
-        yield '"spo_list" is missing (is this a file without labels?)'
+        yield '"spo_list" is missing' + (origin(record) or " (is this a file without labels?)")
     elif not isinstance(record["spo_list"], list):
         yield '"spo_list" is not a list'
     else:
