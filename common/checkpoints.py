@@ -7,6 +7,7 @@ checkpoints, because bert4keras maps its layers to these names.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import ml_dtypes  # noqa: F401  importing it makes bfloat16 known to NumPy
@@ -18,13 +19,17 @@ from common.cli import UserError
 from common.files import replaced
 from common.kinds import KINDS
 from common.torch_files import read_tensors
+from common.vocabulary import vocabulary_files
 
 FORMATS = "model.safetensors, tf_model.h5, bert_model.ckpt.* or pytorch_model.bin, the first and the last also in parts"
-CONFIG = re.compile(rf"config\.json|({'|'.join(KINDS)})_config\w*\.json")
+CONFIG = re.compile(rf"config\.json|({'|'.join(KINDS)})_config\w*\.json|(\w+_)?discriminator(_config)?\.json")
 SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
 TORCH_SHARD = re.compile(r"pytorch_model-\d{5}-of-(\d{5})\.bin")
 CHECKPOINT = re.compile(r".+\.data-\d{5}-of-(\d{5})")
 
+WORD_EMBEDDINGS = "bert/embeddings/word_embeddings"
+EMBEDDINGS = re.compile(r"(.*?)embeddings[./]word_embeddings\b")
+OUTPUT_BIAS = "cls/predictions/output_bias"
 # These rules turn the name of a tensor in any file into Google's name. All are applied, in this order. Dots join the
 # parts of both names.
 RENAMINGS = [
@@ -88,16 +93,24 @@ IGNORED = re.compile(
 )
 
 
-def encoder_files(names: Iterable[str], where: str) -> tuple[str, list[str]]:
-    """Return the names of the config and of the weight files.
+class EncoderFiles(NamedTuple):
+    """The names of the files of an encoder that are read."""
+
+    config: str
+    vocabulary: list[str]
+    weights: list[str]
+
+
+def encoder_files(names: Iterable[str], where: str) -> EncoderFiles:
+    """Choose the files of an encoder to read.
 
     Args:
         names: the names of all files in a folder or repository.
         where: the folder or repository, for messages.
 
     Raises:
-        UserError: if the config, weights in a readable format or vocab.txt is missing, if a part of the weights is
-            missing, and if there are several configs or checkpoints.
+        UserError: if the config, weights in a readable format or the vocabulary is missing, if a part of the weights
+            is missing, and if there are several configs or checkpoints.
     """
     names = set(names)
     configs = [name for name in names if CONFIG.fullmatch(name)]
@@ -107,9 +120,10 @@ def encoder_files(names: Iterable[str], where: str) -> tuple[str, list[str]]:
         found = ", ".join(sorted(configs)) or "none"
         raise UserError(f"{where}: expected one config.json or bert_config.json, found {found}")
     weights = _weight_files(names, where)
-    if "vocab.txt" not in names:
-        raise UserError(f"{where}: no vocab.txt")
-    return configs[0], weights
+    vocabulary = vocabulary_files(names)
+    if vocabulary is None:
+        raise UserError(f"{where}: no vocab.txt and no tokenizer.json")
+    return EncoderFiles(configs[0], vocabulary, weights)
 
 
 def _weight_files(names: set[str], where: str) -> list[str]:
@@ -153,18 +167,35 @@ def check_weights(files: Sequence[Path]) -> None:
 def read_weights(files: Sequence[Path]) -> dict[str, np.ndarray]:
     """Return {name in Google's checkpoints: float32 array}.
 
-    Raises UserError for a file that cannot be read, and for values that are not finite.
+    Raises UserError for a file that cannot be read, for values that are not finite, and for two different tensors with
+    the same name in Google's checkpoints, as in a file with two encoders.
     """
-    weights = {}
-    for path in files:
-        for name, value in _tensors(path):
-            canonical = canonical_name(name)
-            if name.endswith(".weight") and canonical.endswith("/kernel"):
-                value = value.T  # PyTorch stores the weight of a Linear layer as [out, in]
-            weights[canonical] = np.asarray(value, np.float32)
-            if not np.isfinite(weights[canonical]).all():
-                raise UserError(f"{path}: {name} has values that are not finite")
+    tensors = {name: (path, value) for path in files for name, value in _tensors(path)}
+    prefix = _prefix(tensors)
+    weights: dict[str, np.ndarray] = {}
+    while tensors:  # the dict shrinks, so that no more than one tensor is in memory twice
+        name, (path, value) = tensors.popitem()
+        canonical = canonical_name(name.removeprefix(prefix))
+        if name.endswith(".weight") and canonical.endswith("/kernel"):
+            value = value.T  # PyTorch stores the weight of a Linear layer as [out, in]
+        value = np.asarray(value, np.float32)
+        if not np.isfinite(value).all():
+            raise UserError(f"{path}: {name} has values that are not finite")
+        if not np.array_equal(weights.setdefault(canonical, value), value):
+            raise UserError(f"{path}: {name} is a second {canonical}; expected the weights of one encoder")
     return weights
+
+
+def _prefix(names: Iterable[str]) -> str:
+    """Return what comes before the names of the encoder's tensors, if it is not one of the names of `RENAMINGS`.
+
+    It is known from the word embeddings: "encoder." if they are "encoder.embeddings.word_embeddings.weight". If there
+    are two encoders, nobody can know which one is meant.
+    """
+    found = [match for match in map(EMBEDDINGS.match, names) if match]
+    if len(found) != 1 or canonical_name(found[0].string) == WORD_EMBEDDINGS:
+        return ""
+    return found[0][1]
 
 
 def canonical_name(name: str) -> str:

@@ -4,27 +4,29 @@
 `start_encoder` does the last two for a training.
 """
 
-import functools
+import difflib
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.checkpoints import check_weights, encoder_files, read_weights, write_checkpoint, write_safetensors
+from common.checkpoints import OUTPUT_BIAS, write_checkpoint, write_safetensors
 from common.cli import UserError
 from common.config import EncoderSizes, TrainingConfig
-from common.files import read_json, write_json
+from common.encoder_source import EncoderSource, read_folder
+from common.files import write_json
 from common.hub import fetch_encoder
 from common.inference import cpu_has_bfloat16
 from common.kinds import KINDS
-from common.published import to_architecture, to_published
+from common.published import to_published
 from common.tokenizer import Tokenizer
+from common.vocabulary import write_tokenizer
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -34,23 +36,8 @@ if TYPE_CHECKING:
 
 # Names that are often written without their owner -> the whole name.
 OWNERS = {"bert-base-chinese": "google-bert/bert-base-chinese"}
-
-
-class WeightReader(Protocol):
-    """Reads weights: {name in Google's checkpoints: float32 array}. Raises UserError for a damaged file."""
-
-    def __call__(self) -> dict[str, np.ndarray]: ...
-
-
-@dataclass(frozen=True)
-class EncoderSource:
-    """An encoder that is not built yet: what `resolve_encoder` makes of the `encoder` of a config."""
-
-    name: str  # for messages
-    architecture: dict[str, Any]  # for `build_encoder`; it can be written as JSON, and is kept in the run folder
-    tokenizer: Tokenizer
-    weights: WeightReader | None = None  # None for a fresh encoder
-    files: tuple[Path, ...] = ()  # the files that `weights` reads
+# This encoder was published with a random head, see github.com/ymcui/Chinese-BERT-wwm/issues/146.
+RANDOM_HEAD = re.compile(r"roberta[-_]wwm[-_](ext[-_]large|large[-_]ext)")
 
 
 @dataclass(frozen=True)
@@ -65,8 +52,9 @@ def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0, gelu: str | N
     """Find out which encoder is meant, and check its files. This needs no TensorFlow, and loads no weights.
 
     Args:
-        spec: the sizes of a fresh encoder, or a string: a folder (with config.json or bert_config.json, vocab.txt and
-            weights), or a repository on the hub, which is downloaded now unless it is in the cache.
+        spec: the sizes of a fresh encoder, or a string: a folder (with config.json or bert_config.json, a vocabulary
+            and weights), or a repository on the hub, see `common.hub`, which is downloaded now unless it is in the
+            cache.
         max_length: the most tokens that the encoder will be given.
         gelu: "erf", "tanh" or "sigmoid" replaces the form of GELU that the encoder was trained with.
 
@@ -90,10 +78,11 @@ def _resolve(spec: str | EncoderSizes) -> EncoderSource:
         tokenizer = Tokenizer.from_vocab(spec.vocabulary, word_level=spec.word_level)
         return EncoderSource("fresh encoder", _fresh_architecture(spec, tokenizer.vocab_size), tokenizer)
     if os.path.isdir(spec):
-        return _from_folder(Path(spec), spec)
-    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", spec):
-        return _from_folder(fetch_encoder(spec), spec)
-    example = OWNERS.get(spec, "org/name")
+        return read_folder(Path(spec), spec)
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?", spec):
+        folder = fetch_encoder(spec)
+        return read_folder(folder, f"{spec.partition('@')[0]}@{folder.name}")
+    example = OWNERS.get(spec, "org/name or org/name@revision")
     raise UserError(f"{spec}: no such folder, and not a name on the hub (such a name looks like {example})")
 
 
@@ -114,33 +103,6 @@ def _fresh_architecture(sizes: EncoderSizes, vocab_size: int) -> dict[str, Any]:
         "layer_norm_eps": 1e-12,
         "same_token_attention": sizes.same_token_attention,
     }
-
-
-def _from_folder(folder: Path, name: str) -> EncoderSource:
-    config_name, weight_names = encoder_files((path.name for path in folder.iterdir()), str(folder))
-    config = read_json(folder / config_name)
-    architecture = to_architecture(config, folder / config_name)
-    tokenizer = Tokenizer.from_vocab(folder / "vocab.txt")
-    if tokenizer.vocab_size != architecture["vocab_size"]:
-        raise UserError(
-            f"{folder / 'vocab.txt'}: {tokenizer.vocab_size} entries, but the encoder has embeddings for "
-            f"{architecture['vocab_size']} (vocab_size in {config_name})"
-        )
-    files = tuple(folder / weight_name for weight_name in weight_names)
-    check_weights(files)
-    weights = functools.partial(_read, files, bool(config.get("use_task_id")))
-    return EncoderSource(name, architecture, tokenizer, weights, files)
-
-
-def _read(files: Sequence[Path], use_task_id: bool) -> dict[str, np.ndarray]:
-    weights = read_weights(files)
-    if use_task_id:  # ERNIE adds the vector of task 0 to every token: the same as adding it to each segment's
-        try:
-            task = weights.pop("bert/embeddings/task_type_embeddings")[0]
-            weights["bert/embeddings/token_type_embeddings"] += task
-        except KeyError as error:
-            raise UserError(f"{files[0]}: lacks {error.args[0]}, which its config asks for") from error
-    return weights
 
 
 def build_encoder(
@@ -277,14 +239,16 @@ def _transformer(
 def load_pretrained(model: "keras.Model", source: EncoderSource) -> LoadReport:
     """Load published weights into a model that `build_encoder` made.
 
-    Print on standard error which tensors the file lacks and which are not used. A masked-language-model head that is
-    not in the file keeps its initial values. Raises UserError if the file lacks a tensor of the encoder itself, or if a
-    tensor does not have the model's shape. A fresh encoder has nothing to load, and its report is empty.
+    Print on standard error what is unusual about the encoder, which tensors the file lacks and which are not used. A
+    masked-language-model head that is not in the file keeps its initial values. Raises UserError if the file lacks a
+    tensor of the encoder itself, or if a tensor does not have the model's shape. A fresh encoder has nothing to load,
+    and its report is empty.
     """
     if source.weights is None:
         return LoadReport([], [])
     weights = source.weights()
-    pairs, missing = [], []
+    loaded: dict[str, tuple[Any, np.ndarray]] = {}
+    missing = []
     for name, variable in _named_variables(model, source.architecture):
         value = weights.pop(name, None)
         if value is None:
@@ -293,18 +257,33 @@ def load_pretrained(model: "keras.Model", source: EncoderSource) -> LoadReport:
             shapes = f"{list(value.shape)}, its config says {variable.shape.as_list()}"
             raise UserError(f"{source.name}: {name} has shape {shapes}")
         else:
-            pairs.append((variable, value))
+            loaded[name] = (variable, value)
     lacking = [name for name in missing if name.startswith("bert/")]
     if lacking:
+        nearest = difflib.get_close_matches(lacking[0], weights, n=1, cutoff=0)
         raise UserError(
             f"{source.name}: the file lacks {len(lacking)} tensors of the encoder, the first is {lacking[0]}; "
+            f"the most similar of its other names is {nearest[0] if nearest else 'none'}; "
             f"if this is not a {source.architecture['model']} model, put its model_type into the config"
         )
-    for variable, value in pairs:
+    for variable, value in loaded.values():
         variable.assign(value)
     report = LoadReport(missing, sorted(weights))
-    print(f"{source.name}: {len(pairs)} tensors loaded{_describe(report)}", file=sys.stderr)
+    print(f"{source.name}: {len(loaded)} tensors loaded{_describe(report)}", file=sys.stderr)
+    for note in source.notes:
+        print(f"{source.name}: {note}", file=sys.stderr)
+    if _has_random_head(source.name, loaded):
+        print(f"{source.name}: its masked-language-model head is random and has to be trained", file=sys.stderr)
     return report
+
+
+def _has_random_head(name: str, loaded: dict[str, tuple[Any, np.ndarray]]) -> bool:
+    """Whether a masked-language-model head was loaded that looks untrained, or is said to be by its publisher."""
+    parts = [loaded[part][1] for part in ("cls/predictions/transform/LayerNorm/gamma", OUTPUT_BIAS) if part in loaded]
+    if len(parts) < 2:
+        return False
+    scale, bias = parts
+    return RANDOM_HEAD.search(name) is not None or bool((scale == 1).all() and not bias.any())
 
 
 def _named_variables(model: "keras.Model", architecture: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -343,7 +322,7 @@ def save_checkpoint(source: EncoderSource, folder: Path) -> None:
 def _write_description(source: EncoderSource, folder: Path, config_name: str) -> None:
     """Make the folder, and write the vocabulary and the config into it."""
     folder.mkdir(exist_ok=True)
-    source.tokenizer.save(folder / "vocab.txt")
+    write_tokenizer(source.tokenizer, folder)
     write_json(folder / config_name, to_published(source.architecture))
 
 

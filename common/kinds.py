@@ -35,6 +35,8 @@ def guess_kind(config: dict[str, Any], file_name: str) -> str:
     """Guess the kind of encoder from a config without a `model_type`, such as those of Google's first checkpoints."""
     if config.get("use_relative_position"):
         return "nezha"
+    if "discriminator" in file_name:
+        return "electra"
     return next((kind for kind in KINDS if file_name.startswith(f"{kind}_")), "bert")
 
 

@@ -27,6 +27,12 @@ FIXED = {
     "is_decoder": False,
     "is_encoder_decoder": False,
     "add_cross_attention": False,
+    "cross_attention_hidden_size": None,
+    "pruned_heads": {},
+    "quantization_config": None,
+    "ln_type": "postln",  # brightmart's ALBERT
+    "norm_type": "layer_norm",  # RoFormerV2
+    "use_bias": True,
 }
 # The width of the embeddings if a config has no `embedding_size`, as in transformers. Elsewhere it is `hidden_size`.
 EMBEDDING_SIZES = {"albert": 128, "electra": 128}
@@ -77,15 +83,10 @@ def to_architecture(config: Any, path: Path) -> dict[str, Any]:
     }
 
 
-def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
-    """Raise UserError unless the content of `path` is an architecture as `build_encoder` takes it.
-
-    Args:
-        architecture: the content.
-        vocab_size: the number of entries in the vocabulary. The architecture has to state the same number.
-        path: the file, for the message.
-    """
+def check_architecture(architecture: Any, path: Path) -> None:
+    """Raise UserError unless `architecture`, the content of `path`, is what a run folder says of its encoder."""
     sizes = (
+        "vocab_size",
         "hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
         "max_position", "segment_vocab_size",
     )  # fmt: skip
@@ -96,10 +97,9 @@ def check_architecture(architecture: Any, vocab_size: int, path: Path) -> None:
         and all(type(architecture.get(key)) is int and architecture[key] > 0 for key in sizes)
         and architecture["hidden_size"] % architecture["num_attention_heads"] == 0
         and type(architecture.get("layer_norm_eps")) in (int, float)
+        and all(isinstance(architecture.get(key, False), bool) for key in ("lower_case", "word_level"))
     ):
         raise UserError(f"{path}: not the description of an encoder")
-    if architecture.get("vocab_size") != vocab_size:
-        raise UserError(f"{path}: vocab_size is {architecture.get('vocab_size')!r}, the vocabulary has {vocab_size}")
 
 
 def to_published(architecture: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class RunFolder:
 
     @property
     def architecture(self) -> Path:
-        """The architecture of the encoder, for `common.encoder.build_encoder`."""
+        """The architecture of the encoder, for `build_encoder`, where it came from, and how its tokenizer cuts."""
         return self.path / "encoder.json"
 
     @property
@@ -128,7 +128,8 @@ def start_run(folder: RunFolder, config: TrainingConfig, source: EncoderSource) 
         return
     make_folder(folder.path)
     source.tokenizer.save(folder.vocabulary)
-    write_json(folder.architecture, source.architecture)
+    tokenizer = {"lower_case": source.tokenizer.lower_case, "word_level": source.tokenizer.word_level}
+    write_json(folder.architecture, source.architecture | {"source": source.name} | tokenizer)
     write_json(folder.inputs, _digests(config, source))
     if schema_file := getattr(config, "schema_file", None):  # not every task has one
         with replaced(folder.schema) as temporary:
@@ -142,7 +143,7 @@ def start_run(folder: RunFolder, config: TrainingConfig, source: EncoderSource) 
 
 def _digests(config: TrainingConfig, source: EncoderSource) -> dict[str, str]:
     """Compute a digest of each thing that a run is started with, by the name that messages use for it."""
-    description = json.dumps([source.architecture, source.tokenizer.word_level]).encode()
+    description = json.dumps([source.architecture, source.tokenizer.word_level, source.tokenizer.lower_case]).encode()
     vocabulary = "\n".join(source.tokenizer.tokens).encode("utf-8", "surrogatepass")
     return {
         **{key: _digest(files) for key, files in data_files(config).items()},
@@ -179,9 +180,16 @@ def load_run(path: str | Path, config_class: type[C]) -> tuple[RunFolder, C, Enc
         if not file.is_file():
             raise UserError(f"{folder.path}: not a finished run: {file.name} is missing")
     config = _load_config(folder, config_class)
-    tokenizer = Tokenizer.from_vocab(folder.vocabulary, getattr(config.encoder, "word_level", False))
     architecture = read_json(folder.architecture)
-    check_architecture(architecture, tokenizer.vocab_size, folder.architecture)
+    check_architecture(architecture, folder.architecture)
+    architecture.pop("source", None)
+    word_level = architecture.pop("word_level", getattr(config.encoder, "word_level", False))
+    tokenizer = Tokenizer.from_vocab(folder.vocabulary, word_level, architecture.pop("lower_case", True))
+    if architecture["vocab_size"] != tokenizer.vocab_size:
+        raise UserError(
+            f"{folder.architecture}: vocab_size is {architecture['vocab_size']!r}, "
+            f"the vocabulary has {tokenizer.vocab_size}"
+        )
     return folder, config, EncoderSource(str(folder.path), architecture, tokenizer)
 
 

@@ -1,4 +1,4 @@
-"""Turns texts into token ids with character offsets: WordPiece, as in bert4keras' Tokenizer(do_lower_case=True).
+"""Turns texts into token ids with character offsets: WordPiece, as in bert4keras' Tokenizer.
 
 The ids are bert4keras' for every character that Python knows, and no TensorFlow is needed. All texts of a batch are cut
 as one text. Nearly all words of Chinese are single characters, so looking up cached words and counting offsets in NumPy
@@ -36,50 +36,28 @@ class Encoding(NamedTuple):
 
 
 class Tokenizer:
-    """WordPiece over lower-cased text without accents.
+    """WordPiece over lower-cased text without accents, or over the text as it is if not `lower_case`.
 
     With `word_level`, jieba first cuts the text into words, and each word in the vocabulary becomes one token
-    (WoBERT, github.com/ZhuiyiTechnology/WoBERT).
+    (WoBERT, github.com/ZhuiyiTechnology/WoBERT). If a token is in the vocabulary twice, its id is the later one.
     """
 
-    def __init__(self, tokens: Sequence[str], word_level: bool = False):
+    def __init__(self, tokens: Sequence[str], word_level: bool = False, lower_case: bool = True):
         self.tokens = list(tokens)
         self.vocab_size = len(self.tokens)
         self.word_level = word_level
+        self.lower_case = lower_case
         self._ids = {token: i for i, token in enumerate(self.tokens)}
-        special = cast(list[int], [self._ids.get(token) for token in SPECIAL_TOKENS])  # `from_vocab` checks them
+        special = cast(list[int], [self._ids.get(token) for token in SPECIAL_TOKENS])  # `check_tokens` looks
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = special
         self._pieces = functools.lru_cache(maxsize=100_000)(self._word_pieces)
 
     @classmethod
-    def from_vocab(cls, path: str | Path, word_level: bool = False) -> Self:
-        """Read a `vocab.txt` with one token per line. As in bert4keras, what follows white space on a line is ignored.
-
-        Raises UserError if the file is missing, not UTF-8 or empty, if an entry is blank or occurs twice, if a special
-        token is missing, or if [PAD] is not the first.
-        """
-        try:
-            lines = Path(path).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: the vocabulary is not UTF-8") from error
-        if lines == [""]:
-            raise UserError(f"{path}: the vocabulary is empty")
-        first_line: dict[str, int] = {}
-        for number, line in enumerate(lines, 1):
-            parts = line.split()
-            token = parts[0] if parts else line  # Google's Chinese vocabulary has U+2028 as an entry
-            if not token:
-                raise UserError(f"{path}, line {number}: blank; expected one token per line")
-            if first_line.setdefault(token, number) != number:
-                raise UserError(f"{path}, line {number}: {token!r} is already on line {first_line[token]}")
-        for token in SPECIAL_TOKENS:
-            if token not in first_line:
-                raise UserError(f"{path}: the vocabulary lacks {token}")
-        if first_line["[PAD]"] != 1:  # batches are padded with 0
-            raise UserError(f"{path}, line {first_line['[PAD]']}: [PAD] is expected on line 1")
-        return cls(list(first_line), word_level)
+    def from_vocab(cls, path: str | Path, word_level: bool = False, lower_case: bool = True) -> Self:
+        """Read a `vocab.txt`, see `read_tokens`. Raises UserError as `read_tokens` and `check_tokens` do."""
+        tokens = read_tokens(path)
+        check_tokens(tokens, path)
+        return cls(tokens, word_level, lower_case)
 
     def save(self, path: str | Path) -> None:
         """Write the vocabulary, one token per line."""
@@ -124,12 +102,14 @@ class Tokenizer:
 
     def _spaced(self, text: str) -> tuple[str, np.ndarray]:
         """Put spaces between the words of a text. Also returns the place in `text` that each character comes from."""
+        text = _lower(text) if self.lower_case else text
+        spaced_char = _spaced if self.lower_case else _apart
         if not self.word_level:
-            return _join(list(map(_spaced, _lower(text))))
-        bare, origin = _join(list(map(_bare, _lower(text))))
+            return _join(list(map(spaced_char, text)))
+        bare, origin = _join(list(map(_bare, text) if self.lower_case else text))
         parts = []
         for word in load_jieba().cut(bare, HMM=False):
-            word_parts = list(word if word in self._ids else map(_spaced, word))
+            word_parts = list(word if word in self._ids else map(spaced_char, word))
             word_parts[0] = " " + word_parts[0]
             word_parts[-1] += " "
             parts += word_parts
@@ -154,6 +134,38 @@ class Tokenizer:
         return np.array(pieces, np.int32).tobytes()  # bytes are cheap to cache and to join
 
 
+def read_tokens(path: str | Path) -> list[str]:
+    """Read the tokens of a `vocab.txt`, one on each line. As in bert4keras, what follows white space is ignored.
+
+    Raises UserError if the file is missing, not UTF-8 or empty, or if a line is blank.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: the vocabulary is not UTF-8") from error
+    if lines == [""]:
+        raise UserError(f"{path}: the vocabulary is empty")
+    if "" in lines:
+        raise UserError(f"{path}, line {lines.index('') + 1}: blank; expected one token per line")
+    return [(line.split() or [line])[0] for line in lines]  # Google's Chinese vocabulary has U+2028 as an entry
+
+
+def check_tokens(tokens: Sequence[str], path: str | Path) -> None:
+    """Raise UserError, with the file `path`, unless each special token is there once, and [PAD] comes first."""
+    for token in SPECIAL_TOKENS:
+        if token not in tokens:
+            raise UserError(f"{path}: the vocabulary lacks {token}")
+        if tokens.count(token) > 1:
+            raise UserError(f"{path}: the vocabulary has {token} {tokens.count(token)} times, expected once")
+    if tokens[0] != "[PAD]":
+        raise UserError(
+            f"{path}, line {tokens.index('[PAD]') + 1}: [PAD] is expected on line 1, because token 0 is padding here; "
+            "exchange these two lines, and these two rows of the weights (docs/encoders.md shows how)"
+        )
+
+
 def words(text: str) -> list[str]:
     """Split a text into the words that WordPiece cuts, in lower case and without accents.
 
@@ -176,17 +188,20 @@ def _bare(char: str) -> str:
 
 @functools.cache
 def _spaced(char: str) -> str:
-    """Return what a character becomes: itself, itself between spaces, a space, or nothing."""
-    bare = _bare(char)
-    if len(bare) != 1:
-        return "".join(map(_spaced, bare))
-    category = unicodedata.category(bare)
-    is_cjk = any(first <= ord(bare) <= last for first, last in CJK_RANGES)
-    if is_cjk or category[0] == "P" or bare in "$+<=>^`|~":
-        return f" {bare} "
-    if category[0] == "Z" or bare in "\t\n\r":
+    """Return what a character becomes without its accents: itself, itself between spaces, a space, or nothing."""
+    return "".join(map(_apart, _bare(char)))
+
+
+@functools.cache
+def _apart(char: str) -> str:
+    """Return what a character becomes with its accents, as `_spaced` does."""
+    category = unicodedata.category(char)
+    is_cjk = any(first <= ord(char) <= last for first, last in CJK_RANGES)
+    if is_cjk or category[0] == "P" or char in "$+<=>^`|~":
+        return f" {char} "
+    if category[0] == "Z" or char in "\t\n\r":
         return " "
-    return "" if category in ("Cc", "Cf") or bare == "\ufffd" else bare
+    return "" if category in ("Cc", "Cf") or char == "\ufffd" else char
 
 
 def _join(parts: list[str]) -> tuple[str, np.ndarray]:

@@ -11,17 +11,17 @@ from typing import Any
 
 from common.cli import check_arguments, run_command
 from common.submission import Say, check_submission
-from records import Predicate, read_records, read_schema, record_faults, schema_faults
+from records import Predicate, Schema, find_predicate, read_records, read_schema, record_faults, schema_faults
 
 
-def examine(record: Any, problem: Say, warning: Say, schema: dict[str, Predicate] | None) -> int:
+def examine(record: Any, problem: Say, warning: Say, schema: Schema | None) -> int:
     """Report what is wrong with a parsed line, and return the number of its triples. It is 0 for a malformed line.
 
     Args:
         record: the parsed line, any JSON value.
         problem: called with each problem.
         warning: called with each warning.
-        schema: predicates by name. Without it only the form of the triples is checked.
+        schema: the predicates. Without it only the form of the triples is checked.
     """
     faults = list(record_faults(record))
     if faults:
@@ -36,7 +36,7 @@ def examine(record: Any, problem: Say, warning: Say, schema: dict[str, Predicate
     return len(record["spo_list"])
 
 
-def record_problems(record: dict[str, Any], schema: dict[str, Predicate] | None) -> Iterator[str]:
+def record_problems(record: dict[str, Any], schema: Schema | None) -> Iterator[str]:
     """Yield a message for each way in which a well-formed record's triples break the official form or the schema."""
     for triple in record["spo_list"]:
         name, slots = triple["predicate"], triple["object"]
@@ -51,8 +51,9 @@ def record_problems(record: dict[str, Any], schema: dict[str, Predicate] | None)
             continue
         unknown = list(schema_faults(triple, schema))
         yield from unknown
-        if not unknown:
-            yield from type_problems(triple, schema[name])
+        key = find_predicate(schema, name, subject_type, object_type)
+        if key is not None and not unknown:
+            yield from type_problems(triple, schema[key])
 
 
 def type_problems(triple: dict[str, Any], predicate: Predicate) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -11,16 +11,21 @@ import numpy as np
 from common.folding import find_folded
 from common.spans import Span, find, token_span, token_windows
 from common.tokenizer import Tokenizer
-from records import Labels
+from records import Labels, find_predicate
 
 
 @dataclass(frozen=True)
 class Triple:
-    """A subject, a predicate and the slots of one object. `@value` is always one of them."""
+    """A subject, a predicate and the slots of one object. `@value` is always one of them.
+
+    The types are those that the record states. They matter if the schema has several predicates of the same name.
+    """
 
     subject: Span
     predicate: str
     slots: dict[str, Span]
+    subject_type: Any = field(default=None, compare=False)
+    object_types: Any = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Ex
                     slots[slot] = min(spans, key=lambda span: _distance(value, span))
                 else:
                     counts["slots lost: not in the text"] += 1
-        triples.append(Triple(subject, spo["predicate"], slots))
+        triples.append(Triple(subject, spo["predicate"], slots, spo.get("subject_type"), spo.get("object_type")))
     return Example(text, tuple(triples))
 
 
@@ -141,8 +146,10 @@ def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, coun
         if subject is None or spans["@value"] is None:
             counts["triples lost: no token in the span"] += 1
             continue
+        predicate = find_predicate(labels.schema, triple.predicate, triple.subject_type, triple.object_types)
+        assert predicate is not None, "the records were read without a schema"
         for slot, span in spans.items():
-            key = (triple.predicate, slot)
+            key = (predicate, slot)
             if span is None:
                 counts["slots lost: no token in the span"] += 1
                 continue

@@ -76,7 +76,7 @@ def to_record(text: str, relations: Iterable[Relation], labels: Labels, tied: bo
 def _spo(labels: Labels, predicate: str, slots: Iterable[str], strings: list[str]) -> dict[str, Any]:
     types = labels.schema[predicate]
     return {
-        "predicate": predicate,
+        "predicate": types.name,
         "subject": strings[0],
         "subject_type": types.subject_type,
         "object": dict(zip(slots, strings[1:], strict=True)),

@@ -2,9 +2,11 @@
 
 A line is `{"text": ..., "spo_list": [TRIPLE, ...]}`. A triple is a dict with the keys `predicate`, `subject`,
 `subject_type`, `object` and `object_type`. The last two are dicts with the same keys, the slots. One slot is `@value`.
+DuIE 1.0 and CMeIE have strings there instead. They are read as dicts with `@value` alone.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,24 +25,33 @@ class Predicate:
     subject_type: str
     object_types: dict[str, str]
 
+    @property
+    def key(self) -> str:
+        """Its name in a schema that has several predicates of this name, with other types."""
+        return f"{self.subject_type} {self.name} {self.object_types}"
+
+
+Schema = dict[str, Predicate]  # by name, or by `Predicate.key` if several have the same name
+
 
 @dataclass(frozen=True)
 class Labels:
     """The labels of pairs of spans: first those of relations, then those of ties.
 
     A relation joins a subject to a slot of its object. A tie joins the `@value` of an object to another of its slots,
-    and so tells which slots belong together. Both have labels (predicate, slot), but ties have none for `@value`.
+    and so tells which slots belong together. Both have labels (key of the schema, slot), but ties have none for
+    `@value`.
     """
 
-    schema: dict[str, Predicate]
+    schema: Schema
 
     @cached_property
     def relations(self) -> list[tuple[str, str]]:
-        return [(name, slot) for name, predicate in self.schema.items() for slot in predicate.object_types]
+        return [(key, slot) for key, predicate in self.schema.items() for slot in predicate.object_types]
 
     @cached_property
     def ties(self) -> list[tuple[str, str]]:
-        return [(name, slot) for name, slot in self.relations if slot != "@value"]
+        return [(key, slot) for key, slot in self.relations if slot != "@value"]
 
     @cached_property
     def relation_id(self) -> dict[tuple[str, str], int]:
@@ -54,28 +65,59 @@ class Labels:
         return len(self.relations) + len(self.ties)
 
 
-def read_schema(path: str | Path) -> dict[str, Predicate]:
-    """Read a `schema.json` (one JSON object per line) into predicates by name, in the order of the file.
+def read_schema(path: str | Path) -> Schema:
+    """Read a `schema.json` (one JSON object per line), in the order of the file.
 
-    Raises UserError, with file and line, for a malformed line, a predicate that is defined twice or an empty file.
+    A name may come several times, with other types. Raises UserError, with file and line, for a malformed line, a
+    predicate that is defined twice with the same types, or an empty file.
     """
-    schema: dict[str, Predicate] = {}
+    predicates: dict[int, Predicate] = {}  # by line
     for number, line in read_jsonl(path):
+        _unfold(line, ("object_type",))
         if not _is_predicate(line):
             raise UserError(
                 f'{path}, line {number}: expected {{"predicate": NAME, "subject_type": TYPE, '
                 f'"object_type": {{"@value": TYPE, ...}}}}'
             )
-        name = line["predicate"]
-        if name in schema:
-            raise UserError(f"{path}, line {number}: predicate {name!r} is defined a second time")
-        schema[name] = Predicate(name, line["subject_type"], line["object_type"])
-    return schema
+        predicate = Predicate(line["predicate"], line["subject_type"], line["object_type"])
+        for first, other in predicates.items():
+            if predicate == other:
+                raise UserError(
+                    f"{path}, line {number}: predicate {predicate.name!r} is defined a second time, as on line {first}"
+                )
+        predicates[number] = predicate
+    names = Counter(predicate.name for predicate in predicates.values())
+    return {p.name if names[p.name] == 1 else p.key: p for p in predicates.values()}
 
 
-def read_records(
-    path: str | Path, labelled: bool = True, schema: dict[str, Predicate] | None = None
-) -> Iterator[dict[str, Any]]:
+def find_predicate(schema: Schema, name: str, subject_type: Any, object_types: Any) -> str | None:
+    """Return the key of a triple's predicate in the schema, or None if it is not there.
+
+    Types decide only if the schema has several predicates of this name. A type that the triple does not state fits all.
+    If several predicates fit, the one with exactly the slots of the triple is taken.
+
+    Args:
+        schema: the predicates.
+        name: the `predicate` of the triple.
+        subject_type: its `subject_type`, any JSON value.
+        object_types: its `object_type`, any JSON value.
+    """
+    if name in schema:
+        return name
+    given = object_types if isinstance(object_types, dict) else {}
+    fitting = [
+        key
+        for key, predicate in schema.items()
+        if predicate.name == name
+        and subject_type in (None, predicate.subject_type)
+        and given.items() <= predicate.object_types.items()
+    ]
+    if len(fitting) > 1:
+        fitting = [key for key in fitting if schema[key].object_types.keys() == given.keys()]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def read_records(path: str | Path, labelled: bool = True, schema: Schema | None = None) -> Iterator[dict[str, Any]]:
     """Yield the records of a file of official lines. Raises UserError, with file and line, if one is wrong.
 
     Args:
@@ -85,6 +127,9 @@ def read_records(
     """
     for number, record in read_submission_lines(path):
         where = f"{path}, line {number}"
+        if isinstance(record, dict) and isinstance(record.get("spo_list"), list):
+            for triple in record["spo_list"]:
+                _unfold(triple, ("object", "object_type"))
         raise_first(record_faults(record, labelled), where)
         if schema:
             for triple in record["spo_list"]:
@@ -110,14 +155,20 @@ def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
             yield from _triple_faults(triple)
 
 
-def schema_faults(triple: dict[str, Any], schema: dict[str, Predicate]) -> Iterator[str]:
-    """Yield a message for a well-formed triple's predicate or slots that the schema lacks. Types are not compared."""
-    name, slots = triple["predicate"], triple["object"]
-    if name not in schema:
-        yield f"predicate {name!r} is not in the schema"
+def schema_faults(triple: dict[str, Any], schema: Schema) -> Iterator[str]:
+    """Yield a message for a well-formed triple's predicate or slots that the schema lacks.
+
+    Types are compared only if they have to tell several predicates of the same name apart.
+    """
+    name, subject_type, object_types = triple["predicate"], triple.get("subject_type"), triple.get("object_type")
+    key = find_predicate(schema, name, subject_type, object_types)
+    if key is None:
+        known = ", ".join(f"{p.subject_type!r} {p.object_types}" for p in schema.values() if p.name == name)
+        with_types = f" with the types {subject_type!r} {object_types}, which has {known}" if known else ""
+        yield f"predicate {name!r} is not in the schema{with_types}"
         return
-    for slot in slots:
-        if slot not in schema[name].object_types:
+    for slot in triple["object"]:
+        if slot not in schema[key].object_types:
             yield f"predicate {name!r} has no slot {slot!r} in the schema"
 
 
@@ -130,6 +181,12 @@ def _triple_faults(triple: Any) -> Iterator[str]:
             yield f'"{key}" of a triple is missing or not a string'
     if not _is_string_dict(triple.get("object")):
         yield '"object" of a triple is missing or not an object of strings like {"@value": "..."}'
+
+
+def _unfold(item: Any, keys: Iterable[str]) -> None:
+    """Replace each string under these keys of a parsed object by a dict with `@value` alone."""
+    if isinstance(item, dict):
+        item |= {key: {"@value": item[key]} for key in keys if isinstance(item.get(key), str)}
 
 
 def _is_predicate(line: Any) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from torch_writer import saved
+from common.testing.torch_writer import saved
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "好"]
@@ -55,6 +55,21 @@ REPOSITORIES = {
     "org/old": {**TEXTS, "pytorch_model.bin": b"\x80\x02."},
 }
 
+# As transformers 5 saves it.
+SAVED = {
+    "org/saved": {
+        "config.json": TEXTS["config.json"],
+        "model.safetensors": WEIGHTS,
+        "tokenizer.json": json.dumps(
+            {
+                "model": {"type": "WordPiece", "vocab": {token: i for i, token in enumerate(VOCABULARY)}},
+                "normalizer": {"type": "BertNormalizer", "lowercase": True},
+            }
+        ).encode(),
+        "tokenizer_config.json": b"{}",
+    }
+}
+
 
 class Server(ThreadingHTTPServer):
     """Answers on a free port of this machine, and keeps the paths of all GET requests in `log`."""
@@ -74,7 +89,9 @@ class Hub(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         if self.command == "GET":
             self.server.log.append(path)
-        for name, files in REPOSITORIES.items():
+        if path.endswith("/revision/missing"):
+            return self.reply(b"{}", 404, [("X-Error-Code", "RevisionNotFound")])
+        for name, files in (REPOSITORIES | SAVED).items():
             if path.startswith(f"/api/models/{name}"):
                 return self.reply(json.dumps(self.listing(path, name, files)).encode())
             for file, content in files.items():
@@ -131,10 +148,10 @@ assert "tensorflow" not in sys.modules
 """
 
 
-def resolve(names, home, server):
+def resolve(names, home, server, code=RESOLVE):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     environment |= {"HF_HOME": str(home), "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
-    command = [sys.executable, "-c", RESOLVE, *names]
+    command = [sys.executable, "-c", code, *names]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()
@@ -164,6 +181,25 @@ def test_only_what_is_read_is_fetched_and_then_comes_from_the_cache(hub, tmp_pat
     )
     assert cached == ["1 6 4", "2 6 4", "1 6 4", "1 6 4", "2 6 4"]
     assert new.startswith("org/other: no such folder, and fetching it from the hub failed: ")
+
+
+def test_a_revision_is_fetched_and_recorded(hub, tmp_path):
+    spec = "org/torch@refs/pr/7"
+    loaded, missing = resolve([spec, "org/torch@missing"], tmp_path, hub)
+    assert (loaded, missing) == ("1 6 4", "org/torch@missing: the repository has no branch, tag or commit missing")
+    assert "/api/models/org/torch/revision/refs%2Fpr%2F7" in hub.log
+    assert fetched(hub) == [f"/org/torch/{name}" for name in ("config.json", *TORCH, "vocab.txt")]
+    stop(hub)
+    assert resolve([spec, f"org/torch@{COMMIT}"], tmp_path, hub) == ["1 6 4"] * 2
+    name = "import sys; from common.encoder import resolve_encoder; print(resolve_encoder(sys.argv[1]).name)"
+    assert resolve([spec], tmp_path, hub, name) == [f"org/torch@{COMMIT}"]
+
+
+def test_what_cuts_the_texts_is_fetched(hub, tmp_path):
+    assert resolve(["org/saved"], tmp_path, hub) == ["1 6 4"]
+    assert fetched(hub) == [
+        f"/org/saved/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    ]
 
 
 def test_an_interrupted_download_is_taken_up_again(hub, tmp_path):

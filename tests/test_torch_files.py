@@ -16,10 +16,21 @@ from common import torch_files
 from common.checkpoints import read_weights
 from common.cli import UserError
 from common.encoder import resolve_encoder
+from common.testing.torch_writer import (
+    archive,
+    named,
+    number,
+    ordered_dict,
+    program,
+    saved,
+    several,
+    storage,
+    tensor,
+    text,
+)
 from common.torch_files import read_tensors
 from encoder_folders import IDS, load, pytorch_weights
 from encoder_folders import folder as folder
-from torch_writer import archive, named, number, ordered_dict, program, saved, several, storage, tensor, text
 
 TORCH = Path(__file__).parent / "pytorch"
 MATRIX = np.arange(12, dtype=np.float32).reshape(3, 4)

@@ -197,7 +197,7 @@ BERT = {
 VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n何\n"
 # What is wrong -> the files that differ, see `checkpoint_files`, and a part of the message.
 BAD_CHECKPOINTS = {
-    "entries": ({"config.json": BERT | {"vocab_size": 7}}, "bert/vocab.txt: 6 entries, but the encoder has embeddings"),
+    "entries": ({"config.json": BERT | {"vocab_size": 1007}}, "vocab.txt: 6 entries, but the encoder has embeddin"),
     "positions": ({"config.json": BERT | {"max_position_embeddings": 255}}, "max_length: 256 tokens, but"),
     "heads": ({"config.json": BERT | {"num_attention_heads": 3}}, "bert/config.json: hidden_size 16 is not a multiple"),
     "activation": ({"config.json": BERT | {"hidden_act": "mish"}}, "bert/config.json: hidden_act 'mish' is not one of"),

@@ -178,7 +178,7 @@ def bad_encoders(config: Callable[..., str]) -> dict[str, Case]:
         "encoder without a name": ({"config.json": config(encoder="")}, "input: no weights; expected"),
         "vocabulary UTF-16": ({"vocab.txt": VOCABULARY.encode("utf-16")}, "vocab.txt: the vocabulary is not UTF-8"),
         "vocabulary empty": ({"vocab.txt": ""}, "vocab.txt: the vocabulary is empty"),
-        "vocabulary twice": ({"vocab.txt": VOCABULARY * 2}, "vocab.txt, line 7: '[PAD]' is already on line 1"),
+        "vocabulary twice": ({"vocab.txt": VOCABULARY * 2}, "vocab.txt: the vocabulary has [PAD] 2 times"),
         "vocabulary with a blank line": ({"vocab.txt": f"{VOCABULARY}\n\n"}, "vocab.txt, line 7: blank"),
         "vocabulary without [CLS]": ({"vocab.txt": "[PAD]\n[UNK]\n[SEP]\n"}, "vocab.txt: the vocabulary lacks [CLS]"),
         "heads do not divide": (

@@ -5,7 +5,7 @@ from typing import Annotated
 import pydantic
 from pydantic import Field, NonNegativeFloat
 
-from common.config import EncoderSizes, InputFiles, PositiveInt, WindowedConfig, strict_config
+from common.config import InputFiles, PositiveInt, WindowedConfig, strict_config
 
 
 @strict_config
@@ -26,11 +26,3 @@ class Config(WindowedConfig):
     batch_size: PositiveInt = 32
     whole_words: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of the batches in which whole words are masked
     half_precision: bool = False  # whether the encoder folder is written in float16
-
-    @pydantic.model_validator(mode="after")
-    def _check_words(self) -> "Config":
-        if isinstance(self.encoder, EncoderSizes) and self.encoder.word_level:
-            raise ValueError(
-                "encoder.word_level: an encoder folder cannot say that its tokens are words, expected false"
-            )
-        return self

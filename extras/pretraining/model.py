@@ -31,7 +31,10 @@ def load_model(source: EncoderSource) -> LossModel:
     assert source.weights is not None, "only a fresh encoder has no weights"
     weights = source.weights()
     if HEAD not in weights:
-        raise UserError(f"{source.name}: no masked-language-model head, the file lacks {HEAD}")
+        raise UserError(
+            f"{source.name}: no masked-language-model head (the discriminators of ELECTRA have none): "
+            f"the file lacks {HEAD}"
+        )
     encoder = build_encoder(source.architecture, seed=0, with_mlm=True)
     load_pretrained(encoder, replace(source, weights=lambda: weights))
     return build_model(encoder, seed=0)

@@ -15,7 +15,7 @@ from dataset import Features, to_example, to_features
 from decode import Relation, to_characters, to_record
 from pair import find_relations
 from pointer import object_relations, pointer_spans
-from records import Labels, read_schema
+from records import Labels, Predicate, read_schema
 from scoring import score
 
 
@@ -227,6 +227,22 @@ def test_round_trip_of_the_official_dev_file(vocabulary, shared, tokenizer):
     lines = read_jsonl(shared / "data" / "duie" / "dev.json")
     records = [record for number, record in lines if number % 4 == 0]
     assert score(records, round_trip(records, tokenizer, labels))["f1"] >= 0.999
+
+
+def test_round_trip_with_several_pairs_of_types(tokenizer):
+    """Each triple comes back with its own types, also if another one has the same strings."""
+    kinds = ("疾病", "药物")
+    predicates = [Predicate("同义词", kind, {"@value": kind}) for kind in kinds]
+    labels = Labels({predicate.key: predicate for predicate in predicates})
+    triples = [
+        {
+            "predicate": "同义词", "subject": subject, "subject_type": kind,
+            "object": {"@value": value}, "object_type": {"@value": kind},
+        }
+        for subject, value, kind in [("甲病", "乙症", "疾病"), ("甲病", "乙症", "药物"), ("丙丸", "丁片", "药物")]
+    ]  # fmt: skip
+    record = {"text": "甲病又名乙症，丙丸也叫丁片", "spo_list": triples}
+    assert round_trip([record], tokenizer, labels) == [record]
 
 
 def test_round_trip_of_the_demo_set(demo, tokenizer):

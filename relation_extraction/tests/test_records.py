@@ -3,7 +3,7 @@ import json
 import pytest
 
 from common.cli import UserError
-from records import Predicate, read_records, read_schema, record_faults, schema_faults
+from records import Labels, Predicate, find_predicate, read_records, read_schema, record_faults, schema_faults
 
 DIRECTOR = {"predicate": "导演", "subject_type": "影视作品", "object_type": {"@value": "人物"}}
 RELEASE = {
@@ -28,10 +28,11 @@ def test_schema_is_read_in_file_order(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([DIRECTOR, RELEASE, DIRECTOR], "line 3: predicate '导演' is defined a second time"),
+        ([DIRECTOR, RELEASE, DIRECTOR], "line 3: predicate '导演' is defined a second time, as on line 1"),
+        ([DIRECTOR, {**DIRECTOR, "object_type": "人物"}], "line 2: predicate '导演' is defined a second time"),
         ([DIRECTOR, ["导演"]], "line 2: expected"),
         ([{**DIRECTOR, "predicate": None}], "line 1: expected"),
-        ([{**DIRECTOR, "object_type": "人物"}], "line 1: expected"),
+        ([{**DIRECTOR, "object_type": 3}], "line 1: expected"),
         ([{**DIRECTOR, "object_type": {"inArea": "地点"}}], "line 1: expected"),
         ([], "empty"),
     ],
@@ -54,7 +55,7 @@ def test_bad_schema_names_file_and_line(tmp_path, lines, message):
         ({"text": "晴", "spo_list": ["李四"]}, "a triple in"),
         ({"text": "晴", "spo_list": [{**TRIPLE, "subject": None}]}, '"subject" of a triple'),
         ({"text": "晴", "spo_list": [{**TRIPLE, "predicate": 1}]}, '"predicate" of a triple'),
-        ({"text": "晴", "spo_list": [{**TRIPLE, "object": "李四"}]}, '"object" of a triple'),
+        ({"text": "晴", "spo_list": [{**TRIPLE, "object": ["李四"]}]}, '"object" of a triple'),
         ({"text": "晴", "spo_list": [{**TRIPLE, "object": {"@value": 2}}]}, '"object" of a triple'),
     ],
 )
@@ -77,6 +78,46 @@ def test_schema_faults(tmp_path):
     assert list(schema_faults(unknown, schema)) == ["predicate '编剧' is not in the schema"]
     wider = {**TRIPLE, "object": {"@value": "李四", "inArea": "北京"}}
     assert list(schema_faults(wider, schema)) == ["predicate '导演' has no slot 'inArea' in the schema"]
+
+
+def test_objects_may_be_strings(tmp_path):
+    """DuIE 1.0 and CMeIE have them. A submission may not."""
+    whole = {"text": "晴", "spo_list": [{**TRIPLE, "object_type": {"@value": "人物"}}]}
+    strings = {"text": "晴", "spo_list": [{**TRIPLE, "object": "李四", "object_type": "人物"}]}
+    assert list(record_faults(strings)) == [
+        '"object" of a triple is missing or not an object of strings like {"@value": "..."}'
+    ]
+    assert list(read_records(write_lines(tmp_path / "train.json", strings))) == [whole]
+    bare = write_lines(tmp_path / "bare.json", {**DIRECTOR, "object_type": "人物"})
+    assert read_schema(bare) == read_schema(write_lines(tmp_path / "schema.json", DIRECTOR))
+
+
+SYNONYMS = [{"predicate": "同义词", "subject_type": kind, "object_type": {"@value": kind}} for kind in ("疾病", "药物")]
+
+
+def test_a_predicate_with_several_pairs_of_types(tmp_path):
+    schema = read_schema(write_lines(tmp_path / "schema.json", SYNONYMS[0], DIRECTOR, SYNONYMS[1]))
+    disease, director, drug = schema
+    assert director == "导演"
+    assert [predicate.name for predicate in schema.values()] == ["同义词", "导演", "同义词"]
+    assert Labels(schema).relations == [(disease, "@value"), (director, "@value"), (drug, "@value")]
+    assert find_predicate(schema, "同义词", "药物", {"@value": "药物"}) == drug
+    assert find_predicate(schema, "同义词", None, {"@value": "疾病"}) == disease
+    assert find_predicate(schema, "同义词", "药物", None) == drug
+    assert find_predicate(schema, "导演", "书", {"@value": "药物"}) == "导演"  # types do not decide where one is enough
+    triple = {"predicate": "同义词", "subject": "甲", "object": {"@value": "乙"}, "subject_type": "疾病"}
+    wrong = triple | {"object_type": {"@value": "药物"}}
+    fault = "predicate '同义词' is not in the schema with the types '疾病' {'@value': '药物'}, which has '疾病'"
+    assert [message.startswith(fault) for message in schema_faults(wrong, schema)] == [True]
+    del triple["subject_type"]  # nothing says which of the two is meant
+    assert len(list(schema_faults(triple, schema))) == 1
+
+
+def test_slots_decide_between_pairs_of_types(tmp_path):
+    wider = SYNONYMS[0] | {"object_type": {"@value": "疾病", "inArea": "地点"}}
+    narrow, wide = schema = read_schema(write_lines(tmp_path / "schema.json", SYNONYMS[0], wider))
+    assert find_predicate(schema, "同义词", "疾病", {"@value": "疾病"}) == narrow
+    assert find_predicate(schema, "同义词", "疾病", {"@value": "疾病", "inArea": "地点"}) == wide
 
 
 def test_official_files_are_read_without_fault(shared):

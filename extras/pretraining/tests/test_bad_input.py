@@ -55,7 +55,6 @@ TRAINING = {
     "weight of no file": (settings(weights={"c*": 2}), "weights: no train file is called c*"),
     "negative weight": (settings(weights={"a*": -1}), "config.json: weights.a*: should be"),
     "all weights 0": (settings(weights={"*": 0}), "weights: all train files have the weight 0"),
-    "words as tokens": (settings(encoder=SIZES | {"word_level": True}), "config.json: encoder.word_level: an encoder"),
     "unknown key": (settings(whole_word=1), "config.json: unknown key whole_word (did you mean whole_words?)"),
     "windows with gaps": (settings(max_length=128), "config.json: stride 254 is more than max_length - 2"),
     "half a step": (settings(epoch_steps=0.5), "config.json: epoch_steps: should be a valid integer"),
@@ -134,7 +133,9 @@ def test_an_impossible_number_of_candidates(top, folder, refused, without_tensor
 @pytest.mark.parametrize(("module", "text"), [(evaluate, "text"), (fill, "sentences.txt")], ids=["evaluate", "fill"])
 def test_an_encoder_without_the_head(module, text, folder, refused):
     error = refused(module.main, "--encoder", folder / "bert", "--input", folder / text)
-    assert error.startswith("bert: no masked-language-model head, the file lacks cls/predictions/")
+    assert error.startswith(
+        "bert: no masked-language-model head (the discriminators of ELECTRA have none): the file lacks cls/predictions/"
+    )
 
 
 def test_export_into_a_folder_that_exists(folder, refused, without_tensorflow):

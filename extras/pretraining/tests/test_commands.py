@@ -74,7 +74,8 @@ def test_fill_gives_what_the_model_thinks_likeliest(trained, call, capsys, monke
 def test_export_writes_a_checkpoint_of_the_same_weights(trained, call, tmp_path):
     call(export.main, "--encoder", trained / "encoder", "--output", tmp_path / "exported")
     assert sorted(path.name for path in (tmp_path / "exported").iterdir()) == [
-        "bert_config.json", "bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.index", "vocab.txt",
+        "bert_config.json", "bert_model.ckpt.data-00000-of-00001", "bert_model.ckpt.index",
+        "tokenizer_config.json", "vocab.txt",
     ]  # fmt: skip
     exported = resolve_encoder(str(tmp_path / "exported"))
     original = resolve_encoder(str(trained / "encoder"))

@@ -20,7 +20,7 @@ def test_a_run_folder_holds_everything(trained):
         "inputs.json", "logs", "metrics.json", "model.weights.h5", "vocab.txt",
     ]  # fmt: skip
     assert sorted(path.name for path in (trained / "encoder").iterdir()) == [
-        "config.json", "model.safetensors", "vocab.txt",
+        "config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt",
     ]  # fmt: skip
     rows = history(trained)
     assert list(rows[0]) == ["epoch", "loss", *SCORES]
