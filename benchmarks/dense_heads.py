@@ -36,7 +36,8 @@ from bert4keras.layers import GlobalPointer
 
 import pair
 from dataset import Features, to_example, to_features
-from records import Labels, read_schema
+from records import Labels
+from schema import read_schema
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ from common.tokenizer import Encoding, Tokenizer
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 
 from dataset import to_example, to_features
-from records import Labels, read_records, read_schema
+from records import Labels, read_records
+from schema import read_schema
 
 FIRST, LATER = "first us/example", "later us/example"
 

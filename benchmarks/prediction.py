@@ -66,7 +66,8 @@ import pointer
 from config import Config
 from dataset import Example, Features, to_example, to_features
 from extraction import predict
-from records import Labels, read_records, read_schema
+from records import Labels, read_records
+from schema import read_schema
 
 TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_factors.py"
 PUBLISHED_VOCABULARY = ROOT.parent / "shared/encoders/chinese_vocab_21128.txt"

@@ -107,7 +107,8 @@ def prepare(task: str, config: Any, source: EncoderSource) -> tuple[list[Any], l
 
         return list(to_features(read_questions(config.train_file), source.tokenizer, config, counts)), []
     from dataset import to_example, to_features
-    from records import Labels, read_schema
+    from records import Labels
+    from schema import read_schema
 
     labels = Labels(read_schema(config.schema_file))
     more = [counts] if task == "relation_extraction" else []

@@ -4,22 +4,20 @@ Lines are read one at a time, and an error names the file and the line. No file 
 stands for standard input or output. Every mistake of the user is a `UserError`.
 """
 
-import codecs
 import contextlib
 import io
 import json
 import os
-import re
 import shutil
 import sys
 import zipfile
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, TypedDict, TypeVar
 
 from common.cli import DISK_FULL, UserError
+from common.parsing import decoded, is_json, parse_lines, parse_value
 
 T = TypeVar("T")
 MOST_PACKED = 100  # a file in a zip that grows by more than this is not unpacked; official lines grow by 5 to 20
@@ -43,7 +41,7 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     Raises UserError if the file is missing, unreadable, empty or not UTF-8.
     """
     with _open_bytes(path) as file:
-        yield from _decoded(file, _name(path), "a text")
+        yield from decoded(file, _name(path), "a text")
 
 
 def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
@@ -53,13 +51,13 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any]]:
     Blank lines at the end are accepted.
     """
     with _open_bytes(path) as file:
-        yield from _parse_lines(file, _name(path))
+        yield from _json_lines(file, path)
 
 
 def read_submission_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
     """Read lines as `read_jsonl` does, also from a zip for the leaderboard (NAME.zip with exactly one file in it)."""
     with _open_submission(path) as file:
-        yield from _parse_lines(file, _name(path))
+        yield from _json_lines(file, path)
 
 
 def peeked(items: Iterator[T]) -> Iterator[T]:
@@ -69,21 +67,16 @@ def peeked(items: Iterator[T]) -> Iterator[T]:
 
 def read_json(path: str | Path) -> Any:
     """Read a file that holds one JSON value, plain or zipped as in `read_submission_lines`. Raises UserError."""
-    name = _name(path)
-    with _open_submission(path) as file:
-        content = file.read()
-    if not content.strip():
-        raise UserError(f"{name}: empty file, expected JSON")
-    try:
-        return _loads(content.decode("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        where = f"{name}, line {error.lineno}"
-        raise UserError(f"{where}: not JSON ({error.msg}, column {error.colno})") from None
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{name}, line {line}: not UTF-8") from None
-    except (ValueError, RecursionError) as error:  # see `_loads`
-        raise UserError(f"{name}: not readable as JSON ({error})") from None
+    return parse_value(_content(path), _name(path))
+
+
+def read_values(path: str | Path) -> list[Any]:
+    """Read a file that holds one JSON value, or one on each line, plain or zipped. Raises UserError."""
+    content = _content(path)
+    first, _, rest = content.partition(b"\n")
+    if rest.strip() and is_json(first):
+        return [value for _, value in _json_lines(io.BytesIO(content), path)]
+    return [parse_value(content, _name(path))]
 
 
 def write_jsonl(path: str | Path, records: Iterable[Any]) -> None:
@@ -303,77 +296,13 @@ def open_zip(path: str | Path, file: IO[bytes] | None = None) -> Iterator[zipfil
         raise UserError(f"{path}: not a readable zip ({error or type(error).__name__})") from None
 
 
-def _decoded(lines: Iterable[bytes], name: str, expected: str) -> Iterator[tuple[int, str]]:
-    number = 0
-    for number, line in enumerate(lines, start=1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            cure = "" if error.reason == "unexpected end of data" else _other_encoding(line)
-            raise UserError(f"{name}, line {number}: not UTF-8 (byte {error.start + 1}){cure}") from None
-        yield number, text
-    if number == 0:
-        raise UserError(f"{name}: empty file, expected {expected} per line")
+def _json_lines(file: IO[bytes], path: str | Path) -> Iterator[tuple[int, Any]]:
+    return parse_lines(decoded(file, _name(path), "one JSON value"), _name(path))
 
 
-def _other_encoding(line: bytes) -> str:
-    """Say how to convert a line that is not UTF-8, if its encoding is known."""
-    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "; it is UTF-16, convert it with: iconv -f UTF-16 -t UTF-8 FILE > NEW"
-    try:
-        text = line.decode("gb18030")
-    except UnicodeDecodeError:
-        return ""
-    chinese = sum("\u4e00" <= character <= "\u9fff" for character in text)
-    others = sum(not character.isascii() for character in text)
-    return "; it seems to be GBK, convert it with: iconv -f GB18030 -t UTF-8 FILE > NEW" if 2 * chinese > others else ""
-
-
-def _loads(text: str) -> Any:
-    """Parse a JSON value.
-
-    Raises ValueError for bad JSON, for a number that is too long, and for a key that an object has twice, where Python
-    would keep the last value. Raises RecursionError for brackets that are nested too deeply.
-    """
-    return json.loads(text, object_pairs_hook=_unique)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise ValueError(f"{key!r} twice in one object")
-    return values
-
-
-def _parse_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, Any]]:
-    blank = 0
-    for number, text in _decoded(lines, name, "one JSON value"):
-        if not text.strip():
-            blank = blank or number
-            continue
-        if blank:  # blank lines are accepted at the end only
-            raise UserError(f"{name}, line {blank}: blank line, expected a JSON value")
-        try:
-            value = _loads(text)
-        except json.JSONDecodeError as error:
-            what = _other_form(text) if number == 1 else ""
-            raise UserError(f"{name}, line {number}: not JSON ({error.msg}, column {error.colno}){what}") from None
-        except (ValueError, RecursionError) as error:  # see `_loads`
-            raise UserError(f"{name}, line {number}: not readable as JSON ({error})") from None
-        yield number, value
-    if blank == 1:
-        raise UserError(f"{name}, line 1: blank line, expected a JSON value")
-
-
-def _other_form(text: str) -> str:
-    """Say what the first line of a file seems to begin, if that is not one JSON value per line."""
-    text = text.strip()
-    expected = "expected one JSON object per line"
-    if re.match(r"[{\[][{\[\s]*'", text):
-        return f"; this is Python's notation with single quotes, {expected} (write it with json.dumps)"
-    if text.startswith("["):
-        return f"; this is one JSON array over several lines, {expected} (jq -c '.[]' FILE > NEW)"
-    if text == "{" or re.fullmatch(r"\{.*[,\[{:]", text):
-        return f"; this is a JSON object over several lines, {expected} (jq -c . FILE > NEW)"
-    return ""
+def _content(path: str | Path) -> bytes:
+    with _open_submission(path) as file:
+        content = file.read()
+    if not content.strip():
+        raise UserError(f"{_name(path)}: empty file, expected JSON")
+    return content

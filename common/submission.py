@@ -79,7 +79,8 @@ def check_submission(
             items += examine(record, partial(problems.add, place=place), partial(warnings.add, place=place))
             records += 1
             name = record.get(key) if isinstance(record, dict) else None
-            if isinstance(name, str):
+            if type(name) in (str, int):  # readers turn an id that is a whole number into a string
+                name = str(name)
                 predicted[name] += 1
                 if name not in lines:
                     problems.add(f"the {key} is not in {input_path}", place)

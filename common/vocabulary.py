@@ -7,7 +7,8 @@ from typing import Any
 
 from common.cli import UserError
 from common.files import read_json, write_json
-from common.tokenizer import Tokenizer, check_tokens, read_tokens
+from common.tokenizer import Tokenizer
+from common.tokens import check_tokens, read_tokens
 
 VOCABULARY, TOKENIZER, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")

@@ -2,8 +2,9 @@
 
 A line is `{"text": ..., "id": ..., "event_list": [EVENT, ...]}`. An event is an object with `event_type`, `trigger`,
 `trigger_start_index` and `arguments`. An argument is an object with `role`, `argument`, `argument_start_index` and
-`alias`, a list of strings. Predictions have only `id` and `event_list`. Their events have only `event_type` and
-`arguments`, and their arguments only `role` and `argument`.
+`alias`, a list of strings, which may be missing. An id that is a whole number is read as a string. Predictions have
+only `id` and `event_list`. Their events have only `event_type` and `arguments`, and their arguments only `role` and
+`argument`.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import numpy as np
 
 from common.cli import UserError, raise_first
 from common.files import read_jsonl, read_submission_lines
+from common.forms import origin
 
 Schema = dict[str, tuple[str, ...]]  # event type -> its roles
 TRIGGER = ""  # the role of a trigger; no role of the schema has this name
@@ -118,13 +120,14 @@ def record_faults(record: Any, *keys: str) -> Iterator[str]:
         names = " and ".join(f'"{key}"' for key in keys)
         yield f"expected a JSON object with {names}"
         return
-    for key in ("text", "id"):
-        if key in keys and not isinstance(record.get(key), str):
-            yield f'"{key}" is missing or not a string'
+    if "text" in keys and not isinstance(record.get("text"), str):
+        yield f'"text" is missing or not a string{origin(record)}'
+    if "id" in keys and type(record.get("id")) not in (str, int):
+        yield '"id" is missing, or neither a string nor a whole number'
     if "event_list" not in keys:
         return
     if "event_list" not in record:
-        yield '"event_list" is missing (is this a file without labels?)'
+        yield '"event_list" is missing' + (origin(record) or " (is this a file without labels?)")
     elif not isinstance(record["event_list"], list):
         yield '"event_list" is not a list'
     else:
@@ -135,12 +138,16 @@ def record_faults(record: Any, *keys: str) -> Iterator[str]:
 def offset_faults(record: dict[str, Any]) -> Iterator[str]:
     """Yield a message for each trigger and argument of a well-formed record that is not at its place in the text."""
     for event in record["event_list"]:
-        spans = [("trigger", event.get("trigger"), event.get("trigger_start_index"))]
-        spans += [("argument", a["argument"], a.get("argument_start_index")) for a in event["arguments"]]
-        for name, string, start in spans:
-            if not isinstance(string, str) or type(start) is not int:
-                yield f'"{name}" or "{name}_start_index" of an event is missing or has the wrong type'
-            elif not string or start < 0 or record["text"][start : start + len(string)] != string:
+        for name, holder in [("trigger", event), *(("argument", argument) for argument in event["arguments"])]:
+            string, start = holder.get(name), holder.get(f"{name}_start_index")
+            if string is None or start is None:
+                key = name if string is None else f"{name}_start_index"
+                yield f'"{key}" of an event is missing (DuEE-fin has none; expected the form of DuEE 1.0)'
+            elif not isinstance(string, str) or type(start) is not int:
+                yield f'"{name}" of an event is not a string, or "{name}_start_index" is not a whole number'
+            elif not string:
+                yield f"an empty {name} of an event of type {event['event_type']!r}"
+            elif start < 0 or record["text"][start : start + len(string)] != string:
                 yield f"{name} {string!r} is not at character {start} of the text"
 
 
@@ -164,7 +171,7 @@ def _read(path: str | Path, *keys: str) -> Iterator[dict[str, Any]]:
 def _numbered(path: str | Path, *keys: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, record in read_submission_lines(path):
         raise_first(record_faults(record, *keys), f"{path}, line {number}")
-        yield number, record
+        yield number, record | {"id": str(record["id"])}
 
 
 def _event_faults(event: Any) -> Iterator[str]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from common.cli import check_arguments, run_command
 from common.submission import Say, check_submission
-from records import Predicate, Schema, find_predicate, read_records, read_schema, record_faults, schema_faults
+from records import Predicate, Schema, find_predicate, read_records, record_faults, schema_faults
+from schema import read_schema
 
 
 def examine(record: Any, problem: Say, warning: Say, schema: Schema | None) -> int:

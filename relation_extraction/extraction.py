@@ -11,7 +11,8 @@ from config import Config
 from dataset import Example, to_features
 from decode import Relation, to_characters, to_record
 from model import Extractor, load_extractor
-from records import Labels, read_schema
+from records import Labels
+from schema import read_schema
 
 # The number of records in memory at a time, and in a block for a worker. With more there is less padding.
 CHUNK = 2048

@@ -5,15 +5,15 @@ A line is `{"text": ..., "spo_list": [TRIPLE, ...]}`. A triple is a dict with th
 DuIE 1.0 and CMeIE have strings there instead. They are read as dicts with `@value` alone.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from common.cli import UserError, raise_first
-from common.files import read_jsonl, read_submission_lines
+from common.cli import raise_first
+from common.files import read_submission_lines
+from common.forms import origin
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,8 @@ class Predicate:
     subject_type: str
     object_types: dict[str, str]
 
-    @property
-    def key(self) -> str:
-        """Its name in a schema that has several predicates of this name, with other types."""
-        return f"{self.subject_type} {self.name} {self.object_types}"
 
-
-Schema = dict[str, Predicate]  # by name, or by `Predicate.key` if several have the same name
+Schema = dict[str, Predicate]  # by name, or by name and types if several have the same name
 
 
 @dataclass(frozen=True)
@@ -62,31 +57,6 @@ class Labels:
 
     def __len__(self) -> int:
         return len(self.relations) + len(self.ties)
-
-
-def read_schema(path: str | Path) -> Schema:
-    """Read a `schema.json` (one JSON object per line), in the order of the file.
-
-    A name may come several times, with other types. Raises UserError, with file and line, for a malformed line, a
-    predicate that is defined twice with the same types, or an empty file.
-    """
-    predicates: dict[int, Predicate] = {}  # by line
-    for number, line in read_jsonl(path):
-        _unfold(line, ("object_type",))
-        if not _is_predicate(line):
-            raise UserError(
-                f'{path}, line {number}: expected {{"predicate": NAME, "subject_type": TYPE, '
-                f'"object_type": {{"@value": TYPE, ...}}}}'
-            )
-        predicate = Predicate(line["predicate"], line["subject_type"], line["object_type"])
-        for first, other in predicates.items():
-            if predicate == other:
-                raise UserError(
-                    f"{path}, line {number}: predicate {predicate.name!r} is defined a second time, as on line {first}"
-                )
-        predicates[number] = predicate
-    names = Counter(predicate.name for predicate in predicates.values())
-    return {p.name if names[p.name] == 1 else p.key: p for p in predicates.values()}
 
 
 def find_predicate(schema: Schema, name: str, subject_type: Any, object_types: Any) -> str | None:
@@ -128,7 +98,7 @@ def read_records(path: str | Path, labelled: bool = True, schema: Schema | None 
         where = f"{path}, line {number}"
         if isinstance(record, dict) and isinstance(record.get("spo_list"), list):
             for triple in record["spo_list"]:
-                _unfold(triple, ("object", "object_type"))
+                unfold(triple, ("object", "object_type"))
         raise_first(record_faults(record, labelled), where)
         if schema:
             for triple in record["spo_list"]:
@@ -142,11 +112,11 @@ def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
         yield 'expected a JSON object with "text" and "spo_list"'
         return
     if not isinstance(record.get("text"), str):
-        yield '"text" is missing or not a string'
+        yield f'"text" is missing or not a string{origin(record)}'
     if not labelled:
         return
     if "spo_list" not in record:
-        yield '"spo_list" is missing (is this a file without labels?)'
+        yield '"spo_list" is missing' + (origin(record) or " (is this a file without labels?)")
     elif not isinstance(record["spo_list"], list):
         yield '"spo_list" is not a list'
     else:
@@ -178,25 +148,15 @@ def _triple_faults(triple: Any) -> Iterator[str]:
     for key in ("predicate", "subject"):
         if not isinstance(triple.get(key), str):
             yield f'"{key}" of a triple is missing or not a string'
-    if not _is_string_dict(triple.get("object")):
+    if not is_string_dict(triple.get("object")):
         yield '"object" of a triple is missing or not an object of strings like {"@value": "..."}'
 
 
-def _unfold(item: Any, keys: Iterable[str]) -> None:
+def unfold(item: Any, keys: Iterable[str]) -> None:
     """Replace each string under these keys of a parsed object by a dict with `@value` alone."""
     if isinstance(item, dict):
         item |= {key: {"@value": item[key]} for key in keys if isinstance(item.get(key), str)}
 
 
-def _is_predicate(line: Any) -> bool:
-    return (
-        isinstance(line, dict)
-        and isinstance(line.get("predicate"), str)
-        and isinstance(line.get("subject_type"), str)
-        and _is_string_dict(line.get("object_type"))
-        and "@value" in line["object_type"]
-    )
-
-
-def _is_string_dict(value: Any) -> bool:
+def is_string_dict(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())

@@ -24,8 +24,9 @@ from dataset import Features, to_example, to_features
 from extraction import predict
 from model import HEADS
 from reach import print_reach
-from records import Labels, read_records, read_schema
+from records import Labels, read_records
 from report import write_report
+from schema import read_schema
 from scoring import SCORES, score
 
 if TYPE_CHECKING:

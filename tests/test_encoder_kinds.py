@@ -133,9 +133,7 @@ def test_other_names_and_two_encoders(folder):
         load(str(folder))
     two = {f"{side}.{name.removeprefix('bert.')}": weights[name] for side in ("query", "passage") for name in weights}
     save_file(two, folder / "model.safetensors")
-    with pytest.raises(
-        UserError, match="lacks 37 tensors.* most similar of its other names is (query|passage)/"
-    ):
+    with pytest.raises(UserError, match="lacks 37 tensors.* most similar of its other names is (query|passage)/"):
         load(str(folder))
     others = {name.replace("bert.", "teacher.bert."): value + 1 for name, value in weights.items()}
     save_file(weights | others, folder / "model.safetensors")

@@ -1,9 +1,11 @@
 """Files, names of files, and checkpoints that every command refuses, by what is wrong with them. Needs pytest."""
 
+import bz2
 import gzip
 import importlib.util
 import io
 import json
+import lzma
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,16 +15,46 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+
+def packed(files: dict[str, bytes]) -> bytes:
+    """Make a zip of files, name -> content. The same files always give the same bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return content.getvalue()
+
+
 LINE = '{"text": "何"}\n'
 # No reader of JSON takes these. What is wrong -> the bytes of a file, and a part of the message.
 NOT_JSON: dict[str, tuple[bytes, str]] = {
     "empty": (b"", ": empty file, expected"),
     "UTF-16": (LINE.encode("utf-16"), ", line 1: not UTF-8"),
     "UTF-16 without a mark": (LINE.encode("utf-16-be"), ", line 1: not"),
+    "UTF-32": (LINE.encode("utf-32"), ", line 1: not UTF-8"),
     "GBK": (LINE.encode("gbk"), ", line 1: not UTF-8"),
     "half a character": (LINE.encode()[:-4], ", line 1: not UTF-8"),
     "half of a pair as bytes": (b'"\xed\xa0\x80"\n', ", line 1: not UTF-8"),
-    "gzip": (gzip.compress(LINE.encode(), mtime=0), ", line 1: not UTF-8"),
+    "Big5": ('{"text": "臺灣大學在臺北"}\n'.encode("big5"), ", line 1: not UTF-8"),
+    "gzip": (gzip.compress(LINE.encode(), mtime=0), ", line 1: not data but a gzip file; unpack it with: gunzip FILE"),
+    "bzip2": (bz2.compress(LINE.encode()), ", line 1: not data but a bzip2 file; unpack it with: bunzip2 FILE"),
+    "xz": (lzma.compress(LINE.encode()), ", line 1: not data but an xz file; unpack it with: unxz FILE"),
+    "zip": (packed({"train.json": LINE.encode()}), ", line 1: not data but a zip; unpack it with: unzip FILE"),
+    "Excel": (packed({"xl/workbook.xml": b""}), ", line 1: not data but an Office document; save it as plain text in"),
+    "Word": (packed({"[Content_Types].xml": b""}), ", line 1: not data but an Office document; save it as plain text"),
+    "Parquet": (b"PAR1\x15\x04", ", line 1: not data but a Parquet or Arrow table; write it as JSON, such as with to_"),
+    "PDF": (b"%PDF-1.7\n", ", line 1: not data but a PDF; save it as plain text in UTF-8"),
+    "tar": (b"train.json".ljust(257, b"\0") + b"ustar\x0000", ", line 1: not data but an archive; unpack it"),
+    "an HTML page": (b"\xef\xbb\xbf<!DOCTYPE html>\n<html>\n", ", line 1: not data but an HTML page, perhaps an error"),
+    "a pointer of Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+        ", line 1: not data but a Git LFS pointer; fetch the file that it stands for with: git lfs pull",
+    ),
+    "XML": (b"<xmi/>\n", ", line 1: not JSON (Expecting value, column 1); found '<xmi/>"),
+    "a full-width comma": (
+        '{"text": "a"，"id": 1}\n'.encode(),
+        ", line 1: not JSON (Expecting ',' delimiter, column 13)",
+    ),
     "NUL": (b"\0" * 100, ", line 1: not JSON (Expecting value, column 1)"),
     "NUL in a string": (b'{"text": "\0"}\n', ", line 1: not JSON (Invalid control character at"),
     "as Python writes it": (b"{'text': None}\n", ", line 1: not JSON (Expecting property name"),
@@ -58,7 +90,19 @@ NOT_TEXT = {
         LINE.encode("gbk"),
         ", line 1: not UTF-8 (byte 11); it seems to be GBK, convert it with: iconv -f GB18030 -t UTF-8 FILE > NEW",
     ),
-    "gzip": (gzip.compress(LINE.encode(), mtime=0), ", line 1: not UTF-8 (byte 2)"),
+    "Big5": (
+        "臺灣大學在臺北\n".encode("big5"),
+        ", line 1: not UTF-8 (byte 1); it seems to be BIG5, convert it with: iconv -f BIG5 -t UTF-8 FILE > NEW",
+    ),
+    "UTF-32": (
+        LINE.encode("utf-32"),
+        ", line 1: not UTF-8 (byte 1); it is UTF-32, convert it with: iconv -f UTF-32 -t UTF-8 FILE > NEW",
+    ),
+    "gzip": (gzip.compress(LINE.encode(), mtime=0), ", line 1: not data but a gzip file; unpack it with: gunzip FILE"),
+    "a pointer of Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\n",
+        ", line 1: not data but a Git LFS pointer; fetch the file that it stands for with: git lfs pull",
+    ),
     "half a character": ("何".encode()[:-1], ", line 1: not UTF-8 (byte 1)"),
 }
 # Names of files to read. What is wrong -> a name, and a part of the message.
@@ -143,15 +187,6 @@ def not_zips() -> dict[str, tuple[bytes, str]]:
         "damaged": (good[:40] + bytes(byte ^ 255 for byte in good[40:44]) + good[44:], ": not a readable zip ("),
         "a bomb": (packed({name: bytes(2**24)}), ": not unpacked: "),
     }  # fmt: skip
-
-
-def packed(files: dict[str, bytes]) -> bytes:
-    """Make a zip of files, name -> content. The same files always give the same bytes."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
-    return content.getvalue()
 
 
 # The config and the vocabulary of a good checkpoint.

@@ -35,8 +35,14 @@ TRAINING = bad_lines(line) | {
         {"config.json": json.dumps(CONFIG_OF_LINES | {"head": "biaffine"})}, "config.json: head: should be"
     ),
     "text missing": ({"train.json": line() + '{"id": "1", "event_list": []}'}, 'train.json, line 2: "text" is missing'),
-    "id a number": ({"train.json": line(id=1)}, 'train.json, line 1: "id" is missing or not a string'),
+    "id a fraction": ({"train.json": line(id=1.0)}, 'line 1: "id" is missing, or neither a string nor a whole number'),
+    "id true": ({"train.json": line(id=True)}, 'train.json, line 1: "id" is missing, or neither a string nor a whole'),
+    "numbers and strings": ({"dev.json": line(id=7) + line(id="7")}, "line 2: id '7' is already on line 1"),
     "labels missing": ({"dev.json": line() + '{"text": "", "id": "2"}'}, 'dev.json, line 2: "event_list" is missing'),
+    "export of doccano": (
+        {"train.json": '{"id": 7, "text": "何川", "label": [[0, 2, "死者"]]}\n'},
+        'train.json, line 1: "event_list" is missing; this looks like an export of doccano, expected the form that the',
+    ),
     "labels not a list": ({"train.json": line(event_list={})}, 'train.json, line 1: "event_list" is not a list'),
     "event not an object": ({"train.json": line(event_list=["去世"])}, 'train.json, line 1: "event_type" of an event'),
     "arguments not a list": (
@@ -49,15 +55,23 @@ TRAINING = bad_lines(line) | {
         {"train.json": line(event={"arguments": [ARGUMENT | {"alias": "川"}]})}, 'train.json, line 1: "alias" of an'
     ),
     "trigger missing": (
-        {"dev.json": line(event={"trigger": None})}, 'dev.json, line 1: "trigger" or "trigger_start_index" of an event'
+        {"dev.json": line(event={"trigger": None})}, 'dev.json, line 1: "trigger" of an event is missing (DuEE-fin'
+    ),
+    "offset of a trigger missing": (
+        {"dev.json": line(event={"trigger_start_index": None})},
+        'line 1: "trigger_start_index" of an event is missing (DuEE-fin has none; expected the form of DuEE 1.0)',
+    ),
+    "argument empty": (
+        {"train.json": line(event={"arguments": [ARGUMENT | {"argument": ""}]})},
+        "train.json, line 1: an empty argument of an event of type '人生-死亡'",
     ),
     "offset missing": (
         {"train.json": line(event={"arguments": [{"role": "死者", "argument": "何川"}]})},
-        'train.json, line 1: "argument" or "argument_start_index" of an event is missing',
+        'train.json, line 1: "argument_start_index" of an event is missing (DuEE-fin has none',
     ),
     "offset a string": (
         {"train.json": line(event={"trigger_start_index": "2"})},
-        'train.json, line 1: "trigger" or "trigger_start_index" of an event is missing or has the wrong type',
+        'line 1: "trigger" of an event is not a string, or "trigger_start_index" is not a whole number',
     ),
     "offset wrong": (
         {"train.json": line() + line() + line(event={"trigger_start_index": 1})},
@@ -98,7 +112,7 @@ def test_prediction_stops_at_a_bad_line_and_writes_nothing(trained, folder, refu
         predict.main, "--model", trained, "--input", folder / "test.json", "--output", folder / "out.zip",
         "--engine", "tensorflow",
     )  # fmt: skip
-    assert error == 'test.json, line 6: "id" is missing or not a string'
+    assert error == 'test.json, line 6: "id" is missing, or neither a string nor a whole number'
 
 
 def test_a_report_on_gold_without_texts(folder, refused):

@@ -5,7 +5,11 @@ import pytest
 SCHEMA = {"event_type": "人生-死亡", "role_list": [{"role": "死者"}]}
 EVENT = {"event_type": "人生-死亡", "arguments": [{"role": "死者", "argument": "何川"}]}
 INPUT = [{"id": str(number), "text": "何川去世"} for number in range(3)]
-RECORDS = [{"id": "0", "event_list": [EVENT]}, {"id": "1", "event_list": []}, {"id": "2", "event_list": [EVENT] * 2}]
+RECORDS: list[dict] = [
+    {"id": "0", "event_list": [EVENT]},
+    {"id": "1", "event_list": []},
+    {"id": "2", "event_list": [EVENT] * 2},
+]
 
 
 def dump(records):
@@ -27,6 +31,10 @@ def check(tmp_path, check_zipped):
 
 def test_a_good_file(check):
     assert check(RECORDS) == ("OK: 3 records, 3 events\n", "", 0)
+
+
+def test_ids_may_be_whole_numbers(check):
+    assert check([record | {"id": int(record["id"])} for record in RECORDS]) == ("OK: 3 records, 3 events\n", "", 0)
 
 
 @pytest.mark.parametrize(

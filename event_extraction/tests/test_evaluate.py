@@ -62,6 +62,11 @@ def test_prints_one_json_object_and_tables(evaluate, capsys):
     assert len(set(map(display_width, lines[:4]))) == len(set(map(display_width, lines[4:]))) == 1
 
 
+def test_ids_may_be_whole_numbers(evaluate, capsys):
+    evaluate([line | {"id": int(line["id"])} for line in GOLD], PREDICTED)
+    assert json.loads(capsys.readouterr().out)["f1"] == 0.7273
+
+
 def test_says_how_many_sentences_are_in_one_file_only(evaluate, capsys):
     evaluate(GOLD, [PREDICTED[0], record("other")])
     notes = capsys.readouterr().err

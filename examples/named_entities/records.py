@@ -11,6 +11,7 @@ from typing import Any
 
 from common.cli import UserError, raise_first
 from common.files import read_jsonl, read_submission_lines
+from common.forms import origin
 
 
 def read_schema(path: str | Path) -> list[str]:
@@ -52,9 +53,10 @@ def record_faults(record: Any, labelled: bool, labels: list[str] | None) -> Iter
     if not isinstance(record, dict):
         yield 'expected a JSON object with "text" and "label"'
     elif not isinstance(record.get("text"), str):
-        yield '"text" is missing or not a string'
+        yield f'"text" is missing or not a string{origin(record)}'
     elif labelled and not _is_nested(record.get("label")):
-        yield '"label" is missing or not like {"name": {"何川": [[0, 1]]}} (is this a file without labels?)'
+        expected = '"label" is missing or not like {"name": {"何川": [[0, 1]]}}'
+        yield expected + (origin(record) or " (is this a file without labels?)")
     elif labelled:
         for label, string, first, last in entities(record):
             if not string or first < 0 or record["text"][first : last + 1] != string:

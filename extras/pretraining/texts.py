@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from common.cli import UserError, run_command
-from common.files import atomic_write, check_output_path, peeked, read_json, read_jsonl
+from common.files import atomic_write, check_output_path, read_values
 
 
 def main() -> None:
@@ -28,15 +28,7 @@ def main() -> None:
 
 def read_texts(path: str) -> Iterator[str]:
     """Yield the texts of a file. Raise UserError if it is not JSON or has no text."""
-    try:
-        records = [read_json(path)]
-    except UserError as error:  # perhaps the file has several lines of JSON
-        try:
-            lines = peeked(record for _, record in read_jsonl(path))
-        except UserError:  # the first line is not JSON either
-            raise error from None
-        records = list(lines)
-    texts = [" ".join(text.split()) for text in _texts_in(records)]
+    texts = [" ".join(text.split()) for text in _texts_in(read_values(path))]
     if not any(texts):
         raise UserError(f'{path}: no "text" and no "context"')
     yield from filter(None, texts)
@@ -49,7 +41,7 @@ def _texts_in(value: Any) -> Iterator[str]:
         for key, item in value.items():
             if key in ("text", "context") and isinstance(item, str):
                 yield item
-            elif key != "qas":  # the "text" of an answer is not wanted
+            elif key not in ("qas", "answers"):  # the "text" of an answer is not wanted
                 yield from _texts_in(item)
 
 

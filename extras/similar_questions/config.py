@@ -9,7 +9,7 @@ from common.config import InputFile, PositiveInt, TrainingConfig, strict_config
 
 @strict_config
 class Config(TrainingConfig):
-    train_file: InputFile  # groups (JSON lines) or pairs (.tsv) of similar questions
+    train_file: InputFile  # groups or pairs of similar questions, see records.py
     # the same; null: a twentieth of the families is kept out for dev
     dev_file: InputFile | None = None  # type: ignore[assignment]  # other trainings require it
     max_length: Annotated[int, Field(ge=5, lt=2**31)] = 128  # tokens of two questions with [CLS] and two [SEP]

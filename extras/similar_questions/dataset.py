@@ -1,10 +1,9 @@
-"""Reads files of similar questions, pairs the questions, and makes batches of the pairs in both directions."""
+"""Groups similar questions, pairs the questions, and makes batches of the pairs in both directions."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -12,18 +11,10 @@ from scipy.sparse.csgraph import connected_components
 
 from common.batching import pad
 from common.cli import UserError
-from common.files import read_jsonl, read_lines
 from common.tokenizer import Tokenizer
+from records import Row, read_records
 
 KEPT_OUT = 20  # without a dev file, one family in 20 is kept out of training for dev
-
-
-class Row(NamedTuple):
-    """A line of a .tsv file: two questions, and whether they are similar."""
-
-    first: str
-    second: str
-    similar: bool
 
 
 @dataclass(frozen=True)
@@ -53,21 +44,20 @@ class Features:
 
 
 def read_groups(path: str | Path, counts: Counter[str] | None = None) -> list[Group]:
-    """Read the groups of similar questions in a file.
+    """Read the groups of similar questions in a file, see `records`. Each similar pair is a group.
 
-    If the name ends in .tsv, each similar pair that `read_rows` finds is a group. Otherwise each line is a group in
-    SimBERT's JSON: {"text": question, "synonyms": [question, ...]}. `counts` gets how many pairs, questions and groups
-    were left out.
-
-    Raises UserError if a line has another form (naming the file and the line), or if no two questions are similar.
+    `counts` gets how many pairs, questions and groups were left out. Raises UserError if a line has another form, or if
+    no two questions are similar.
     """
     counts = Counter() if counts is None else counts
-    if str(path).endswith(".tsv"):
-        rows = list(read_rows(path))
-        counts["pairs left out: not similar"] += sum(not row.similar for row in rows)
-        found: Iterable[list[str]] = [[row.first, row.second] for row in rows if row.similar]
-    else:
-        found = _read_synonyms(path)
+    found: list[Sequence[str]] = []
+    for _, record in read_records(path):
+        if not isinstance(record, Row):
+            found.append(record)
+        elif record.similar:
+            found.append(record[:2])
+        else:
+            counts["pairs left out: not similar"] += 1
     groups = []
     for questions in found:
         different = tuple(dict.fromkeys(questions))
@@ -79,34 +69,6 @@ def read_groups(path: str | Path, counts: Counter[str] | None = None) -> list[Gr
     if not groups:
         raise UserError(f"{path}: no two similar questions")
     return [Group(questions, family) for questions, family in zip(groups, _families(groups), strict=True)]
-
-
-def read_rows(path: str | Path) -> Iterator[Row]:
-    """Yield the rows of a .tsv file.
-
-    A line has two questions with a tab between them, and optionally a third column: 1 if they are similar, 0 if not.
-    Without this column they are similar. Raises UserError for any other line.
-    """
-    for number, line in read_lines(path):
-        columns = [column.strip() for column in line.split("\t")]
-        if len(columns) not in (2, 3) or not all(columns) or columns[2:] not in ([], ["0"], ["1"]):
-            raise UserError(
-                f"{path}, line {number}: expected two questions and, optionally, 0 or 1, with tabs between them"
-            )
-        yield Row(columns[0], columns[1], columns[2:] != ["0"])
-
-
-def _read_synonyms(path: str | Path) -> Iterator[list[str]]:
-    """Yield the questions of each line of SimBERT's JSON."""
-    for number, record in read_jsonl(path):
-        match record:
-            case {"text": str(text), "synonyms": [*synonyms]} if all(isinstance(other, str) for other in synonyms):
-                questions = [question.strip() for question in (text, *synonyms)]
-            case _:
-                raise UserError(f'{path}, line {number}: expected {{"text": question, "synonyms": [question, ...]}}')
-        if not all(questions):
-            raise UserError(f"{path}, line {number}: a blank question")
-        yield questions
 
 
 def _families(groups: Sequence[tuple[str, ...]]) -> list[int]:

@@ -1,6 +1,6 @@
 """Score how well vectors tell similar questions from others, or how new and varied generated questions are.
 
-    python extras/similar_questions/evaluate.py --pairs FILE.tsv (--model RUN | --encoder ENCODER | --tfidf)
+    python extras/similar_questions/evaluate.py --pairs FILE (--model RUN | --encoder ENCODER | --tfidf)
     python extras/similar_questions/evaluate.py --generated FILE [--train FILE]
 
 The scores are one JSON object on standard output. `--encoder` takes the vectors of [CLS] from an encoder that was not
@@ -20,8 +20,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from common.cli import UserError, print_counts, run_command
 from common.encoder import resolve_encoder
 from common.files import read_jsonl
-from dataset import read_groups, read_rows
+from dataset import read_groups
 from embed import Embed, embed, load_embed
+from records import read_rows
 from scoring import novelty, score_rows
 
 MOST_TOKENS = 62  # the most tokens of a question with --encoder, for which no config sets a limit
@@ -30,7 +31,7 @@ MOST_TOKENS = 62  # the most tokens of a question with --encoder, for which no c
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--pairs", metavar="FILE", help="two questions and 1 (similar) or 0 per line, separated by tabs")
+    what.add_argument("--pairs", metavar="FILE", help="two questions and 1 (similar) or 0 on each line")
     what.add_argument("--generated", metavar="FILE", help="questions that generate.py wrote")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--model", metavar="RUN", help="run folder that train.py wrote")

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from dataset import Group, Row
+from dataset import Group
+from records import Row
 
 BLOCK = 512  # questions that are compared with all others at a time
 Vectors: TypeAlias = np.ndarray | sparse.csr_array  # [questions, size], rows of length 1

@@ -22,6 +22,9 @@ def data(paragraph=None, **question):
     return json.dumps({"data": [{"paragraphs": [good | (paragraph or {})]}]})
 
 
+FLAT = QUESTION | {"context": "何川"}
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Make a folder with everything that a training needs, all of it good."""
@@ -29,8 +32,9 @@ def folder(tmp_path):
 
 
 FILES = {
-    "JSON lines": (f"{data()}\n{data()}", "train.json, line 2: not JSON"),
-    "a list": ("[]", 'train.json: expected a JSON object with "data"'),
+    "files as JSON lines": (f"{data()}\n{data()}", 'train.json, line 1: "paragraphs" is missing or not a list'),
+    "broken JSON lines": (f"{data()}\n{data()[:-1]}", "train.json, line 2: not JSON (Expecting ',' delimiter, column"),
+    "a list": ("[]", "train.json: no questions"),
     "data missing": ("{}", 'train.json: "data" is missing or not a list'),
     "no questions": ('{"data": []}', "train.json: no questions"),
     "no paragraphs": ('{"data": [{}]}', 'train.json, entry 1: "paragraphs" is missing or not a list'),
@@ -44,9 +48,38 @@ FILES = {
         'entry 2: "paragraphs" is missing or not a list',
     ),
     "id missing": (data(id=None), 'question 1: "id" is missing or not a string'),
-    "answers missing": (data(answers=None), 'question 1: "answers" is missing or not a list'),
-    "answer a string": (data(answers=["何"]), 'question 1, answer: expected a JSON object with "text"'),
-    "answer without text": (data(answers=[{}]), 'question 1, answer: "text" is missing or not a string'),
+    "answers missing": (data(answers=None), 'question 1: "answers" is missing, expected [{"text": ANSWER}, ...]'),
+    "one answer": (
+        data(answers=None, answer="何"),
+        'question 1: "answers" is missing, but there is an "answer", ',
+    ),
+    "answer a string": (data(answers=["何"]), 'question 1: "answers" is a list of strings, expected [{"text": ANSWER}'),
+    "answer without text": (data(answers=[{}]), 'question 1: "answers" has another form, expected [{"text": ANSWER}'),
+    "answers in an object": (data(answers={"text": "何"}), 'question 1: "answers" has another form, expected'),
+    "no answer": (data(answers=[]), "paragraph 1, question 1: has no answer, expected at least one"),
+    "no answer, as in SQuAD 2.0": (
+        data(answers=[], is_impossible=True),
+        "question 1: has no answer (is_impossible, as in SQuAD 2.0), expected one; leave such questions out with: jq",
+    ),
+    "blank question": (data(question=" "), 'paragraph 1, question 1: "question" is blank'),
+    "blank context": (data({"context": "\u3000"}), 'paragraph 1, question 1: "context" is blank'),
+    "line of another form": (
+        f'{json.dumps(FLAT)}\n{{"id": 1}}\n',
+        'train.json, line 1: "paragraphs" is missing or not',
+    ),
+    "line without an id": (json.dumps(FLAT | {"id": None}), 'train.json, line 1: "id" is missing or not a string'),
+    "CMRC 2018's own form": (
+        json.dumps([{"context_id": "1", "context_text": "何川", "qas": [{"query_id": "1", "query_text": "谁"}]}]),
+        "train.json, entry 1: \"paragraphs\" is missing or not a list; this is CMRC 2018's own form; expected SQuAD's",
+    ),
+    "DuReader 2.0": (
+        json.dumps({"documents": [], "question": "谁", "question_id": 1, "answers": ["何"]}),
+        'train.json: "data" is missing or not a list; this is the form of DuReader 2.0; expected that of DuReader-robu',
+    ),
+    "export of doccano": (
+        json.dumps({"id": 1, "text": "何川", "label": [[0, 1, "姓"]]}),
+        'train.json: "data" is missing or not a list; this looks like an export of doccano',
+    ),
 }
 TRAINING = (
     pick(bad_configs(CONFIG), *CONFIGS)

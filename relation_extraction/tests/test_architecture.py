@@ -61,7 +61,8 @@ def test_the_files_to_the_loss_and_back(demo):
     from config import Config
     from extraction import predict
     from model import HEADS
-    from records import Labels, read_records, read_schema
+    from records import Labels, read_records
+    from schema import read_schema
 
     sizes = EncoderSizes(hidden_size=8, layers=1, heads=1)
     config = Config(train_file="", dev_file="", schema_file="", encoder=sizes)

@@ -32,6 +32,10 @@ TRAINING = bad_lines(line) | {
     ),
     "text missing": ({"train.json": line() + '{"spo_list": []}'}, 'train.json, line 2: "text" is missing'),
     "labels missing": ({"dev.json": line() + '{"text": ""}'}, 'dev.json, line 2: "spo_list" is missing'),
+    "export of doccano": (
+        {"train.json": '{"id": 7, "text": "何川", "label": [[0, 2, "人物"]]}\n'},
+        'train.json, line 1: "spo_list" is missing; this looks like an export of doccano, expected the form that the',
+    ),
     "labels not a list": ({"train.json": line(spo_list={})}, 'train.json, line 1: "spo_list" is not a list'),
     "triple not an object": ({"train.json": line(spo_list=["父亲"])}, "train.json, line 1: a triple in"),
     "object a string": (

@@ -14,7 +14,8 @@ from common.tokenizer import Tokenizer
 from dataset import Features, to_example, to_features
 from decode import Relation, to_characters, to_record
 from pointer import object_relations, pointer_spans
-from records import Labels, Predicate, read_schema
+from records import Labels, Predicate
+from schema import read_schema
 from scoring import score
 
 
@@ -220,7 +221,7 @@ def test_round_trip_with_several_pairs_of_types(tokenizer):
     """Each triple comes back with its own types, also if another one has the same strings."""
     kinds = ("疾病", "药物")
     predicates = [Predicate("同义词", kind, {"@value": kind}) for kind in kinds]
-    labels = Labels({predicate.key: predicate for predicate in predicates})
+    labels = Labels({predicate.subject_type: predicate for predicate in predicates})
     triples = [
         {
             "predicate": "同义词", "subject": subject, "subject_type": kind,

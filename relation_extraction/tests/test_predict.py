@@ -9,7 +9,8 @@ import extraction
 from common.testing.prediction import PredictionTests
 from common.testing.runs import read_records
 from config import Config
-from records import read_schema, record_faults, schema_faults
+from records import record_faults, schema_faults
+from schema import read_schema
 
 ODD_TEXTS = [
     "",

@@ -17,7 +17,8 @@ from config import Config
 from dataset import to_example, to_features
 from model import HEADS
 from reach import print_reach
-from records import Labels, read_records, read_schema
+from records import Labels, read_records
+from schema import read_schema
 from scoring import occurs, score
 
 TEXT = "青城大学位于北山。"

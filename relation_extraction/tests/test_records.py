@@ -3,7 +3,8 @@ import json
 import pytest
 
 from common.cli import UserError
-from records import Labels, Predicate, find_predicate, read_records, read_schema, record_faults, schema_faults
+from records import Labels, Predicate, find_predicate, read_records, record_faults, schema_faults
+from schema import read_schema
 
 DIRECTOR = {"predicate": "导演", "subject_type": "影视作品", "object_type": {"@value": "人物"}}
 RELEASE = {

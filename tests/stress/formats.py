@@ -48,7 +48,8 @@ def duie(good: Path, damaged: Path) -> list[Call]:
     import check_submission
     import evaluate
     from dataset import to_example, to_features
-    from records import Labels, read_records, read_schema
+    from records import Labels, read_records
+    from schema import read_schema
 
     schema = DEMO / "relation_extraction/schema.json"
     labels, tokenizer = Labels(read_schema(schema)), Tokenizer.from_vocab(ROOT / "data/vocab.txt")

@@ -26,6 +26,10 @@ def folder(tmp_path):
 
 TRAINING = bad_lines(line) | {
     "labels missing": ({"dev.json": line() + '{"text": "何川"}'}, 'dev.json, line 2: "label" is missing'),
+    "export of doccano": (
+        {"train.json": '{"id": 7, "text": "何川", "label": [[0, 2, "name"]]}\n'},
+        """"label" is missing or not like {"name": {"何川": [[0, 1]]}}; this looks like an export of doccano""",
+    ),
     "labels a list": ({"train.json": line(label=["name"])}, 'train.json, line 1: "label" is missing or not like'),
     "strings a list": ({"train.json": line(label={"name": ["何川"]})}, 'line 1: "label" is missing or not like'),
     "no place": ({"train.json": line(label={"name": {"何川": []}})}, 'line 1: "label" is missing or not like'),

@@ -94,6 +94,8 @@ def test_texts_of_official_files(call, tmp_path):
             {"context": "地玄", "qas": [{"question": "天", "answers": [{"text": "玄", "answer_start": 1}]}]},
             {"context": "天", "qas": []},
         ]}]}, indent=1),
+        "questions.json": '{"context": "黄", "question": "天", "answers": [{"text": "地"}]}\n' * 2,
     })  # fmt: skip
-    call(texts.main, "--input", tmp_path / "lines.json", tmp_path / "object.json", "--output", tmp_path / "out.txt")
-    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "天地 玄黄\n天\n地玄\n"
+    files = [tmp_path / name for name in ("lines.json", "object.json", "questions.json")]
+    call(texts.main, "--input", *files, "--output", tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "天地 玄黄\n天\n地玄\n黄\n"

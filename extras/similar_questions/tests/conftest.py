@@ -15,6 +15,7 @@ pytest.register_assert_rewrite("common.testing")
 
 from common.testing.commands import REPOSITORY  # noqa: E402
 from common.testing.commands import call as call  # noqa: E402
+from common.testing.commands import shared as shared  # noqa: E402
 from common.testing.commands import tokenizer as tokenizer  # noqa: E402
 from common.testing.runs import write_tiny_config  # noqa: E402
 from common.testing.wrong_input import refused as refused  # noqa: E402

@@ -41,7 +41,7 @@ def settings(**changes):
 
 
 EXPECTED_GROUP = 'train.jsonl, line 1: expected {"text": question, "synonyms": [question, ...]}'
-EXPECTED_PAIR = "line 2: expected two questions and, optionally, 0 or 1, with tabs between them"
+EXPECTED_PAIR = "line 2: expected two questions and, optionally, 0 or 1, with tabs or commas between them, found"
 TRAINING = {
     "no file": (settings(train_file="none.tsv"), "config.json: train_file: no such file"),
     "not JSON": ({"train.jsonl": GROUPS + "何\n"}, "train.jsonl, line 2: not JSON"),
@@ -50,10 +50,10 @@ TRAINING = {
     "synonyms numbers": ({"train.jsonl": '{"text": "何", "synonyms": [1]}\n'}, EXPECTED_GROUP),
     "blank question": ({"train.jsonl": '{"text": "何", "synonyms": [" "]}\n'}, "train.jsonl, line 1: a blank question"),
     "one question": ({"train.jsonl": '{"text": "何", "synonyms": ["何"]}\n'}, "train.jsonl: no two similar questions"),
-    "one column": ({"dev.tsv": PAIRS + "何\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
-    "four columns": ({"dev.tsv": PAIRS + "何\t何\t1\t1\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
-    "another label": ({"dev.tsv": PAIRS + "何\t何\t2\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
-    "blank column": ({"dev.tsv": PAIRS + "何\t \n"}, f"dev.tsv, {EXPECTED_PAIR}"),
+    "one column": ({"dev.tsv": PAIRS + "何\n"}, f"dev.tsv, {EXPECTED_PAIR} 1 column"),
+    "four columns": ({"dev.tsv": PAIRS + "何\t何\t1\t1\n"}, f"dev.tsv, {EXPECTED_PAIR} 4 columns"),
+    "another label": ({"dev.tsv": PAIRS + "何\t何\t2\n"}, f"dev.tsv, {EXPECTED_PAIR} '2' in place of 0 or 1"),
+    "blank column": ({"dev.tsv": PAIRS + "何\t \n"}, f"dev.tsv, {EXPECTED_PAIR} a blank column"),
     "not UTF-8": ({"dev.tsv": b"\xff\t\xff\n"}, "dev.tsv, line 1: not UTF-8"),
     "empty": ({"dev.tsv": ""}, "dev.tsv: empty file"),
     "no similar pair": ({"dev.tsv": "何\t何何\t0\n"}, "dev.tsv: no two similar questions"),
@@ -66,7 +66,21 @@ TRAINING = {
     "synonyms in a list": ({"train.jsonl": '{"text": "何", "synonyms": [["何"]]}\n'}, EXPECTED_GROUP),
     "blank text": ({"train.jsonl": '{"text": "\u3000", "synonyms": ["何"]}\n'}, "train.jsonl, line 1: a blank"),
     "spaces for a tab": ({"dev.tsv": PAIRS + "何  何\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
-    "blank line": ({"dev.tsv": PAIRS + "\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
+    "blank line": ({"dev.tsv": PAIRS + "\n" + PAIRS}, "dev.tsv, line 2: blank line, expected two questions and, optio"),
+    "ids": ({"dev.tsv": PAIRS + "1\t何\t何何\t1\n"}, f"dev.tsv, {EXPECTED_PAIR} 4 columns; if the first one is an id"),
+    "ids, no labels": ({"dev.tsv": PAIRS + "1\t何\t何何\n"}, f"dev.tsv, {EXPECTED_PAIR} 3 columns; if the first one"),
+    "names with an id": ({"dev.tsv": "id\ts\tt\tlabel\n"}, "dev.tsv, line 1: expected two questions and, optionally"),
+    "quotes": ({"dev.tsv": '何,何何,1\n何,"何"何,1\n'}, f"dev.tsv, {EXPECTED_PAIR} a broken line ("),
+    "quotes open": ({"dev.tsv": '何,何何,1\n何,"何何,1\n'}, f"dev.tsv, {EXPECTED_PAIR} a broken line ("),
+    "a comma too many": ({"dev.tsv": "何,何何,1\n何,何,何,1\n"}, f"dev.tsv, {EXPECTED_PAIR} 4 columns"),
+    "JSON without a label": (
+        {"dev.tsv": '{"sentence1": "何", "sentence2": "何何"}\n'},
+        'dev.tsv, line 1: expected strings "sentence1" and "sentence2", and 0 or 1 as "label"',
+    ),
+    "a blank sentence": (
+        {"dev.tsv": '{"sentence1": "何", "sentence2": " ", "label": 1}\n'}, "dev.tsv, line 1: a blank question"
+    ),
+    "an array": ({"train.jsonl": f"[{GROUPS.strip()}]"}, "train.jsonl, line 1: expected one JSON object per line, fo"),
     "a tab too many": ({"dev.tsv": PAIRS + "何\t何\t\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
     "label a word": ({"dev.tsv": PAIRS + "何\t何\ttrue\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
     "label of full width": ({"dev.tsv": PAIRS + "何\t何\t１\n"}, f"dev.tsv, {EXPECTED_PAIR}"),
@@ -285,6 +299,7 @@ EVALUATIONS = {
     ),
     "no pairs": (["--pairs", "none.tsv", "--tfidf"], "none.tsv: no such file"),
     "no encoder": (["--pairs", "dev.tsv", "--encoder", "./none"], "./none: no such folder"),
+    "groups for pairs": (["--pairs", "train.jsonl", "--tfidf"], "train.jsonl, line 1: expected two questions and, opt"),
     "not generated": (["--generated", "train.jsonl"], "train.jsonl, line 1: expected"),
     "generated numbers": (["--generated", "numbers.jsonl"], "numbers.jsonl, line 1: expected"),
 }

@@ -13,7 +13,7 @@ import evaluate
 import generate
 import search
 from common.testing.commands import REPOSITORY, write
-from dataset import Row
+from records import Row
 from scoring import classification, novelty, retrieval, score_rows
 from similar import bare
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from common.testing.commands import write
-from dataset import Group, pair_batch, read_groups, read_rows, split, to_features, tokenize
+from dataset import Group, pair_batch, read_groups, split, to_features, tokenize
+from records import read_rows
 
 
 def groups_of(tmp_path, name, content):
