@@ -38,8 +38,8 @@ TRAINING = bad_lines(line) | {
     ),
     "labels not a list": ({"train.json": line(spo_list={})}, 'train.json, line 1: "spo_list" is not a list'),
     "triple not an object": ({"train.json": line(spo_list=["父亲"])}, "train.json, line 1: a triple in"),
-    "object a string": (
-        {"train.json": line(spo_list=[GOOD | {"object": "何江"}])}, 'train.json, line 1: "object" of a triple'
+    "object a list": (
+        {"train.json": line(spo_list=[GOOD | {"object": ["何江"]}])}, 'train.json, line 1: "object" of a triple'
     ),
     "unknown predicate": (
         {"train.json": line() * 2 + line(spo_list=[GOOD | {"predicate": "母亲"}])},
