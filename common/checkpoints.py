@@ -181,8 +181,9 @@ def read_weights(files: Sequence[Path]) -> dict[str, np.ndarray]:
         value = np.asarray(value, np.float32)
         if not np.isfinite(value).all():
             raise UserError(f"{path}: {name} has values that are not finite")
-        if not np.array_equal(weights.setdefault(canonical, value), value):
+        if canonical in weights and not np.array_equal(weights[canonical], value):
             raise UserError(f"{path}: {name} is a second {canonical}; expected the weights of one encoder")
+        weights[canonical] = value
     return weights
 
 
