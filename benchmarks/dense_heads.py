@@ -15,8 +15,7 @@ from collections import Counter
 from functools import partial
 
 import numpy as np
-from encoder_step import ARCHITECTURE
-from tools.harness import ROOT, duie_or_demo, in_turns, make_parser, median_ratio, report
+from tools.harness import BERT_BASE, ROOT, duie_or_demo, in_turns, make_parser, median_ratio, report
 
 from common.batching import Batches, bucketed_batches
 from common.cli import run_command
@@ -49,7 +48,7 @@ def main() -> None:
     features = list(to_features(examples, source.tokenizer, labels, 256, 128, Counter()))
     order = bucketed_batches([len(feature.token_ids) for feature in features], 16, 0, epoch=0)
     precision = set_precision("auto")
-    architecture = ARCHITECTURE | {"num_hidden_layers": args.layers}
+    architecture = BERT_BASE | {"num_hidden_layers": args.layers}
     encoders = [build_encoder(architecture, 0) for _ in range(2)]
     set_precision("float32")  # for the heads, as bert4keras makes layers for them at each call
     models = {"factored": pair.build(encoders[0], labels, 0), "dense": dense_model(encoders[1], labels)}

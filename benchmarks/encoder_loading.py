@@ -23,26 +23,21 @@ from typing import Any
 import h5py
 import numpy as np
 from safetensors.numpy import load_file
-from tools.harness import ROOT, duie_or_demo, first_items, make_parser, peak_memory, report
+from tools.harness import BERT_BASE, ROOT, duie_or_demo, first_items, make_parser, peak_memory, report
 
 from common.cli import run_command
 from common.encoder import build_encoder, resolve_encoder, save_checkpoint, save_encoder
 from common.encoder_source import EncoderSource
 from common.testing.torch_writer import saved
-from common.tokenizer import SPECIAL_TOKENS, Tokenizer
+from common.tokenizer import Tokenizer
 
 STEPS, BATCH = 20, 16
-SIZES: dict[str, Any] = {
-    "model": "bert", "vocab_size": 21128, "hidden_size": 768, "embedding_size": 768, "num_hidden_layers": 12,
-    "num_attention_heads": 12, "intermediate_size": 3072, "hidden_act": "gelu_erf", "max_position": 512,
-    "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
-}  # fmt: skip
 
 
 def main() -> None:
     args = parse_arguments()
     with tempfile.TemporaryDirectory() as folder:
-        encoders = write_encoders(Path(folder), SIZES | {"num_hidden_layers": args.layers})
+        encoders = write_encoders(Path(folder), BERT_BASE | {"num_hidden_layers": args.layers})
         measured = {name: [read_apart(path) for _ in range(args.rounds)] for name, path in encoders.items()}
         losses = {name: train(path, Path(folder)) for name, path in encoders.items()} if args.train else {}
     digests = {digest for readings in measured.values() for _, _, digest in readings}
@@ -67,7 +62,6 @@ def write_encoders(folder: Path, architecture: dict[str, Any]) -> dict[str, Path
     tokens = Tokenizer.from_vocab(ROOT / "data/vocab.txt").tokens
     missing = architecture["vocab_size"] - len(tokens)
     source = EncoderSource("base", architecture, Tokenizer([*tokens, *(f"[unused{i}]" for i in range(missing))]))
-    assert set(SPECIAL_TOKENS) <= set(tokens)
     first = folder / "safetensors"
     save_encoder(build_encoder(architecture, seed=0, with_mlm=True), source, first)
     save_checkpoint(resolve_encoder(str(first)), folder / "checkpoint")

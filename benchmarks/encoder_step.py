@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from matrix_peak import matrix_peak
 from tools.harness import (
+    BERT_BASE,
     TORCH_PYTHON,
     Case,
     ask,
@@ -39,11 +40,6 @@ from tools.harness import (
 from common.cli import run_command
 
 TORCH_WORKER = Path(__file__).resolve().parent / "tools/torch_step.py"
-ARCHITECTURE: dict[str, Any] = {
-    "model": "bert", "vocab_size": 21128, "hidden_size": 768, "embedding_size": 768, "num_hidden_layers": 12,
-    "num_attention_heads": 12, "intermediate_size": 3072, "hidden_act": "gelu_erf", "max_position": 512,
-    "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
-}  # fmt: skip
 KINDS = {
     "matrix products": ("MatMul", "Einsum"),
     "AdamW, clipping and decay": ("ResourceApplyAdam", "AssignSub", "MulNoNan", "L2Loss"),
@@ -59,7 +55,7 @@ KINDS = {
 
 def main() -> None:
     args = parse_arguments()
-    architecture = ARCHITECTURE | {"num_hidden_layers": args.layers}
+    architecture = BERT_BASE | {"num_hidden_layers": args.layers}
     ours = make_step(architecture, args.rows, args.length)
     cases: dict[str, Case] = {"ours": lambda _: ours()}
     version = None

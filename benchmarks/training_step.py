@@ -19,7 +19,8 @@ from tools.harness import OFFICIAL, ROOT, SCHEMAS, Case, in_turns, make_parser, 
 from common.batching import Batches, bucketed_batches
 from common.cli import run_command
 from common.config import load_config
-from common.encoder import EncoderSource, build_encoder, resolve_encoder, set_precision
+from common.encoder import build_encoder, resolve_encoder, set_precision
+from common.encoder_source import EncoderSource
 from common.files import read_jsonl
 from common.optimizers import make_optimizer
 

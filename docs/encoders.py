@@ -57,7 +57,7 @@ def main() -> None:
 def differences(folder: Path) -> tuple[str, str]:
     """Return the largest difference of the hidden states and of the scores, or the message of a refusal and "-"."""
     try:
-        hidden, _ = outputs(folder, with_mlm=False)
+        (hidden,) = outputs(folder, with_mlm=False)
     except UserError as error:
         return f"refused: {str(error).removeprefix(f'{folder}').lstrip('/: ')}", "-"
     expected = read_expected(folder)
@@ -71,15 +71,15 @@ def differences(folder: Path) -> tuple[str, str]:
     return of_hidden, largest(scores, expected.scores, expected.real)
 
 
-def outputs(folder: Path, with_mlm: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the hidden states, and the scores or, without `with_mlm`, nothing. Raises UserError for a refusal."""
+def outputs(folder: Path, with_mlm: bool) -> list[np.ndarray]:
+    """Return the hidden states and, `with_mlm`, the scores. Raises UserError if the encoder is refused."""
     source = resolve_encoder(str(folder))
     encoder = build_encoder(source.architecture, seed=0, with_mlm=with_mlm)
     with contextlib.redirect_stderr(io.StringIO()):
         load_pretrained(encoder, source)
     expected = read_expected(folder)
     computed = encoder([expected.token_ids, expected.segment_ids])
-    return (computed[0].numpy(), computed[1].numpy()) if with_mlm else (computed.numpy(), np.empty(0))
+    return [output.numpy() for output in (computed if with_mlm else [computed])]
 
 
 def read_expected(folder: Path) -> Expected:

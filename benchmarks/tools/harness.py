@@ -27,6 +27,12 @@ LOAD = os.getloadavg()[0]  # of the minute before the start, so of other program
 TORCH_PYTHON = ROOT / "runs/benchmarks/torch/bin/python"  # made by `make bench-torch`
 Case = Callable[[int], object]  # does the work of a round, given its number
 PACKAGES = ("tensorflow", "tf-keras", "bert4keras", "openvino", "numpy")
+# A base-size BERT with the published vocabulary, as `build_encoder` takes it.
+BERT_BASE: dict[str, Any] = {
+    "model": "bert", "vocab_size": 21128, "hidden_size": 768, "embedding_size": 768, "num_hidden_layers": 12,
+    "num_attention_heads": 12, "intermediate_size": 3072, "hidden_act": "gelu_erf", "max_position": 512,
+    "segment_vocab_size": 2, "layer_norm_eps": 1e-12,
+}  # fmt: skip
 # task -> the folders of its official data; CMRC 2018 stands in for the train file of DuReader-robust
 OFFICIAL = {
     "relation_extraction": ("duie",),

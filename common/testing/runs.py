@@ -43,6 +43,16 @@ def write_tiny_config(folder: Path, **settings: Any) -> Path:
     return folder / "tiny.json"
 
 
+def count_out_of_reach(output: str, what: str) -> tuple[int, int]:
+    """Return how many gold items are out of reach, and of how many, as `print_reach` printed it last.
+
+    `what` is the noun for the items, such as "triples".
+    """
+    _, _, counted = output.rpartition("  out of reach: ")
+    lost, total = counted.partition(f" {what}")[0].split(" of ")
+    return int(lost), int(total)
+
+
 def history(folder: Path) -> list[dict[str, str]]:
     """Read the rows of history.csv without the seconds, which differ from run to run."""
     with (folder / "history.csv").open(encoding="utf-8") as file:

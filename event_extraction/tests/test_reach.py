@@ -12,7 +12,7 @@ import crf
 import evaluate
 import train
 from common.config import EncoderSizes
-from common.testing.runs import write_tiny_config
+from common.testing.runs import count_out_of_reach, write_tiny_config
 from config import Config
 from dataset import to_example, to_features
 from model import HEADS
@@ -38,9 +38,7 @@ def out_of_reach(records, tokenizer, labels, capsys, head="pair", **keys):
     )  # fmt: skip
     print_reach(records, train.read_features("dev.json", records, tokenizer, labels, config), labels, config)
     output = capsys.readouterr()
-    _, _, counted = output.out.rpartition("  out of reach: ")
-    lost, total = counted.partition(" arguments")[0].split(" of ")
-    return int(lost), int(total), output.err
+    return *count_out_of_reach(output.out, "arguments"), output.err
 
 
 @pytest.mark.parametrize(("head", "expected"), [("pair", 0), ("crf", 88)])

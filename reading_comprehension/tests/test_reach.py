@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import evaluate
 import train
-from common.testing.runs import write_tiny_config
+from common.testing.runs import count_out_of_reach, write_tiny_config
 from model import HEADS
 from reach import print_reach
 from records import Question, read_questions
@@ -25,9 +25,7 @@ def out_of_reach(questions, tokenizer, capsys, config):
     """Return how many questions are out of reach, of how many, and what is written to standard error."""
     print_reach(questions, train.read_features("dev.json", questions, tokenizer, config), config)
     output = capsys.readouterr()
-    _, _, counted = output.out.rpartition("  out of reach: ")
-    lost, total = counted.partition(" questions")[0].split(" of ")
-    return int(lost), int(total), output.err
+    return *count_out_of_reach(output.out, "questions"), output.err
 
 
 @pytest.mark.parametrize("head", HEADS)
