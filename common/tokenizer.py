@@ -47,7 +47,7 @@ class Tokenizer:
         self.word_level = word_level
         self.lower_case = lower_case
         self._ids = {token: i for i, token in enumerate(self.tokens)}
-        special = cast(list[int], [self._ids.get(token) for token in SPECIAL_TOKENS])  # `check_tokens` looks
+        special = cast(list[int], [self._ids.get(token) for token in SPECIAL_TOKENS])  # `check_tokens` makes sure
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = special
         self._pieces = functools.lru_cache(maxsize=100_000)(self._word_pieces)
 

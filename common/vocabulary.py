@@ -12,8 +12,8 @@ from common.tokens import check_tokens, read_tokens
 
 VOCABULARY, TOKENIZER, SETTINGS = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 CHINESE = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
-# A vocabulary with more words than this for each Chinese character is one of words. WoBERT's has 2 to 3, and
-# vocabularies to which a few words were appended have less.
+# A vocabulary with more words than this for each Chinese character is one of words. One to which a few words were
+# appended has fewer.
 WORDS_PER_CHARACTER = 0.05
 # Key of tokenizer_config.json -> its name in the normalizer of tokenizer.json.
 NORMALIZER = {
@@ -32,7 +32,7 @@ def vocabulary_files(names: set[str]) -> list[str] | None:
 def read_tokenizer(folder: Path, names: Sequence[str]) -> Tokenizer:
     """Read the tokenizer from the files that `vocabulary_files` chose.
 
-    `do_lower_case` says whether texts are lower-cased, by default they are. `word_level`, a key of this project, says
+    `do_lower_case` says whether texts are lower-cased. By default they are. `word_level`, a key of this project, says
     whether words of several Chinese characters are tokens. By default they are if the vocabulary has many of them.
 
     Raises UserError for a file that is damaged, for a tokenizer of another kind, and for settings that are not
