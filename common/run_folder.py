@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from common.cli import UserError
 from common.config import FORMAT, TrainingConfig, config_differences, data_files, load_config
 from common.devices import place_to_work
-from common.encoder import EncoderSource
+from common.encoder_source import EncoderSource
 from common.files import make_folder, read_json, replaced, write_json
 from common.published import check_architecture
 from common.tokenizer import Tokenizer

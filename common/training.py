@@ -19,7 +19,7 @@ from tqdm import tqdm
 from common.cli import UserError
 from common.config import TrainingConfig
 from common.devices import check_same_step, wait_for_workers
-from common.encoder import EncoderSource
+from common.encoder_source import EncoderSource
 from common.files import atomic_write, flush, write_json
 from common.loss_model import LossModel
 from common.optimizers import averaged_weights

@@ -7,7 +7,8 @@ import numpy as np
 
 import crf
 import pair
-from common.encoder import EncoderSource, build_encoder
+from common.encoder import build_encoder
+from common.encoder_source import EncoderSource
 from common.inference import Engine, start_engines
 from common.run_folder import RunFolder, read_threshold
 from common.thresholds import HasThreshold

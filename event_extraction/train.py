@@ -14,7 +14,8 @@ from common.batching import Batches, bucketed_batches, hold_out
 from common.cli import print_counts, run_command, training_arguments
 from common.config import load_config
 from common.devices import devices
-from common.encoder import EncoderSource, resolve_encoder, start_encoder
+from common.encoder import resolve_encoder, start_encoder
+from common.encoder_source import EncoderSource
 from common.inference import start_engines
 from common.run_folder import RunFolder, find_run, print_finished
 from common.thresholds import choose_threshold

@@ -11,7 +11,8 @@ from common.batching import Batches, bucketed_batches
 from common.cli import UserError, print_counts, run_command, training_arguments
 from common.config import load_config
 from common.devices import devices
-from common.encoder import EncoderSource, resolve_encoder, start_encoder
+from common.encoder import resolve_encoder, start_encoder
+from common.encoder_source import EncoderSource
 from common.inference import start_engines
 from common.run_folder import RunFolder, find_run, print_finished
 from common.tokenizer import Tokenizer

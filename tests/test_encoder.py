@@ -10,7 +10,8 @@ from common.bert import models
 from common.checkpoints import canonical_name, published_name, read_weights
 from common.cli import UserError
 from common.config import EncoderSizes
-from common.encoder import EncoderSource, build_encoder, load_pretrained, resolve_encoder, save_checkpoint, save_encoder
+from common.encoder import build_encoder, load_pretrained, resolve_encoder, save_checkpoint, save_encoder
+from common.encoder_source import EncoderSource
 from common.tokenizer import Tokenizer
 from encoder_folders import (
     CONFIG,

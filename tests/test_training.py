@@ -11,7 +11,7 @@ import tf_keras as keras
 
 from common.cli import UserError
 from common.config import EncoderSizes, OptimizerConfig, TrainingConfig
-from common.encoder import EncoderSource
+from common.encoder_source import EncoderSource
 from common.loss_model import LossModel
 from common.optimizers import make_optimizer
 from common.run_folder import RunFolder, read_threshold

@@ -6,7 +6,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.cli import UserError
-from common.encoder import EncoderSource, build_encoder, load_pretrained, mlm_head
+from common.encoder import build_encoder, load_pretrained, mlm_head
+from common.encoder_source import EncoderSource
 from common.loss_model import LossModel
 
 HEAD = "cls/predictions/transform/dense/kernel"

@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from common.encoder import EncoderSource, build_encoder, mlm_head
+from common.encoder import build_encoder, mlm_head
+from common.encoder_source import EncoderSource
 from common.loss_model import LossModel, mean_loss
 from common.losses import MASKED, Weighted, token_crossentropy
 from common.run_folder import RunFolder

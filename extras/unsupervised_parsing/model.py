@@ -3,7 +3,8 @@
 import tensorflow as tf
 import tf_keras as keras
 
-from common.encoder import EncoderSource, build_encoder, load_pretrained
+from common.encoder import build_encoder, load_pretrained
+from common.encoder_source import EncoderSource
 from common.inference import Engine, select_engine
 
 
