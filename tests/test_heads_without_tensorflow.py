@@ -48,6 +48,7 @@ def numbers(*size):
 """
 FOLDERS = {
     "relation_extraction": """
+        from schema import read_schema
         labels = Labels(read_schema("data/demo/relation_extraction/schema.json"))
         features = list(to_features([Example(text, ())], tokenizer, labels, 64, 32, Counter()))
         subjects, n = numbers(2), len(labels.relations)
