@@ -244,6 +244,25 @@ def test_round_trip_of_the_cases(case, shared, tokenizer):
     assert [record["spo_list"] for record in back] == [record["spo_list"] for record in records]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_round_trip_of_triples_that_differ_in_other_slots(seed, tokenizer, labels):
+    """The text names the `@value` once for each triple, so that no slot comes back with those of another triple."""
+    rng = random.Random(seed)
+    prizes = [
+        {"inWork": f"《{work}》", "onDate": f"{rng.randrange(1998, 2001)}年", "period": f"第{rng.randrange(5)}届"}
+        for work in rng.sample(["海风", "山雨", "春江", "秋月"], rng.randrange(2, 5))
+    ]
+    prizes = [dict(rng.sample(sorted(slots.items()), rng.randrange(1, 4))) for slots in prizes]
+    text = "何川" + "，".join(f"凭{''.join(slots.values())}获金鹿奖" for slots in prizes)
+    objects = [slots | {"@value": "金鹿奖"} for slots in rng.sample(prizes, len(prizes))]
+    record = {
+        "text": text,
+        "spo_list": [dict(zip(SPO_KEYS, ("何川", "获奖", slots), strict=True)) for slots in objects],
+    }
+    (back,) = round_trip([record], tokenizer, labels)
+    assert triples_of(back) == triples_of(record)
+
+
 def test_round_trip_of_the_demo_set(demo, tokenizer):
     labels = Labels(read_schema(demo / "schema.json"))
     records = [record for _, record in read_jsonl(demo / "dev.json")]
