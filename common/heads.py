@@ -1,4 +1,4 @@
-"""Layers of the output heads: the factored pair head, and conditional layer normalisation for the pointer head."""
+"""What the output heads have in common: their inputs, the mask of the text, and the factored pair head."""
 
 from typing import Any
 
@@ -79,23 +79,3 @@ class PairHead(keras.layers.Layer):
         if self.upper_triangle:
             pairs &= tf.linalg.band_part(tf.ones_like(pairs), 0, -1)
         return tf.where(pairs, scores, MASKED), row_bias, column_bias
-
-
-class ConditionalLayerNormalization(keras.layers.Layer):
-    """Layer normalisation whose scale and offset depend on a vector (kexue.fm/archives/7124).
-
-    It is called with hidden states [batch, length, size] and the vector [batch, n], and returns [batch, length, size].
-    The kernels for the vector start at zero, so training starts from plain layer normalisation.
-    """
-
-    def build(self, input_shape: tf.TensorShape) -> None:
-        size = input_shape[-1]
-        self.scale = keras.layers.Dense(size, kernel_initializer="zeros", bias_initializer="ones", name="scale")
-        self.offset = keras.layers.Dense(size, kernel_initializer="zeros", name="offset")
-        super().build(input_shape)
-
-    def call(self, hidden: tf.Tensor, condition: tf.Tensor) -> tf.Tensor:
-        x = tf.cast(hidden, tf.float32)
-        mean, variance = tf.nn.moments(x, -1, keepdims=True)
-        normalised = tf.cast((x - mean) * tf.math.rsqrt(variance + 1e-12), hidden.dtype)
-        return normalised * self.scale(condition)[:, None] + self.offset(condition)[:, None]

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from common.cli import UserError, run_command
 from common.files import atomic_write, check_output_path, read_lines
-from common.tokenizer import SPECIAL_TOKENS, words
+from common.tokenizer import words
+from common.tokens import SPECIAL_TOKENS
 
 YEARS = [str(year) for year in range(1900, 2030)]
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,30 @@ import numpy as np
 from common.folding import find_folded
 from common.spans import Span, find, token_span, token_windows
 from common.tokenizer import Tokenizer
+from occurrences import choose
 from records import Labels, find_predicate
 
 
 @dataclass(frozen=True)
 class Triple:
-    """A subject, a predicate and the slots of one object. `@value` is always one of them.
-
-    The types are those that the record states. They matter if the schema has several predicates of the same name.
-    """
+    """A subject, a predicate and the slots of one object. `@value` is always one of them."""
 
     subject: Span
     predicate: str
     slots: dict[str, Span]
-    subject_type: Any = field(default=None, compare=False)
+    subject_type: Any = field(default=None, compare=False)  # as the record states it, see `find_predicate`
     object_types: Any = field(default=None, compare=False)
+
+    @property
+    def owner(self) -> tuple[Span, str, Span]:
+        """What decoding collects slots for."""
+        return self.subject, self.predicate, self.slots["@value"]
+
+    @property
+    def spread(self) -> int:
+        """The distances of the subject and the other slots to the `@value`, in characters."""
+        value, *others = self.slots.values()
+        return sum(_distance(value, span) for span in (self.subject, *others))
 
 
 @dataclass(frozen=True)
@@ -47,30 +57,32 @@ class Features:
 def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Example:
     """Find the strings of a record in its text, as the data has no offsets.
 
-    If the subject or the `@value` occurs several times, the two that are nearest to each other are taken. Every other
-    slot is taken where it is nearest to the `@value`. A triple or slot not in the text is left out and counted.
+    The `@value` is taken where its subject and its other slots are nearest, unless a triple that differs only in these
+    slots needs that place (occurrences.py). A triple or slot not in the text is left out and counted.
     """
     counts = Counter() if counts is None else counts
-    text, triples = record["text"], []
+    text, places = record["text"], []
     for spo in record["spo_list"]:
         counts["triples"] += 1
         subjects = _occurrences(text, spo["subject"], counts)
         values = _occurrences(text, spo["object"].get("@value", ""), counts)
         if not subjects or not values:
-            lost = "object" if subjects else "subject"
-            counts[f"triples lost: {lost} not in the text"] += 1
+            counts[f"triples lost: {'object' if subjects else 'subject'} not in the text"] += 1
             continue
-        subject, value = min(product(subjects, values), key=lambda pair: _distance(*pair))
-        slots = {"@value": value}
-        for slot, string in spo["object"].items():
-            if slot != "@value":
-                spans = _occurrences(text, string, counts)
-                if spans:
-                    slots[slot] = min(spans, key=lambda span: _distance(value, span))
-                else:
-                    counts["slots lost: not in the text"] += 1
-        triples.append(Triple(subject, spo["predicate"], slots, spo.get("subject_type"), spo.get("object_type")))
-    return Example(text, tuple(triples))
+        others = {slot: _occurrences(text, s, counts) for slot, s in spo["object"].items() if slot != "@value"}
+        if [] in others.values():
+            counts["slots lost: not in the text"] += list(others.values()).count([])
+        triples = (_place(spo, subjects, value, others) for value in values)
+        places.append(sorted(triples, key=attrgetter("spread", "subject")))
+    nearest = [triples[0] for triples in places]
+    shared = len({triple.owner for triple in nearest}) < len(nearest)
+    return Example(text, tuple(choose(places) if shared else nearest))
+
+
+def _place(spo: dict[str, Any], subjects: list[Span], value: Span, others: dict[str, list[Span]]) -> Triple:
+    near = partial(_distance, value)
+    slots = {"@value": value} | {slot: min(spans, key=near) for slot, spans in others.items() if spans}
+    return Triple(min(subjects, key=near), spo["predicate"], slots, spo.get("subject_type"), spo.get("object_type"))
 
 
 def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
@@ -85,24 +97,21 @@ def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
         string = marked if marked in text else string
     spans = find(text, string)
     if spans:
-        return [span for span in spans if not _splits_word(text, *span)] or spans
+        return [span for span in spans if len(spans) == 1 or not _splits_word(text, *span)] or spans
     spans = find_folded(text, string)
     counts["strings found only by ignoring case, width or space"] += bool(spans)
     return spans
 
 
 def _splits_word(text: str, start: int, end: int) -> bool:
-    return any(0 < at < len(text) and _in_word(text[at - 1]) and _in_word(text[at]) for at in (start, end))
+    around = [text[at - 1 : at + 1] for at in (start, end) if 0 < at < len(text)]
+    return any(both.isascii() and both.isalnum() for both in around)
 
 
-def _in_word(character: str) -> bool:
-    return character.isascii() and character.isalnum()
-
-
-def _distance(a: Span, b: Span) -> tuple[bool, int]:
-    """Return a key that sorts overlapping spans last (a name inside another is rarely meant), else near before far."""
+def _distance(a: Span, b: Span) -> int:
+    """Return the characters between two spans. Overlapping ones are far: a name inside another is rarely meant."""
     gap = max(a[0] - b[1], b[0] - a[1])
-    return gap < 0, abs(gap)
+    return gap if gap >= 0 else 1_000_000 - gap
 
 
 def to_features(

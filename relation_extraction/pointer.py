@@ -93,7 +93,7 @@ def _object_model(size: int, n_relations: int) -> "keras.Model":
     import tensorflow as tf
     import tf_keras as keras
 
-    from common.heads import ConditionalLayerNormalization
+    from common.conditional import ConditionalLayerNormalization
 
     hidden = keras.Input([None, size], name="hidden")
     subject = keras.Input([2], dtype="int32", name="subject")

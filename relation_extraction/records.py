@@ -125,16 +125,13 @@ def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
 
 
 def schema_faults(triple: dict[str, Any], schema: Schema) -> Iterator[str]:
-    """Yield a message for a well-formed triple's predicate or slots that the schema lacks.
-
-    Types are compared only if they have to tell several predicates of the same name apart.
-    """
+    """Yield a message for a well-formed triple's predicate or slots that the schema lacks."""
     name, subject_type, object_types = triple["predicate"], triple.get("subject_type"), triple.get("object_type")
     key = find_predicate(schema, name, subject_type, object_types)
     if key is None:
         known = ", ".join(f"{p.subject_type!r} {p.object_types}" for p in schema.values() if p.name == name)
-        with_types = f" with the types {subject_type!r} {object_types}, which has {known}" if known else ""
-        yield f"predicate {name!r} is not in the schema{with_types}"
+        types = f'"subject_type" {subject_type!r} and "object_type" {object_types} do not choose one of {known}'
+        yield f"predicate {name!r}: {types} in the schema" if known else f"predicate {name!r} is not in the schema"
         return
     for slot in triple["object"]:
         if slot not in schema[key].object_types:

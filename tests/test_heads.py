@@ -3,7 +3,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.bert import rotary_angles, rotate
-from common.heads import ConditionalLayerNormalization, PairHead, text_mask
+from common.conditional import ConditionalLayerNormalization
+from common.heads import PairHead, text_mask
 from common.losses import MASKED
 
 HIDDEN = np.random.default_rng(0).normal(size=(2, 6, 8)).astype(np.float32)

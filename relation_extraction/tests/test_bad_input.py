@@ -41,6 +41,11 @@ TRAINING = bad_lines(line) | {
     "object a list": (
         {"train.json": line(spo_list=[GOOD | {"object": ["何江"]}])}, 'train.json, line 1: "object" of a triple'
     ),
+    "types of no predicate": (
+        {"schema.json": SCHEMA + SCHEMA.replace("人物", "动物")},
+        "train.json, line 1: predicate '父亲': \"subject_type\" None and \"object_type\" None do not choose one of "
+        "'人物' {'@value': '人物'}, '动物' {'@value': '动物'} in the schema",
+    ),
     "unknown predicate": (
         {"train.json": line() * 2 + line(spo_list=[GOOD | {"predicate": "母亲"}])},
         "train.json, line 3: predicate '母亲' is not in the schema",

@@ -65,6 +65,22 @@ def test_other_slots_stand_nearest_to_the_value():
     assert example.triples[0].slots["inWork"] == (11, 13)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_other_slots_take_another_occurrence_of_the_value(reverse):
+    """The second work is nearer to the first role than to its own, which the first work needs."""
+    text = "何川在《海风》中饰演阿布，在《山雨》中饰演阿布"
+    triples = [spo("何川", "饰演", "阿布", inWork=work) for work in ("海风", "山雨")]
+    example, _ = locate(text, *reversed(triples) if reverse else triples)
+    roles = {text[slice(*triple.slots["inWork"])]: triple.slots["@value"][0] for triple in example.triples}
+    assert roles == {"海风": 10, "山雨": 21}
+
+
+def test_there_are_fewer_occurrences_than_slots():
+    text = "何川凭《海风》获金鹿奖"
+    example, _ = locate(text, *(spo("何川", "获奖", "金鹿奖", **slots) for slots in ({"inWork": "海风"}, {})))
+    assert [triple.slots["@value"] for triple in example.triples] == [(8, 11)] * 2
+
+
 @pytest.mark.parametrize(
     ("triple", "expected"),
     [

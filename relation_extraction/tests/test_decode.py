@@ -1,4 +1,5 @@
 import itertools
+import json
 import random
 from collections import Counter
 from functools import partial
@@ -14,7 +15,7 @@ from common.tokenizer import Tokenizer
 from dataset import Features, to_example, to_features
 from decode import Relation, to_characters, to_record
 from pointer import object_relations, pointer_spans
-from records import Labels, Predicate
+from records import Labels, Predicate, read_records
 from schema import read_schema
 from scoring import score
 
@@ -231,6 +232,35 @@ def test_round_trip_with_several_pairs_of_types(tokenizer):
     ]  # fmt: skip
     record = {"text": "甲病又名乙症，丙丸也叫丁片", "spo_list": triples}
     assert round_trip([record], tokenizer, labels) == [record]
+
+
+@pytest.mark.parametrize("case", ["type_pairs/one", "string_objects/one", "string_objects/two"])
+def test_round_trip_of_the_cases(case, shared, tokenizer):
+    path = shared / "cases" / f"{case}.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    labels = Labels(read_schema(path.parent / config["schema_file"]))
+    records = list(read_records(path.parent / config["train_file"], schema=labels.schema))
+    back = round_trip(records, tokenizer, labels)
+    assert [record["spo_list"] for record in back] == [record["spo_list"] for record in records]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_round_trip_of_triples_that_differ_in_other_slots(seed, tokenizer, labels):
+    """The text names the `@value` once for each triple, so that no slot comes back with those of another triple."""
+    rng = random.Random(seed)
+    prizes = [
+        {"inWork": f"《{work}》", "onDate": f"{rng.randrange(1998, 2001)}年", "period": f"第{rng.randrange(5)}届"}
+        for work in rng.sample(["海风", "山雨", "春江", "秋月"], rng.randrange(2, 5))
+    ]
+    prizes = [dict(rng.sample(sorted(slots.items()), rng.randrange(1, 4))) for slots in prizes]
+    text = "何川" + "，".join(f"凭{''.join(slots.values())}获金鹿奖" for slots in prizes)
+    objects = [slots | {"@value": "金鹿奖"} for slots in rng.sample(prizes, len(prizes))]
+    record = {
+        "text": text,
+        "spo_list": [dict(zip(SPO_KEYS, ("何川", "获奖", slots), strict=True)) for slots in objects],
+    }
+    (back,) = round_trip([record], tokenizer, labels)
+    assert triples_of(back) == triples_of(record)
 
 
 def test_round_trip_of_the_demo_set(demo, tokenizer):

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -108,8 +109,10 @@ def test_a_predicate_with_several_pairs_of_types(tmp_path):
     assert find_predicate(schema, "导演", "书", {"@value": "药物"}) == "导演"  # types do not decide where one is enough
     triple = {"predicate": "同义词", "subject": "甲", "object": {"@value": "乙"}, "subject_type": "疾病"}
     wrong = triple | {"object_type": {"@value": "药物"}}
-    fault = "predicate '同义词' is not in the schema with the types '疾病' {'@value': '药物'}, which has '疾病'"
-    assert [message.startswith(fault) for message in schema_faults(wrong, schema)] == [True]
+    assert list(schema_faults(wrong, schema)) == [
+        "predicate '同义词': \"subject_type\" '疾病' and \"object_type\" {'@value': '药物'} do not choose one of "
+        "'疾病' {'@value': '疾病'}, '药物' {'@value': '药物'} in the schema"
+    ]
     del triple["subject_type"]  # nothing says which of the two is meant
     assert len(list(schema_faults(triple, schema))) == 1
 
@@ -119,6 +122,27 @@ def test_slots_decide_between_pairs_of_types(tmp_path):
     narrow, wide = schema = read_schema(write_lines(tmp_path / "schema.json", SYNONYMS[0], wider))
     assert find_predicate(schema, "同义词", "疾病", {"@value": "疾病"}) == narrow
     assert find_predicate(schema, "同义词", "疾病", {"@value": "疾病", "inArea": "地点"}) == wide
+
+
+def test_the_case_of_a_schema_with_strings(shared):
+    schema = read_schema(shared / "cases/type_pairs/schema_string.json")
+    assert schema == {"预防": Predicate("预防", "疾病", {"@value": "其他"})}
+
+
+def test_objects_may_have_other_keys_and_mixed_forms(tmp_path):
+    """CMeIE has a key `Combined`. Only one of `object` and `object_type` may be a string, and types may be missing."""
+    schema = read_schema(write_lines(tmp_path / "schema.json", *SYNONYMS))
+    forms: list[dict[str, Any]] = [
+        {"object": "乙", "object_type": {"@value": "药物"}, "Combined": True},
+        {"object": {"@value": "乙"}, "object_type": "药物"},
+        {"object": "乙"},
+    ]
+    triples = [{"predicate": "同义词", "subject": "甲", "subject_type": "药物"} | form for form in forms]
+    path = write_lines(tmp_path / "train.json", {"text": "甲即乙", "spo_list": triples})
+    (record,) = read_records(path, schema=schema)
+    assert [triple["object"] for triple in record["spo_list"]] == [{"@value": "乙"}] * 3
+    keys = [find_predicate(schema, "同义词", "药物", triple.get("object_type")) for triple in record["spo_list"]]
+    assert keys == [list(schema)[1]] * 3
 
 
 def test_official_files_are_read_without_fault(shared):
