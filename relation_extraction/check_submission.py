@@ -52,7 +52,7 @@ def record_problems(record: dict[str, Any], schema: Schema | None) -> Iterator[s
             continue
         unknown = list(schema_faults(triple, schema))
         yield from unknown
-        key = find_predicate(schema, name, subject_type, object_type)
+        key = find_predicate(schema, triple)
         if key is not None and not unknown:
             yield from type_problems(triple, schema[key])
 

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,20 +16,17 @@ from occurrences import choose
 from records import Labels, find_predicate
 
 
-@dataclass(frozen=True)
-class Triple:
-    """A subject, a predicate and the slots of one object. `@value` is always one of them."""
+class Triple(NamedTuple):
+    """An official triple, and where its subject and the slots of its object are. `@value` is always one of them."""
 
+    spo: dict[str, Any]
     subject: Span
-    predicate: str
     slots: dict[str, Span]
-    subject_type: Any = field(default=None, compare=False)  # as the record states it, see `find_predicate`
-    object_types: Any = field(default=None, compare=False)
 
     @property
     def owner(self) -> tuple[Span, str, Span]:
         """What decoding collects slots for."""
-        return self.subject, self.predicate, self.slots["@value"]
+        return self.subject, self.spo["predicate"], self.slots["@value"]
 
     @property
     def spread(self) -> int:
@@ -72,8 +69,9 @@ def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Ex
         others = {slot: _occurrences(text, s, counts) for slot, s in spo["object"].items() if slot != "@value"}
         if [] in others.values():
             counts["slots lost: not in the text"] += list(others.values()).count([])
-        triples = (_place(spo, subjects, value, others) for value in values)
-        places.append(sorted(triples, key=attrgetter("spread", "subject")))
+        places.append([_place(spo, subjects, value, others) for value in values])
+        if len(values) > 1:
+            places[-1].sort(key=attrgetter("spread", "subject"))
     nearest = [triples[0] for triples in places]
     shared = len({triple.owner for triple in nearest}) < len(nearest)
     return Example(text, tuple(choose(places) if shared else nearest))
@@ -82,7 +80,7 @@ def to_example(record: dict[str, Any], counts: Counter[str] | None = None) -> Ex
 def _place(spo: dict[str, Any], subjects: list[Span], value: Span, others: dict[str, list[Span]]) -> Triple:
     near = partial(_distance, value)
     slots = {"@value": value} | {slot: min(spans, key=near) for slot, spans in others.items() if spans}
-    return Triple(min(subjects, key=near), spo["predicate"], slots, spo.get("subject_type"), spo.get("object_type"))
+    return Triple(spo, min(subjects, key=near), slots)
 
 
 def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
@@ -96,8 +94,10 @@ def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
         marked = f"《{string}》"
         string = marked if marked in text else string
     spans = find(text, string)
+    if len(spans) > 1:
+        return [span for span in spans if not _splits_word(text, *span)] or spans
     if spans:
-        return [span for span in spans if len(spans) == 1 or not _splits_word(text, *span)] or spans
+        return spans
     spans = find_folded(text, string)
     counts["strings found only by ignoring case, width or space"] += bool(spans)
     return spans
@@ -141,7 +141,7 @@ def to_features(
             held, inside = window.take(relations)
             lost &= ~held
             yield Features(index, window.token_ids, window.offsets, inside)
-        counts["relations lost: fit no window"] += int(lost.sum())
+        counts["relations lost: fit no window"] += np.count_nonzero(lost)
 
 
 def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter[str]) -> np.ndarray:
@@ -155,7 +155,7 @@ def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, coun
         if subject is None or spans["@value"] is None:
             counts["triples lost: no token in the span"] += 1
             continue
-        predicate = find_predicate(labels.schema, triple.predicate, triple.subject_type, triple.object_types)
+        predicate = find_predicate(labels.schema, triple.spo)
         assert predicate is not None, "the records were read without a schema"
         for slot, span in spans.items():
             key = (predicate, slot)

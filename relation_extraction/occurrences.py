@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from common.spans import Span
+
 if TYPE_CHECKING:
     from dataset import Triple
 
@@ -14,14 +16,14 @@ def choose(places: list[list["Triple"]]) -> list["Triple"]:
     much wider than its first one chooses first.
     """
     chosen: dict[int, Triple] = {}
-    taken: dict[Any, Triple] = {}
+    taken: dict[Any, dict[str, Span]] = {}
 
     def regret(number: int) -> int:
         first, second = (places[number] * 2)[:2]
         return second.spread - first.spread
 
     for number in sorted(range(len(places)), key=regret, reverse=True):
-        free = [place for place in places[number] if taken.get(place.owner, place) == place]
+        free = [place for place in places[number] if taken.get(place.owner, place.slots) == place.slots]
         chosen[number] = (free or places[number])[0]
-        taken[chosen[number].owner] = chosen[number]
+        taken[chosen[number].owner] = chosen[number].slots
     return [chosen[number] for number in range(len(places))]

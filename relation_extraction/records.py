@@ -59,21 +59,17 @@ class Labels:
         return len(self.relations) + len(self.ties)
 
 
-def find_predicate(schema: Schema, name: str, subject_type: Any, object_types: Any) -> str | None:
-    """Return the key of a triple's predicate in the schema, or None if it is not there.
+def find_predicate(schema: Schema, triple: dict[str, Any]) -> str | None:
+    """Return the key of an official triple's predicate in the schema, or None if it is not there.
 
     Types decide only if the schema has several predicates of this name. A type that the triple does not state fits all.
     If several predicates fit, the one with exactly the slots of the triple is taken.
-
-    Args:
-        schema: the predicates.
-        name: the `predicate` of the triple.
-        subject_type: its `subject_type`, any JSON value.
-        object_types: its `object_type`, any JSON value.
     """
+    name = triple["predicate"]
     if name in schema:
         return name
-    given = object_types if isinstance(object_types, dict) else {}
+    subject_type, given = triple.get("subject_type"), triple.get("object_type")
+    given = given if isinstance(given, dict) else {}
     fitting = [
         key
         for key, predicate in schema.items()
@@ -126,11 +122,11 @@ def record_faults(record: Any, labelled: bool = True) -> Iterator[str]:
 
 def schema_faults(triple: dict[str, Any], schema: Schema) -> Iterator[str]:
     """Yield a message for a well-formed triple's predicate or slots that the schema lacks."""
-    name, subject_type, object_types = triple["predicate"], triple.get("subject_type"), triple.get("object_type")
-    key = find_predicate(schema, name, subject_type, object_types)
+    name, key = triple["predicate"], find_predicate(schema, triple)
     if key is None:
         known = ", ".join(f"{p.subject_type!r} {p.object_types}" for p in schema.values() if p.name == name)
-        types = f'"subject_type" {subject_type!r} and "object_type" {object_types} do not choose one of {known}'
+        given = f'"subject_type" {triple.get("subject_type")!r} and "object_type" {triple.get("object_type")}'
+        types = f"{given} do not choose one of {known}"
         yield f"predicate {name!r}: {types} in the schema" if known else f"predicate {name!r} is not in the schema"
         return
     for slot in triple["object"]:
@@ -151,8 +147,9 @@ def _triple_faults(triple: Any) -> Iterator[str]:
 
 def unfold(item: Any, keys: Iterable[str]) -> None:
     """Replace each string under these keys of a parsed object by a dict with `@value` alone."""
-    if isinstance(item, dict):
-        item |= {key: {"@value": item[key]} for key in keys if isinstance(item.get(key), str)}
+    for key in keys if isinstance(item, dict) else ():
+        if isinstance(item.get(key), str):
+            item[key] = {"@value": item[key]}
 
 
 def is_string_dict(value: Any) -> bool:

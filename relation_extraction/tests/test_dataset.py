@@ -47,7 +47,7 @@ def locate(text, *triples):
 )  # fmt: skip
 def test_locates_subject_and_value(text, triple, subject, value):
     example, counts = locate(text, triple)
-    assert example == Example(text, (Triple(subject, triple["predicate"], {"@value": value}),))
+    assert example == Example(text, (Triple(triple, subject, {"@value": value}),))
     assert counts["triples"] == 1
     assert not any("lost" in name for name in counts)
 
@@ -126,9 +126,9 @@ def test_features_of_a_short_text(tokenizer, labels):
 
 
 def test_spans_off_the_tokens_are_counted(tokenizer, labels):
-    text = "何川的\u200b父亲是2019999"
-    cut = Example(text, (Triple((0, 2), "父亲", {"@value": (8, 10)}),))
-    lost = Example(text, (Triple((3, 4), "父亲", {"@value": (0, 2)}),))  # a zero-width space is no token
+    text, father = "何川的\u200b父亲是2019999", {"predicate": "父亲"}
+    cut = Example(text, (Triple(father, (0, 2), {"@value": (8, 10)}),))
+    lost = Example(text, (Triple(father, (3, 4), {"@value": (0, 2)}),))  # a zero-width space is no token
     features, counts = features_of([cut, lost], tokenizer, labels)
     assert [len(feature.relations) for feature in features] == [1, 0]
     assert {name: count for name, count in counts.items() if count} == {
@@ -138,7 +138,9 @@ def test_spans_off_the_tokens_are_counted(tokenizer, labels):
 
 def test_windows_of_a_long_text(tokenizer, labels):
     text = "何川" + "天" * 20 + "何江" + "地" * 20 + "何海"
-    triples = tuple(Triple((a, a + 2), "父亲", {"@value": (b, b + 2)}) for a, b in [(0, 22), (22, 44), (0, 44)])
+    triples = tuple(
+        Triple({"predicate": "父亲"}, (a, a + 2), {"@value": (b, b + 2)}) for a, b in [(0, 22), (22, 44), (0, 44)]
+    )
     features, counts = features_of([Example(text, triples)], tokenizer, labels, max_length=32, stride=8)
     # 46 tokens in windows of 30, one every 8
     assert [feature.offsets[1:-1, 0].tolist() for feature in features] == [

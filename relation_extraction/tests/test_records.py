@@ -97,16 +97,20 @@ def test_objects_may_be_strings(tmp_path):
 SYNONYMS = [{"predicate": "同义词", "subject_type": kind, "object_type": {"@value": kind}} for kind in ("疾病", "药物")]
 
 
+def key_of(schema, name, subject_type, object_types):
+    return find_predicate(schema, {"predicate": name, "subject_type": subject_type, "object_type": object_types})
+
+
 def test_a_predicate_with_several_pairs_of_types(tmp_path):
     schema = read_schema(write_lines(tmp_path / "schema.json", SYNONYMS[0], DIRECTOR, SYNONYMS[1]))
     disease, director, drug = schema
     assert director == "导演"
     assert [predicate.name for predicate in schema.values()] == ["同义词", "导演", "同义词"]
     assert Labels(schema).relations == [(disease, "@value"), (director, "@value"), (drug, "@value")]
-    assert find_predicate(schema, "同义词", "药物", {"@value": "药物"}) == drug
-    assert find_predicate(schema, "同义词", None, {"@value": "疾病"}) == disease
-    assert find_predicate(schema, "同义词", "药物", None) == drug
-    assert find_predicate(schema, "导演", "书", {"@value": "药物"}) == "导演"  # types do not decide where one is enough
+    assert key_of(schema, "同义词", "药物", {"@value": "药物"}) == drug
+    assert key_of(schema, "同义词", None, {"@value": "疾病"}) == disease
+    assert key_of(schema, "同义词", "药物", None) == drug
+    assert key_of(schema, "导演", "书", {"@value": "药物"}) == "导演"  # types do not decide where one is enough
     triple = {"predicate": "同义词", "subject": "甲", "object": {"@value": "乙"}, "subject_type": "疾病"}
     wrong = triple | {"object_type": {"@value": "药物"}}
     assert list(schema_faults(wrong, schema)) == [
@@ -120,8 +124,8 @@ def test_a_predicate_with_several_pairs_of_types(tmp_path):
 def test_slots_decide_between_pairs_of_types(tmp_path):
     wider = SYNONYMS[0] | {"object_type": {"@value": "疾病", "inArea": "地点"}}
     narrow, wide = schema = read_schema(write_lines(tmp_path / "schema.json", SYNONYMS[0], wider))
-    assert find_predicate(schema, "同义词", "疾病", {"@value": "疾病"}) == narrow
-    assert find_predicate(schema, "同义词", "疾病", {"@value": "疾病", "inArea": "地点"}) == wide
+    assert key_of(schema, "同义词", "疾病", {"@value": "疾病"}) == narrow
+    assert key_of(schema, "同义词", "疾病", {"@value": "疾病", "inArea": "地点"}) == wide
 
 
 def test_the_case_of_a_schema_with_strings(shared):
@@ -141,7 +145,7 @@ def test_objects_may_have_other_keys_and_mixed_forms(tmp_path):
     path = write_lines(tmp_path / "train.json", {"text": "甲即乙", "spo_list": triples})
     (record,) = read_records(path, schema=schema)
     assert [triple["object"] for triple in record["spo_list"]] == [{"@value": "乙"}] * 3
-    keys = [find_predicate(schema, "同义词", "药物", triple.get("object_type")) for triple in record["spo_list"]]
+    keys = [find_predicate(schema, triple) for triple in record["spo_list"]]
     assert keys == [list(schema)[1]] * 3
 
 
