@@ -48,7 +48,9 @@ class LoadReport:
     unused: list[str]  # only in the file
 
 
-def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0, gelu: str | None = None) -> EncoderSource:
+def resolve_encoder(
+    spec: str | EncoderSizes, max_length: int = 0, gelu: str | None = None, segments: int = 1
+) -> EncoderSource:
     """Find out which encoder is meant, and check its files. This needs no TensorFlow, and loads no weights.
 
     Args:
@@ -57,15 +59,19 @@ def resolve_encoder(spec: str | EncoderSizes, max_length: int = 0, gelu: str | N
             cache.
         max_length: the most tokens that the encoder will be given.
         gelu: "erf", "tanh" or "sigmoid" replaces the form of GELU that the encoder was trained with.
+        segments: how many segments the encoder will be given: 2 for a question with its context.
 
     Raises:
-        UserError: one line with the file, or with the key if the encoder has too few positions or no GELU.
+        UserError: one line with the file, or with the key if the encoder has too few positions or segments, or no GELU.
     """
     source = _resolve(spec)
     architecture = source.architecture
     positions = architecture["max_position"]
     if KINDS[architecture["model"]].has_positions and max_length > positions:
         raise UserError(f"max_length: {max_length} tokens, but {source.name} has positions for {positions}")
+    if architecture["segment_vocab_size"] < segments:
+        known = architecture["segment_vocab_size"]
+        raise UserError(f"encoder: {source.name} knows {known} segment (type_vocab_size), but {segments} are needed")
     if gelu is None:
         return source
     if not architecture["hidden_act"].startswith("gelu"):

@@ -34,7 +34,7 @@ def main() -> None:
     questions = read_questions(config.train_file)
     dev = read_questions(config.dev_file)
     check_ids(dev, config.dev_file)
-    source = resolve_encoder(config.encoder, config.max_length, config.gelu)
+    source = resolve_encoder(config.encoder, config.max_length, config.gelu, segments=2)
     folder = find_run(args, HERE, config, source)
     if not folder.metrics.exists():
         train(config, questions, dev, source, folder)

@@ -112,6 +112,13 @@ def test_bad_folders_are_refused_when_resolved(folder, damage, message):
     assert str(folder) in str(error.value)
 
 
+def test_an_encoder_with_one_segment_is_not_given_two(folder):
+    edit_config(type_vocab_size=1)(folder)
+    resolve_encoder(str(folder))
+    with pytest.raises(UserError, match=r"bert knows 1 segment \(type_vocab_size\), but 2 are needed"):
+        resolve_encoder(str(folder), segments=2)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

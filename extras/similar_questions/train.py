@@ -39,7 +39,7 @@ def main() -> None:
                 f"{config.train_file}: too few groups to keep some for dev; expected {KEPT_OUT} that share no question,"
                 " or a dev_file in the config"
             )
-    source = resolve_encoder(config.encoder, config.max_length, config.gelu)
+    source = resolve_encoder(config.encoder, config.max_length, config.gelu, segments=2)
     folder = find_run(args, HERE, config, source)
     if not folder.metrics.exists():
         train(config, groups, dev, source, folder, counts)

@@ -139,7 +139,7 @@ def test_training_warns_before_it_imports_tensorflow(tmp_path, call, capsys, wit
     with pytest.raises(ModuleNotFoundError):
         call(train.main, "--config", config, "--output", tmp_path / "run")
     output = capsys.readouterr()
-    counts = ["  strings found only by ignoring case, width or space: 4", "  triples: 3",
+    counts = ["  strings found only by ignoring case, width, space or book marks: 4", "  triples: 3",
               "  triples lost: subject not in the text: 1"]  # fmt: skip
     assert output.out.splitlines()[1:] == [
         f"{tmp_path / 'train.json'}:", *counts, f"{tmp_path / 'dev.json'}:", *counts,
