@@ -75,6 +75,13 @@ def select_engine(name: str) -> Callable[["keras.Model"], Engine]:
     return {"tensorflow": tensorflow_engine, "openvino": openvino_engine}[name]
 
 
+def describe_engine(name: str = "auto") -> str:
+    """Say which engine has this name, and its precision: "OpenVINO, bfloat16"."""
+    if select_engine(name) is tensorflow_engine:
+        return "TensorFlow, float32"
+    return "OpenVINO, bfloat16" if cpu_has_bfloat16() else "OpenVINO, float32"
+
+
 def tensorflow_engine(model: "keras.Model") -> Engine:
     """Return an engine that runs the model in TensorFlow, in one graph for all shapes."""
     import tensorflow as tf

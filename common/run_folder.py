@@ -19,6 +19,7 @@ from common.devices import place_to_work
 from common.encoder_source import EncoderSource
 from common.files import make_folder, read_json, replaced, write_json
 from common.published import check_architecture
+from common.thresholds import Thresholds
 from common.tokenizer import Tokenizer
 
 C = TypeVar("C", bound=TrainingConfig)
@@ -82,7 +83,7 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """The final scores and the threshold. It is written last, so a run that has it is finished."""
+        """The final scores and the thresholds. It is written last, so a run that has it is finished."""
         return self.path / "metrics.json"
 
 
@@ -205,15 +206,22 @@ def _load_config(folder: RunFolder, config_class: type[C]) -> C:
     return load_config(config_class, folder.config, folder.path, check_files=False)
 
 
-def read_threshold(folder: RunFolder, default: float | None) -> float | None:
-    """Read the threshold that training chose. Raises UserError if metrics.json has none.
-
-    `default` is the threshold of an untrained extractor. If it is None, the extractor has none, and None may be read.
-    """
+def read_thresholds(folder: RunFolder, defaults: Thresholds) -> Thresholds:
+    """Read the thresholds that training chose. Raises UserError unless metrics.json has those that `defaults` names."""
     metrics = read_json(folder.metrics)
-    threshold = metrics.get("threshold", math.nan) if isinstance(metrics, dict) else math.nan
-    if threshold is None and default is None:
-        return None
-    if type(threshold) not in (int, float) or not math.isfinite(threshold):
-        raise UserError(f"{folder.metrics}: expected an object with a threshold")
-    return threshold
+    metrics = metrics if isinstance(metrics, dict) else {}
+    thresholds = metrics.get("thresholds")
+    if "threshold" in metrics:  # until 0.1.0 there was one for all
+        thresholds = dict.fromkeys(defaults, metrics["threshold"])
+    if (
+        not isinstance(thresholds, dict)
+        or thresholds.keys() != defaults.keys()
+        or not all(map(_is_finite, thresholds.values()))
+    ):
+        names = ", ".join(defaults) or "nothing"
+        raise UserError(f'{folder.metrics}: expected an object with "thresholds", a number for each of {names}')
+    return thresholds
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)

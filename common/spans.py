@@ -34,7 +34,7 @@ class Window(NamedTuple):
 
     def holds(self, tokens: np.ndarray) -> np.ndarray:
         """Tell which rows of `tokens`, int [r, k], have all their tokens in the window: bool [r]."""
-        return ((tokens >= self.first) & (tokens < self.end)).all(axis=1)
+        return np.logical_and.reduce((tokens >= self.first) & (tokens < self.end), axis=1)
 
     def place(self, tokens: np.ndarray) -> np.ndarray:
         """Turn tokens of the text into their positions in `token_ids`."""

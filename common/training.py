@@ -21,6 +21,7 @@ from common.config import TrainingConfig
 from common.devices import check_same_step, wait_for_workers
 from common.encoder_source import EncoderSource
 from common.files import atomic_write, flush, write_json
+from common.inference import describe_engine
 from common.loss_model import LossModel
 from common.optimizers import averaged_weights
 from common.plots import plot_curves
@@ -186,6 +187,16 @@ class Training(keras.callbacks.Callback):
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         if steps := int(optimizer.nonfinite_steps.numpy()):
             print(f"so far {steps} steps had a gradient that was not finite and counted as zero", flush=True)
+
+    def final_scores(self, dev: dict[str, float]) -> dict[str, Any]:
+        """Return what metrics.json says of the dev scores.
+
+        `dev` are the scores of what predict.py predicts on this machine. While training, the same weights had other
+        ones: the model ran in TensorFlow, in the precision of the training, and with the default thresholds.
+        """
+        while_training = {name: self.best_row[name] for name in dev}
+        epoch = self.best_row["epoch"]
+        return {"epoch": epoch, "dev_while_training": while_training, "engine": describe_engine(), "dev": dev}
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Write metrics.json, which marks the run as finished, and wait for the other workers."""

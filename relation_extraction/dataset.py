@@ -86,7 +86,8 @@ def _place(spo: dict[str, Any], subjects: list[Span], value: Span, others: dict[
 def _occurrences(text: str, string: str, counts: Counter[str]) -> list[Span]:
     """Find a string in a text: as written or, if it is not there, ignoring case, width and white space.
 
-    Book marks around the string, which the official metric ignores, are ignored last. A match inside a longer Latin word or number is used only if there is no other.
+    Book marks around it, which the official metric ignores, are ignored last. A match inside a longer Latin word or
+    number is used only if there is no other.
     """
     if string[:1].isspace() or string[-1:].isspace():
         # No token covers white space, so no span can start or end with it. Together with book marks around it the
@@ -142,7 +143,7 @@ def to_features(
             held, inside = window.take(relations)
             lost &= ~held
             yield Features(index, window.token_ids, window.offsets, inside)
-        counts["relations lost: fit no window"] += np.count_nonzero(lost)
+        counts["relations lost: fit no window"] += int(np.count_nonzero(lost))
 
 
 def _token_relations(example: Example, offsets: np.ndarray, labels: Labels, counts: Counter[str]) -> np.ndarray:

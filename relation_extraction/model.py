@@ -7,11 +7,11 @@ import numpy as np
 
 import pair
 import pointer
-from common.encoder import build_encoder
+from common.encoder import build_encoder, set_precision
 from common.encoder_source import EncoderSource
 from common.inference import Engine, start_engines
-from common.run_folder import RunFolder, read_threshold
-from common.thresholds import HasThreshold
+from common.run_folder import RunFolder
+from common.thresholds import HasThresholds
 from dataset import Features
 from records import Labels
 
@@ -24,18 +24,16 @@ if TYPE_CHECKING:
     from config import Config
 
 
-class Extractor(HasThreshold, Protocol):
-    """Finds relations between the tokens of windows. Those that score above its threshold count."""
+class Extractor(HasThresholds, Protocol):
+    """Finds relations between the tokens of windows. Those that score above its thresholds count."""
 
     has_ties: bool  # whether it also finds ties
 
-    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...):
-        """Make an extractor.
+    def __init__(self, engines: dict[str, Engine], labels: Labels, /):
+        """Make an extractor with the default thresholds.
 
-        Args:
-            engines: each runs one of the `parts` of the head and has its name.
-            labels: the labels that the model was built with.
-            threshold: only what scores above it is found. The default is the extractor's `default_threshold`.
+        Each engine runs one of the `parts` of the head and has its name. The labels are those that the model was built
+        with.
         """
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
@@ -83,10 +81,10 @@ HEADS: dict[str, Head] = {"pair": pair, "pointer": pointer}
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, labels: Labels, engine: str = "auto"
 ) -> Extractor:
-    """Load the extractor of a finished run: its model in float32, with the threshold that training chose.
+    """Load the extractor of a trained model: in float32, with the default thresholds.
 
     Args:
-        folder: has the weights and the threshold.
+        folder: has the weights.
         config: names the head.
         source: has the sizes of the encoder. Its weights are not read, because those of the run include the encoder's.
         labels: the labels that the model was trained with.
@@ -94,9 +92,8 @@ def load_extractor(
     """
     from common.weights import load_weights
 
+    set_precision("float32")  # a training may have set another one
     head = HEADS[config.head]
     model = head.build(build_encoder(source.architecture, config.seed), labels, config.seed)
     load_weights(model, folder.weights)
-    extractor = head.Extractor(start_engines(head.parts(model), engine), labels)
-    extractor.threshold = read_threshold(folder, extractor.default_threshold)
-    return extractor
+    return head.Extractor(start_engines(head.parts(model), engine), labels)

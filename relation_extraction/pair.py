@@ -15,6 +15,7 @@ from common.batching import model_inputs, pad
 from common.inference import Engine
 from common.reach import perfect_scores
 from common.spans import best_spans, pair_scores
+from common.thresholds import Thresholds
 from dataset import Features
 from records import Labels
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     import tf_keras as keras
 
     from common.loss_model import LossModel
+
+# Scores count above these. `spans` is for the spans, `links` for relations to an `@value`, and `slots` for relations to
+# other slots and for ties. A model that has trained for a few epochs is too careful at 0 (docs/results.md).
+THRESHOLDS = {"spans": -0.5, "links": -0.5, "slots": -1.0}
 
 Gather = Callable[[np.ndarray, np.ndarray], np.ndarray]  # tokens i and j, int [n] each -> their scores [labels, n]
 
@@ -74,18 +79,16 @@ class Extractor:
     """Finds the relations and ties of each window of a batch: int32 [r, 5] as in `Features.relations`."""
 
     has_ties = True
-    default_threshold: float | None = 0.0
-    thresholds: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+    step = 0.5
 
-    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = default_threshold):
-        self.engine, self.labels, self.threshold = engines["pair"], labels, threshold
+    def __init__(self, engines: dict[str, Engine], labels: Labels):
+        self.engine, self.labels, self.thresholds = engines["pair"], labels, dict(THRESHOLDS)
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
-        assert self.threshold is not None
         outputs = self.engine(model_inputs(features))
         for row, feature in enumerate(features):
             factors = {name: tuple(factor[row] for factor in of_output) for name, of_output in outputs.items()}
-            yield decode(factors, len(feature.token_ids), self.labels, self.threshold)
+            yield decode(factors, len(feature.token_ids), self.labels, self.thresholds)
 
 
 def perfect(feature: Features, labels: Labels) -> np.ndarray:
@@ -93,42 +96,44 @@ def perfect(feature: Features, labels: Labels) -> np.ndarray:
     _, targets = batch([feature], np.random.default_rng(0), labels)
     size = len(labels), len(feature.token_ids)
     starts, ends = (perfect_scores(targets[name][0], *size) for name in ("starts", "ends"))
-    return find_relations(targets["spans"][0], starts, ends, labels, threshold=0.5)
+    return find_relations(targets["spans"][0], starts, ends, labels, dict.fromkeys(THRESHOLDS, 0.5))
 
 
-def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: float) -> np.ndarray:
+def decode(factors: dict[str, tuple], length: int, labels: Labels, thresholds: Thresholds) -> np.ndarray:
     """Find the relations and ties of a window: int32 [r, 5].
 
     Args:
         factors: for each pair head (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
         length: the number of tokens of the window, without padding.
         labels: the relations and ties that the model scores.
-        threshold: spans count if they score above it, and so do pairs of first tokens and pairs of last tokens.
+        thresholds: see `THRESHOLDS`.
     """
-    spans = best_spans(factors["spans"], length, threshold)
+    spans = best_spans(factors["spans"], length, thresholds["spans"])
     starts = partial(pair_scores, factors["starts"])
     ends = partial(pair_scores, factors["ends"])
-    return find_relations(spans, starts, ends, labels, threshold)
+    return find_relations(spans, starts, ends, labels, thresholds)
 
 
-def find_relations(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, threshold: float) -> np.ndarray:
+def find_relations(
+    spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, thresholds: Thresholds
+) -> np.ndarray:
     """Find the relations and ties between spans, int [s, 3] of (label, first, last): int32 [r, 5]."""
     subjects, objects = spans[spans[:, 0] == 0, 1:], spans[spans[:, 0] == 1, 1:]
-    n = len(labels.relations)
-    relations = _link(subjects, objects, starts, ends, slice(0, n), threshold)
+    limits, n = np.where(labels.are_values, thresholds["links"], thresholds["slots"])[:, None], len(labels.relations)
+    relations = _link(subjects, objects, starts, ends, slice(0, n), limits)
     slots = np.unique(relations[:, 3:5], axis=0)
-    ties = _link(slots, slots, starts, ends, slice(n, None), threshold)
+    ties = _link(slots, slots, starts, ends, slice(n, None), limits)
     return np.concatenate([relations, ties])
 
 
-def _link(a: np.ndarray, b: np.ndarray, starts: Gather, ends: Gather, wanted: slice, threshold: float) -> np.ndarray:
+def _link(a: np.ndarray, b: np.ndarray, starts: Gather, ends: Gather, wanted: slice, limits: np.ndarray) -> np.ndarray:
     """Find the relations of the wanted labels between spans a [m, 2] and b [n, 2]: int32 [r, 5].
 
-    The pair of first tokens and the pair of last tokens both have to score above the threshold.
+    The pair of first tokens and the pair of last tokens both have to score above the limit of the label, [labels, 1].
     """
     if not len(a) or not len(b):
         return np.zeros((0, 5), np.int32)
     i, j = np.indices((len(a), len(b))).reshape(2, -1)
-    linked = (starts(a[i, 0], b[j, 0])[wanted] > threshold) & (ends(a[i, 1], b[j, 1])[wanted] > threshold)
-    label, pair = np.nonzero(linked)
+    scores = np.minimum(starts(a[i, 0], b[j, 0])[wanted], ends(a[i, 1], b[j, 1])[wanted])
+    label, pair = np.nonzero(scores > limits[wanted])
     return np.column_stack([label + wanted.start, a[i[pair]], b[j[pair]]]).astype(np.int32)

@@ -148,18 +148,19 @@ class Extractor:
     """
 
     has_ties = False
-    default_threshold: float | None = 0.4
-    thresholds: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6)  # to choose from
+    step = 0.04
 
-    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = default_threshold):
-        self.find_subjects, self.find_objects, self.threshold = engines["subjects"], engines["objects"], threshold
+    def __init__(self, engines: dict[str, Engine], _labels: Labels):
+        self.find_subjects, self.find_objects = engines["subjects"], engines["objects"]
+        self.thresholds = {"subjects": 0.4, "objects": 0.4}  # for the probabilities of their starts and ends
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
-        assert self.threshold is not None
         outputs = self.find_subjects(model_inputs(features))
         probabilities = sigmoid(outputs["subjects"]) ** SUBJECT_POWER
         lengths = [len(feature.token_ids) for feature in features]
-        subjects = [pointer_spans(p[:n], self.threshold) for p, n in zip(probabilities, lengths, strict=True)]
+        subjects = [
+            pointer_spans(p[:n], self.thresholds["subjects"]) for p, n in zip(probabilities, lengths, strict=True)
+        ]
         rows = np.repeat(np.arange(len(features)), [len(spans) for spans in subjects])
         relations = [[np.zeros((0, 5), np.int32)] for _ in features]
         spans = np.concatenate(subjects).astype(np.int32)
@@ -167,7 +168,7 @@ class Extractor:
             part = slice(start, start + len(features))
             logits = self.find_objects({"hidden": outputs["hidden"][rows[part]], "subject": spans[part]})
             for row, subject, p in zip(rows[part], spans[part], sigmoid(logits) ** OBJECT_POWER, strict=True):
-                relations[row].append(object_relations(subject, p[: lengths[row]], self.threshold))
+                relations[row].append(object_relations(subject, p[: lengths[row]], self.thresholds["objects"]))
         return map(np.concatenate, relations)
 
 

@@ -97,7 +97,7 @@ def run_files(config: dict[str, Any], schema: str | None) -> dict[str, str | Non
         "run/vocab.txt": VOCABULARY,
         "run/schema.json": schema,
         "run/model.weights.h5": "",
-        "run/metrics.json": '{"threshold": 0}',
+        "run/metrics.json": "{}",
     }
 
 

@@ -27,20 +27,21 @@ def as_set(relations):
 # --- scores -> relations between tokens
 
 
-def brute_force(outputs, length, labels, threshold):
+def brute_force(outputs, length, labels, thresholds):
     """Try all quadruples of tokens, with the scores as tensors [labels, length, length]."""
     spans, starts, ends = (
-        (scores + rows[:, :, None] + columns[:, None, :])[:, :length, :length] > threshold
+        (scores + rows[:, :, None] + columns[:, None, :])[:, :length, :length]
         for scores, rows, columns in (outputs[name] for name in ("spans", "starts", "ends"))
     )
     n = len(labels.relations)
-    subjects, objects = (np.argwhere(matrix).tolist() for matrix in spans)
+    subjects, objects = (np.argwhere(matrix > thresholds["spans"]).tolist() for matrix in spans)
+    limits = [thresholds["links" if slot == "@value" else "slots"] for _, slot in [*labels.relations, *labels.ties]]
 
     def link(firsts, seconds, wanted):
         return {
             (h, a, b, c, d)
             for h in wanted for a, b in firsts for c, d in seconds
-            if starts[h, a, c] and ends[h, b, d]
+            if starts[h, a, c] > limits[h] and ends[h, b, d] > limits[h]
         }  # fmt: skip
 
     relations = link(subjects, objects, range(n))
@@ -51,7 +52,8 @@ def brute_force(outputs, length, labels, threshold):
 @pytest.mark.parametrize("seed", range(12))
 def test_find_relations_equals_brute_force(seed, labels):
     rng = np.random.default_rng(seed)
-    size, length, threshold = 9, int(rng.integers(1, 10)), float(rng.normal(0, 0.5))
+    size, length = 9, int(rng.integers(1, 10))
+    thresholds = dict(zip(pair.THRESHOLDS, rng.normal(0, 0.5, 3).tolist(), strict=True))
     outputs = {
         name: (
             rng.normal(-2, 2, (size, size)),
@@ -61,9 +63,9 @@ def test_find_relations_equals_brute_force(seed, labels):
         for name, count in [("spans", 2), ("starts", len(labels)), ("ends", len(labels))]
     }
     outputs["spans"][0][np.tril_indices(size, -1)] = -1e12  # the head masks spans that end before they start
-    found = pair.decode(outputs, length, labels, threshold)
+    found = pair.decode(outputs, length, labels, thresholds)
     assert found.dtype == np.int32
-    assert as_set(found) == brute_force(outputs, length, labels, threshold)
+    assert as_set(found) == brute_force(outputs, length, labels, thresholds)
     assert len(found) == len(as_set(found))
 
 

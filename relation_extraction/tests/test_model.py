@@ -77,8 +77,9 @@ def test_pointer_loss_raises_the_sigmoids_to_their_powers(head, model, batch):
 
 @pytest.mark.parametrize("head", ["pointer"], indirect=True)
 def test_pointer_extractor_equals_one_example_at_a_time(head, model, features, labels):
-    """Here the whole model predicts one subject at a time, with the same powers and threshold."""
-    extractor = head.Extractor(start_engines(head.parts(model)), labels, threshold=0.05)
+    """Here the whole model predicts one subject at a time, with the same powers and thresholds."""
+    extractor = head.Extractor(start_engines(head.parts(model)), labels)
+    extractor.thresholds = {"subjects": 0.05, "objects": 0.02}
     for feature, found in zip(features, extractor(features), strict=True):
         token_ids = feature.token_ids[None]
         outputs = model({"token_ids": token_ids, "subject": np.zeros((1, 2), np.int32)})
@@ -86,7 +87,7 @@ def test_pointer_extractor_equals_one_example_at_a_time(head, model, features, l
         for subject in pointer_spans(tf.sigmoid(outputs["subjects"])[0].numpy() ** 2, 0.05):
             outputs = model({"token_ids": token_ids, "subject": subject[None].astype(np.int32)})
             probabilities = tf.sigmoid(outputs["objects"])[0].numpy() ** 4
-            expected.append(object_relations(subject, probabilities, 0.05))
+            expected.append(object_relations(subject, probabilities, 0.02))
         assert found.tolist() == np.concatenate(expected).tolist()
 
 

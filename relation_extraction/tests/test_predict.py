@@ -8,6 +8,7 @@ import pytest
 import extraction
 from common.testing.prediction import PredictionTests
 from common.testing.runs import read_records
+from common.thresholds import Thresholds
 from config import Config
 from records import record_faults, schema_faults
 from schema import read_schema
@@ -72,9 +73,8 @@ class FindsNothing:
     """An extractor without a model."""
 
     has_ties = True
-    threshold: float | None = 0.0
-    default_threshold: float | None = 0.0
-    thresholds: tuple[float, ...] = ()
+    thresholds: Thresholds = {}
+    step = 0.0
 
     def __call__(self, features):
         return iter([np.zeros((0, 5), np.int32)] * len(features))

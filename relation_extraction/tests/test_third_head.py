@@ -53,4 +53,4 @@ def test_a_third_head(make_config, task, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))["head"] == "third"
-    assert "threshold" in json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert "thresholds" in json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
