@@ -53,7 +53,7 @@ def choose_thresholds(
             if key not in known:
                 known[key] = evaluate()
                 bar.update()
-            return known[key].get(name, known[key]["f1"])
+            return known[key][name if name in known[key] else "f1"]
 
         for name, default in [*extractor.thresholds.items()] * ROUNDS:
             extractor.thresholds[name], curves[name] = best_along(partial(score, name), default, extractor.step, items)

@@ -7,6 +7,7 @@ import numpy as np
 
 from common.batching import model_inputs, pad
 from common.inference import Engine
+from common.thresholds import Thresholds
 from common.viterbi import viterbi
 from dataset import Features
 from decode import Tokens
@@ -94,13 +95,12 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 
 
 class Extractor:
-    """Finds the arguments in each window of a batch, but no triggers and no links. It has no threshold."""
+    """Finds the arguments in each window of a batch, but no triggers and no links. It has no thresholds."""
 
-    default_threshold: float | None = None
-    thresholds: tuple[float, ...] = ()
+    step = 0.0
 
-    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = None):
-        self.engine, self.labels, self.threshold = engines["crf"], labels, threshold
+    def __init__(self, engines: dict[str, Engine], labels: Labels):
+        self.engine, self.labels, self.thresholds = engines["crf"], labels, Thresholds()
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
         outputs = self.engine(model_inputs(features))

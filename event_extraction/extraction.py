@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from common.inference import chunks, in_length_order
-from common.run_folder import load_run
+from common.run_folder import load_run, read_thresholds
 from common.tokenizer import Tokenizer
 from config import Config
 from dataset import Example, to_features
@@ -25,6 +25,7 @@ def load_predictor(args: argparse.Namespace) -> Callable[[Iterable[dict[str, Any
     folder, config, source = load_run(args.model, Config)
     labels = Labels(read_schema(folder.schema))
     extractor = load_extractor(folder, config, source, labels, args.engine)
+    extractor.thresholds = read_thresholds(folder, extractor.thresholds)
     return lambda records: predict(records, extractor, source.tokenizer, labels, config, args.batch_size)
 
 

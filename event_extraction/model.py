@@ -7,11 +7,11 @@ import numpy as np
 
 import crf
 import pair
-from common.encoder import build_encoder
+from common.encoder import build_encoder, set_precision
 from common.encoder_source import EncoderSource
 from common.inference import Engine, start_engines
-from common.run_folder import RunFolder, read_threshold
-from common.thresholds import HasThreshold
+from common.run_folder import RunFolder
+from common.thresholds import HasThresholds
 from dataset import Features
 from decode import Tokens
 from records import Labels
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from config import Config
 
 
-class Extractor(HasThreshold, Protocol):
+class Extractor(HasThresholds, Protocol):
     """Finds spans and links in windows, with a trained model."""
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
@@ -64,15 +64,10 @@ class Head(Protocol):
     def parts(self, model: "LossModel") -> dict[str, "keras.Model"]:
         """Return the models that have to run for the extractor, by name. Its engines have the same names."""
 
-    def Extractor(  # noqa: N802 (in the module it is a class)
-        self, engines: dict[str, Engine], labels: Labels, threshold: float | None = ...
-    ) -> "Extractor":
-        """Make an extractor.
+    def Extractor(self, engines: dict[str, Engine], labels: Labels, /) -> "Extractor":  # noqa: N802 (a class in modules)
+        """Make an extractor with the default thresholds.
 
-        Args:
-            engines: each runs one of the `parts` and has its name.
-            labels: the labels that the model was built with.
-            threshold: only what scores above it is found. The default is the extractor's `default_threshold`.
+        Each engine runs one of the `parts` and has its name. The labels are those that the model was built with.
         """
 
     def perfect(self, feature: Features, labels: Labels, /) -> Tokens:
@@ -85,10 +80,10 @@ HEADS: dict[str, Head] = {"pair": pair, "crf": crf}
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, labels: Labels, engine: str = "auto"
 ) -> Extractor:
-    """Load the extractor of a finished run: its model in float32, with the threshold that training chose.
+    """Load the extractor of a trained model: in float32, with the default thresholds.
 
     Args:
-        folder: has the weights and the threshold.
+        folder: has the weights.
         config: names the head.
         source: has the sizes of the encoder. Its weights are not read, because those of the run include the encoder's.
         labels: the labels that the model was trained with.
@@ -96,9 +91,8 @@ def load_extractor(
     """
     from common.weights import load_weights
 
+    set_precision("float32")  # a training may have set another one
     head = HEADS[config.head]
     model = head.build(build_encoder(source.architecture, config.seed), labels, config.seed)
     load_weights(model, folder.weights)
-    extractor = head.Extractor(start_engines(head.parts(model), engine), labels)
-    extractor.threshold = read_threshold(folder, extractor.default_threshold)
-    return extractor
+    return head.Extractor(start_engines(head.parts(model), engine), labels)

@@ -14,6 +14,7 @@ from common.batching import model_inputs, pad
 from common.inference import Engine
 from common.reach import perfect_scores
 from common.spans import best_spans, pair_scores
+from common.thresholds import Thresholds
 from dataset import Features
 from decode import Tokens
 from records import Labels
@@ -85,18 +86,16 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 class Extractor:
     """Finds the spans and links of each window of a batch, as in `Features`."""
 
-    default_threshold: float | None = 0.0
-    thresholds: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+    step = 0.5
 
-    def __init__(self, engines: dict[str, Engine], labels: Labels, threshold: float | None = default_threshold):
-        self.engine, self.labels, self.threshold = engines["pair"], labels, threshold
+    def __init__(self, engines: dict[str, Engine], labels: Labels):
+        self.engine, self.labels, self.thresholds = engines["pair"], labels, {"spans": -0.5, "links": -0.5}
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
-        assert self.threshold is not None, "the pair head has a threshold"
         outputs = self.engine(model_inputs(features))
         for row, feature in enumerate(features):
             factors = {name: tuple(factor[row] for factor in output) for name, output in outputs.items()}
-            yield decode(factors, len(feature.token_ids), self.labels, self.threshold)
+            yield decode(factors, len(feature.token_ids), self.labels, self.thresholds)
 
 
 def perfect(feature: Features, labels: Labels) -> Tokens:
@@ -107,19 +106,20 @@ def perfect(feature: Features, labels: Labels) -> Tokens:
     return feature.spans, find_links(feature.spans, starts, ends, labels, threshold=0.5)
 
 
-def decode(factors: dict[str, tuple], length: int, labels: Labels, threshold: float) -> Tokens:
+def decode(factors: dict[str, tuple], length: int, labels: Labels, thresholds: Thresholds) -> Tokens:
     """Find the spans and links of a window.
 
     Args:
         factors: for each of the three pair heads (scores [l, l], row_bias [labels, l], column_bias [labels, l]).
         length: tokens of the window without its padding.
         labels: the labels of spans and links.
-        threshold: spans count if they score above it, and so do pairs of first tokens and pairs of last tokens.
+        thresholds: spans count if they score above `spans`, and pairs of first tokens and pairs of last tokens if they
+            score above `links`.
     """
-    spans = best_spans(factors["spans"], length, threshold)
+    spans = best_spans(factors["spans"], length, thresholds["spans"])
     starts = partial(pair_scores, factors["starts"])
     ends = partial(pair_scores, factors["ends"])
-    return spans, find_links(spans, starts, ends, labels, threshold)
+    return spans, find_links(spans, starts, ends, labels, thresholds["links"])
 
 
 def find_links(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, threshold: float) -> np.ndarray:

@@ -18,16 +18,16 @@ from common.encoder import resolve_encoder, start_encoder
 from common.encoder_source import EncoderSource
 from common.inference import start_engines
 from common.run_folder import RunFolder, find_run, print_finished
-from common.thresholds import choose_threshold
+from common.thresholds import choose_thresholds
 from common.tokenizer import Tokenizer
 from config import Config
 from dataset import Features, to_example, to_features
 from extraction import predict
-from model import HEADS
+from model import HEADS, Extractor, load_extractor
 from reach import print_reach
 from records import Labels, read_labelled, read_schema
 from report import write_report
-from scoring import SCORES, score
+from scoring import exact_events, score
 
 if TYPE_CHECKING:
     from common.training import Training
@@ -61,7 +61,6 @@ def train(
     # TensorFlow is imported here, after the input has been checked.
     from common.optimizers import make_optimizer
     from common.training import Training
-    from common.weights import load_weights
 
     with devices():
         encoder = start_encoder(config, source)
@@ -71,23 +70,29 @@ def train(
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables, rates)
         model.compile(optimizer, head.loss, accumulate=config.accumulate, jit_compile=config.xla)
         training = Training(folder, config, source, model)
-    extractor = head.Extractor(start_engines(head.parts(model)), labels)
 
     def collate(items: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
         return head.batch(items, rng, labels)
 
-    def predict_all(gold: list[dict]) -> list[dict]:
+    def predict_all(gold: list[dict], extractor: Extractor) -> list[dict]:
         return list(predict(gold, extractor, source.tokenizer, labels, config))
 
+    extractor = head.Extractor(start_engines(head.parts(model)), labels)
     for epoch in training.epochs(config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
         batches = Batches(features, order, collate, (config.seed, epoch), skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
-        training.score(lambda: score(dev, predict_all(dev)), best_by="f1")
+        training.score(lambda: score(dev, predict_all(dev, extractor)), best_by="f1")
 
-    load_weights(model, folder.weights)  # of the best epoch
-    by_threshold = choose_threshold(extractor, lambda: score(kept, predict_all(kept))["f1"]) if kept else {}
-    write_results(training, dev, predict_all(dev), {"threshold": extractor.threshold, "f1_by_threshold": by_threshold})
+    final = load_extractor(folder, config, source, labels)  # the best epoch, run as predict.py runs it
+    items = sum(len(event["arguments"]) for record in kept for event in record["event_list"])
+    curves = choose_thresholds(final, lambda: threshold_scores(kept, predict_all(kept, final)), items)
+    write_results(training, dev, predict_all(dev, final), {"thresholds": final.thresholds, "f1_by_threshold": curves})
+
+
+def threshold_scores(kept: list[dict], predictions: list[dict]) -> dict[str, float]:
+    """Return the scores that choose the thresholds. Links count for nothing in the official metric, but for events."""
+    return score(kept, predictions) | {"links": exact_events(kept, predictions)["f1"]}
 
 
 def read_features(
@@ -108,12 +113,11 @@ def write_results(training: "Training", dev: list[dict], predictions: list[dict]
     Args:
         training: the training, with all its epochs done.
         dev: the records of the dev file.
-        predictions: what the best weights predict for these records at the chosen threshold.
-        chosen: the threshold, and the F1 on the kept records by which it was chosen.
+        predictions: what the best weights predict for these records at the chosen thresholds.
+        chosen: the thresholds, and the scores on the kept records by which they were chosen.
     """
     write_report(training.folder.report, dev, predictions, history=training.history)
-    at_default = {name: training.best_row[name] for name in SCORES}
-    training.finish({"dev_at_default_threshold": at_default, **chosen, "dev": score(dev, predictions)})
+    training.finish(chosen | training.final_scores(score(dev, predictions)))
 
 
 if __name__ == "__main__":

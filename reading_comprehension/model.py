@@ -7,7 +7,7 @@ import numpy as np
 
 import pair
 import softmax
-from common.encoder import build_encoder
+from common.encoder import build_encoder, set_precision
 from common.encoder_source import EncoderSource
 from common.inference import Engine, start_engines
 from common.run_folder import RunFolder
@@ -65,7 +65,7 @@ HEADS: dict[str, Head] = {"pair": pair, "softmax": softmax}
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, engine: str = "auto", n_best: int = 1
 ) -> Extractor:
-    """Load the extractor of a finished run. Its model computes in float32.
+    """Load the extractor of a trained model, which computes in float32.
 
     Args:
         folder: the folder of the run.
@@ -76,6 +76,7 @@ def load_extractor(
     """
     from common.weights import load_weights
 
+    set_precision("float32")  # a training may have set another one
     head = HEADS[config.head]
     model = head.build(build_encoder(source.architecture, config.seed), config.seed)
     load_weights(model, folder.weights)

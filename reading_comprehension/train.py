@@ -19,7 +19,7 @@ from common.tokenizer import Tokenizer
 from config import Config
 from dataset import Features, to_features
 from extraction import predict
-from model import HEADS
+from model import HEADS, Extractor, load_extractor
 from reach import print_reach
 from records import Question, check_ids, read_questions
 from report import write_report
@@ -55,7 +55,6 @@ def train(
     # TensorFlow is imported only now that the input has been checked.
     from common.optimizers import make_optimizer
     from common.training import Training
-    from common.weights import load_weights
 
     with devices():
         encoder = start_encoder(config, source)
@@ -64,21 +63,21 @@ def train(
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
         model.compile(optimizer, head.loss, accumulate=config.accumulate, jit_compile=config.xla)
         training = Training(folder, config, source, model)
-    extractor = head.Extractor(start_engines(head.parts(model)), config.max_answer_tokens)
 
-    def predict_all() -> dict[str, str]:
+    def predict_all(extractor: Extractor) -> dict[str, str]:
         answers = predict(dev, extractor, source.tokenizer, config)
         return {name: found[0].text if found else "" for name, found in answers}
 
+    extractor = head.Extractor(start_engines(head.parts(model)), config.max_answer_tokens)
     for epoch in training.epochs(config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
         batches = Batches(features, order, head.batch, (config.seed, epoch), skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
-        training.score(lambda: f1_and_em(score(dev, predict_all())), best_by="F1")
+        training.score(lambda: f1_and_em(score(dev, predict_all(extractor))), best_by="F1")
 
-    load_weights(model, folder.weights)
-    write_report(folder.report, dev, predict_all(), training.history)
-    training.finish({"dev": f1_and_em(training.best_row), "epoch": training.best_row["epoch"]})
+    answers = predict_all(load_extractor(folder, config, source))  # the best epoch, run as predict.py runs it
+    write_report(folder.report, dev, answers, training.history)
+    training.finish(training.final_scores(f1_and_em(score(dev, answers))))
 
 
 def read_features(path: str, questions: list[Question], tokenizer: Tokenizer, config: Config) -> list[Features]:

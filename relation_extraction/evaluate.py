@@ -15,7 +15,7 @@ from common.cli import UserError, evaluation_arguments, note_not_in_text, note_u
 from common.files import make_folder
 from common.table import format_table
 from records import read_records
-from scoring import SCORES, Aliases, Counts, by_support, occurs, per_predicate, read_aliases
+from scoring import SCORES, Aliases, Counts, by_support, occurs, per_predicate, read_aliases, several_slots
 
 # In official gold every sentence has a triple, while some predictions have none. If it is the other way round, and at
 # least this many gold sentences have no triple, the two files were probably swapped.
@@ -55,10 +55,14 @@ def gold_strings(gold: list[dict[str, Any]], aliases: Aliases | None) -> Iterato
                 yield f"line {number}", string, occurs(string, record["text"], aliases)
 
 
-def table(counts: dict[str, Counts]) -> str:
-    """Format the scores of each predicate as a table, the most frequent in gold first."""
+def table(counts: dict[str, Counts], several: Counts) -> str:
+    """Format the scores of each predicate as a table, the most frequent in gold first.
+
+    The last row has the scores of the triples with several slots, of whatever predicate, if there are any.
+    """
     rows: list[tuple[str, ...]] = [("predicate", *SCORES, "support")]
-    for name, count in by_support(counts):
+    of_several = [("(triples with several slots)", several)] if several.gold or several.predicted else []
+    for name, count in [*by_support(counts), *of_several]:
         rows.append((name, *(f"{score:.4f}" for score in count.scores().values()), str(count.gold)))
     return format_table(rows)
 
@@ -74,7 +78,8 @@ def main() -> None:
         make_folder(args.report)
     note_not_in_text(args.gold, gold_strings(gold, aliases))
     counts = per_predicate(gold, predictions, aliases)
-    print(table(counts), file=sys.stderr)
+    several = per_predicate(several_slots(gold), several_slots(predictions), aliases)
+    print(table(counts, sum(several.values(), Counts())), file=sys.stderr)
     print(json.dumps(sum(counts.values(), Counts()).scores()))
     if args.report is not None:
         from report import write_report  # imports NumPy, which scoring does not need

@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from common.cli import raise_first
 from common.files import read_submission_lines
 from common.forms import origin
@@ -58,9 +56,9 @@ class Labels:
         return {key: i for i, key in enumerate(self.ties, start=len(self.relations))}
 
     @cached_property
-    def are_values(self) -> np.ndarray:
-        """Which labels are relations to an `@value`: bool [labels]."""
-        return np.array([slot == "@value" for _, slot in (*self.relations, *self.ties)])
+    def are_values(self) -> list[bool]:
+        """Tell for each label whether it is that of relations to an `@value`."""
+        return [slot == "@value" for _, slot in (*self.relations, *self.ties)]
 
     def __len__(self) -> int:
         return len(self.relations) + len(self.ties)

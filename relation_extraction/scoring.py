@@ -94,6 +94,11 @@ def per_predicate(
     return dict(counts)
 
 
+def several_slots(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep only the triples whose object has more than its `@value`. They can only match each other."""
+    return [record | {"spo_list": [spo for spo in record["spo_list"] if len(spo["object"]) > 1]} for record in records]
+
+
 def by_support(counts: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
     """Sort predicates by the number of their gold triples, the most frequent first."""
     return sorted(counts.items(), key=lambda item: (-item[1].gold, item[0]))

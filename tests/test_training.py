@@ -14,7 +14,7 @@ from common.config import EncoderSizes, OptimizerConfig, TrainingConfig
 from common.encoder_source import EncoderSource
 from common.loss_model import LossModel
 from common.optimizers import make_optimizer
-from common.run_folder import RunFolder, read_threshold
+from common.run_folder import RunFolder, read_thresholds
 from common.testing.commands import disk_full
 from common.tokenizer import Tokenizer
 from common.training import Training, write_history
@@ -151,19 +151,27 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-THRESHOLDS = [f'{{"threshold": {value}}}' for value in ("NaN", '"0"', "true", "[]", "null")]
+NUMBERS = ("NaN", '"0"', "true", "[]", "null")
+THRESHOLDS = [f'{{"thresholds": {{"spans": {value}, "links": 0}}}}' for value in NUMBERS]
+OTHERS = ['{"thresholds": {"spans": 0}}', '{"thresholds": {}}', '{"thresholds": 0}', '{"threshold": null}']
 
 
-@pytest.mark.parametrize("content", ["", "[]", "null", "{}", "{}x", *THRESHOLDS])
-def test_a_threshold_that_is_none(tmp_path, content):
+@pytest.mark.parametrize("content", ["", "[]", "null", "{}", "{}x", *THRESHOLDS, *OTHERS])
+def test_thresholds_that_are_none(tmp_path, content):
     (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(UserError, match=r"metrics\.json[:,] "):
-        read_threshold(RunFolder(tmp_path), default=0.0)
+        read_thresholds(RunFolder(tmp_path), {"spans": 0.0, "links": 0.0})
 
 
-@pytest.mark.parametrize("default", [None, 0.0])
-def test_a_threshold(tmp_path, default):
+def test_thresholds(tmp_path):
+    (tmp_path / "metrics.json").write_text('{"thresholds": {"spans": -0.5, "links": 1}}')
+    assert read_thresholds(RunFolder(tmp_path), {"spans": 0.0, "links": 0.0}) == {"spans": -0.5, "links": 1}
+    (tmp_path / "metrics.json").write_text('{"thresholds": {}}')
+    assert read_thresholds(RunFolder(tmp_path), {}) == {}
+
+
+def test_a_run_of_an_older_version_has_one_threshold(tmp_path):
     (tmp_path / "metrics.json").write_text('{"threshold": -0.5}')
-    assert read_threshold(RunFolder(tmp_path), default) == -0.5
+    assert read_thresholds(RunFolder(tmp_path), {"spans": 0.0, "links": 0.0}) == {"spans": -0.5, "links": -0.5}
     (tmp_path / "metrics.json").write_text('{"threshold": null}')
-    assert read_threshold(RunFolder(tmp_path), None) is None
+    assert read_thresholds(RunFolder(tmp_path), {}) == {}

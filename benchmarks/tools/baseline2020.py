@@ -13,6 +13,8 @@ from common.batching import model_inputs
 from common.loss_model import LossModel
 from dataset import Features
 
+THRESHOLD = 0.4
+
 
 class Baseline2020:
     """Predicts the relations of one sentence at a time, with two calls of Keras' `predict`."""
@@ -27,11 +29,10 @@ class Baseline2020:
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
         (feature,) = features
-        threshold = pointer.Extractor.default_threshold
         inputs = model_inputs(features)
         logits = self.subject_model.predict(inputs["token_ids"], verbose=0)
         probabilities = pointer.sigmoid(logits) ** pointer.SUBJECT_POWER
-        pointer.pointer_spans(probabilities[0], threshold)  # only for its time, as it would find noise
+        pointer.pointer_spans(probabilities[0], THRESHOLD)  # only for its time, as it would find noise
         n = self.rng.choice(self.subjects)
         spans = np.sort(self.rng.integers(len(feature.token_ids), size=(n, 2)), axis=1).astype(np.int32)
         relations = [np.zeros((0, 5), np.int32)]
@@ -39,5 +40,5 @@ class Baseline2020:
             repeated = {"token_ids": np.repeat(inputs["token_ids"], n, axis=0), "subject": spans}
             logits = self.object_model.predict(repeated, verbose=0)
             probabilities = pointer.sigmoid(logits) ** pointer.OBJECT_POWER
-            relations += [pointer.object_relations(s, p, threshold) for s, p in zip(spans, probabilities, strict=True)]
+            relations += [pointer.object_relations(s, p, THRESHOLD) for s, p in zip(spans, probabilities, strict=True)]
         yield np.concatenate(relations)

@@ -17,16 +17,17 @@ WIN, LOSS = "胜者", "败者"
 @pytest.mark.parametrize("seed", range(10))
 def test_decoding_equals_brute_force(seed, labels):
     rng = np.random.default_rng(seed)
-    size, length, threshold = 7, int(rng.integers(1, 8)), float(rng.normal(0, 0.5))
+    size, length = 7, int(rng.integers(1, 8))
+    thresholds = {"spans": float(rng.normal(0, 0.5)), "links": float(rng.normal(0, 0.5))}
     outputs = {
         name: (rng.normal(mean, 2, (size, size)), *rng.normal(0, 1, (2, len(labels), size)))
         for name, mean in [("spans", -4), ("starts", 0), ("ends", 0)]
     }
     found, starts, ends = (
-        (scores + rows[:, :, None] + columns[:, None, :])[:, :length, :length] > threshold
-        for scores, rows, columns in outputs.values()
+        (scores + rows[:, :, None] + columns[:, None, :])[:, :length, :length] > thresholds[name]
+        for name, (scores, rows, columns) in zip(("spans", "links", "links"), outputs.values(), strict=True)
     )
-    spans, links = pair.decode(outputs, length, labels, threshold)
+    spans, links = pair.decode(outputs, length, labels, thresholds)
     expected = np.argwhere(found).tolist()
     assert sorted(spans.tolist()) == expected
     assert sorted(links.tolist()) == sorted(

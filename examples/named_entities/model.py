@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 import pair
-from common.encoder import build_encoder
+from common.encoder import build_encoder, set_precision
 from common.encoder_source import EncoderSource
 from common.inference import Engine, start_engines
-from common.run_folder import RunFolder, read_threshold
-from common.thresholds import HasThreshold
+from common.run_folder import RunFolder
+from common.thresholds import HasThresholds
 from dataset import Features
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from config import Config
 
 
-class Extractor(HasThreshold, Protocol):
+class Extractor(HasThresholds, Protocol):
     """Finds spans in windows, with a trained model."""
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
@@ -55,15 +55,10 @@ class Head(Protocol):
     def parts(self, model: "LossModel") -> dict[str, "keras.Model"]:
         """Return the models that have to run for the extractor, by name. Its engines have the same names."""
 
-    def Extractor(  # noqa: N802 (in the module it is a class)
-        self, engines: dict[str, Engine], labels: list[str], threshold: float | None = ...
-    ) -> "Extractor":
-        """Make an extractor.
+    def Extractor(self, engines: dict[str, Engine], labels: list[str], /) -> "Extractor":  # noqa: N802 (a class in modules)
+        """Make an extractor with the default thresholds.
 
-        Args:
-            engines: each runs one of the `parts` and has its name.
-            labels: the labels that the model was built with.
-            threshold: only what scores above it is found. The default is the extractor's `default_threshold`.
+        Each engine runs one of the `parts` and has its name. The labels are those that the model was built with.
         """
 
     def perfect(self, feature: Features, labels: list[str], /) -> np.ndarray:
@@ -76,7 +71,7 @@ HEADS: dict[str, Head] = {"pair": pair}
 def load_extractor(
     folder: RunFolder, config: "Config", source: EncoderSource, labels: list[str], engine: str = "auto"
 ) -> Extractor:
-    """Load the extractor of a finished run: its model in float32, with the threshold that training chose.
+    """Load the extractor of a trained model: in float32, with the default thresholds.
 
     Args:
         folder: the folder of the run.
@@ -87,9 +82,8 @@ def load_extractor(
     """
     from common.weights import load_weights
 
+    set_precision("float32")  # a training may have set another one
     head = HEADS[config.head]
     model = head.build(build_encoder(source.architecture, config.seed), labels, config.seed)
     load_weights(model, folder.weights)
-    extractor = head.Extractor(start_engines(head.parts(model), engine), labels)
-    extractor.threshold = read_threshold(folder, extractor.default_threshold)
-    return extractor
+    return head.Extractor(start_engines(head.parts(model), engine), labels)

@@ -50,18 +50,16 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
 class Extractor:
     """Finds the spans of each window of a batch, int [s, 3] of (label, first token, last token)."""
 
-    default_threshold: float | None = 0.0
-    thresholds: tuple[float, ...] = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)  # to choose from
+    step = 0.5
 
-    def __init__(self, engines: dict[str, Engine], _labels: list[str], threshold: float | None = default_threshold):
-        self.engine, self.threshold = engines["pair"], threshold
+    def __init__(self, engines: dict[str, Engine], _labels: list[str]):
+        self.engine, self.thresholds = engines["pair"], {"spans": -0.5}
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
-        assert self.threshold is not None, "the pair head has a threshold"
         outputs = self.engine(model_inputs(features))
         for row, feature in enumerate(features):
             factors = tuple(factor[row] for factor in outputs["spans"])
-            yield best_spans(factors, len(feature.token_ids), self.threshold)
+            yield best_spans(factors, len(feature.token_ids), self.thresholds["spans"])
 
 
 def perfect(feature: Features, _labels: list[str]) -> np.ndarray:

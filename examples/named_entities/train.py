@@ -18,16 +18,16 @@ from common.encoder import resolve_encoder, start_encoder
 from common.encoder_source import EncoderSource
 from common.inference import start_engines
 from common.run_folder import RunFolder, find_run, print_finished
-from common.thresholds import choose_threshold
+from common.thresholds import choose_thresholds
 from common.tokenizer import Tokenizer
 from config import Config
 from dataset import Features, to_example, to_features
 from extraction import predict
-from model import HEADS
+from model import HEADS, Extractor, load_extractor
 from reach import print_reach
 from records import read_records, read_schema
 from report import write_report
-from scoring import SCORES, score
+from scoring import per_label, score
 
 if TYPE_CHECKING:
     from common.training import Training
@@ -53,7 +53,7 @@ def train(
 ) -> None:
     head = HEADS[config.head]
     records, kept = hold_out(records, config.threshold_share, config.seed)
-    print(f"{len(records)} records to train on, {len(kept)} kept to choose the threshold, {len(dev)} dev")
+    print(f"{len(records)} records to train on, {len(kept)} kept to choose the thresholds, {len(dev)} dev")
     features = read_features(config.train_file, records, source.tokenizer, labels, config)
     print_reach(dev, read_features(config.dev_file, dev, source.tokenizer, labels, config), labels, config)
     lengths = [len(feature.token_ids) for feature in features]
@@ -61,7 +61,6 @@ def train(
     # TensorFlow is imported here, after the input has been checked.
     from common.optimizers import make_optimizer
     from common.training import Training
-    from common.weights import load_weights
 
     with devices():
         encoder = start_encoder(config, source)
@@ -70,23 +69,24 @@ def train(
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
         model.compile(optimizer, head.loss, accumulate=config.accumulate, jit_compile=config.xla)
         training = Training(folder, config, source, model)
-    extractor = head.Extractor(start_engines(head.parts(model)), labels)
 
     def collate(items: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
         return head.batch(items, rng, labels)
 
-    def predict_all(gold: list[dict]) -> list[dict]:
+    def predict_all(gold: list[dict], extractor: Extractor) -> list[dict]:
         return list(predict(gold, extractor, source.tokenizer, labels, config))
 
+    extractor = head.Extractor(start_engines(head.parts(model)), labels)
     for epoch in training.epochs(config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
         batches = Batches(features, order, collate, (config.seed, epoch), skip=training.progress.step)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
-        training.score(lambda: score(dev, predict_all(dev)), best_by="f1")
+        training.score(lambda: score(dev, predict_all(dev, extractor)), best_by="f1")
 
-    load_weights(model, folder.weights)
-    by_threshold = choose_threshold(extractor, lambda: score(kept, predict_all(kept))["f1"]) if kept else {}
-    write_results(training, dev, predict_all(dev), {"threshold": extractor.threshold, "f1_by_threshold": by_threshold})
+    final = load_extractor(folder, config, source, labels)  # the best epoch, run as predict.py runs it
+    items = sum(count.gold for count in per_label(kept, kept).values())
+    curves = choose_thresholds(final, lambda: score(kept, predict_all(kept, final)), items)
+    write_results(training, dev, predict_all(dev, final), {"thresholds": final.thresholds, "f1_by_threshold": curves})
 
 
 def read_features(
@@ -107,12 +107,11 @@ def write_results(training: "Training", dev: list[dict], predictions: list[dict]
     Args:
         training: the training, with all its epochs done.
         dev: the records of the dev file.
-        predictions: what the best weights predict for them at the chosen threshold.
-        chosen: `threshold`, and `f1_by_threshold`, the F1 of each threshold on the records kept to choose it.
+        predictions: what the best weights predict for them at the chosen thresholds.
+        chosen: the thresholds, and the scores on the kept records by which they were chosen.
     """
     write_report(training.folder.report, dev, predictions, history=training.history)
-    at_default = {name: training.best_row[name] for name in SCORES}
-    training.finish({"dev_at_default_threshold": at_default, **chosen, "dev": score(dev, predictions)})
+    training.finish(chosen | training.final_scores(score(dev, predictions)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from common.cli import UserError
 from common.table import display_width
 from evaluate import main, table
-from scoring import Counts
+from scoring import Counts, per_predicate, several_slots
 
 FOLDER = Path(__file__).resolve().parents[1]
 TRIPLE = {"predicate": "导演", "subject": "山水之间", "object": {"@value": "李四"}}
@@ -125,9 +125,20 @@ def test_bad_input_names_file_and_line(tmp_path, evaluate, content, message):
 def test_table_is_aligned_for_double_width_characters():
     assert display_width("导演ab") == 6
     counts = {"出品公司": Counts(2, 1, 2, 1), "号": Counts(), "A": Counts(1, 1, 9, 1)}
-    lines = table(counts).splitlines()
+    lines = table(counts, Counts()).splitlines()
     assert len(set(map(display_width, lines))) == 1
     assert [line.split()[0] for line in lines] == ["predicate", "A", "出品公司", "号"]
+
+
+def test_the_table_ends_with_the_triples_with_several_slots():
+    film, play, part = (
+        {**TRIPLE, "object": {"@value": "阿布", **more}} for more in ({"inWork": "海风"}, {"inWork": "山雨"}, {})
+    )
+    wrong = {**film, "subject": "何川"}
+    gold, predictions = [{"text": "", "spo_list": [film, play, part]}], [{"text": "", "spo_list": [film, wrong, part]}]
+    several = sum(per_predicate(several_slots(gold), several_slots(predictions)).values(), Counts())
+    assert several == Counts(predicted=2, correct=1, gold=2, found=1)
+    assert table({}, several).splitlines()[-1].split()[-4:] == ["0.5000", "0.5000", "0.5000", "2"]
 
 
 def test_command_line_without_tensorflow(tmp_path):
