@@ -56,9 +56,7 @@ def main() -> None:
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda name: train(args.task, VARIANTS[args.task][name], folders[name], args.jobs), folders))
     curves = {name: loss_curve(folder) for name, folder in folders.items()}
-    print(
-        "| run | loss of the last 100 steps | dev F1 | while training, at the default thresholds |\n| --- | --- | --- | --- |"
-    )
+    print("| run | loss of the last 100 steps | dev F1 | while training |\n| --- | --- | --- | --- |")
     for name, folder in folders.items():
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         scores = [metrics[key]["f1"] for key in ("dev", "dev_while_training")]
