@@ -209,10 +209,7 @@ def _load_config(folder: RunFolder, config_class: type[C]) -> C:
 def read_thresholds(folder: RunFolder, defaults: Thresholds) -> Thresholds:
     """Read the thresholds that training chose. Raises UserError unless metrics.json has those that `defaults` names."""
     metrics = read_json(folder.metrics)
-    metrics = metrics if isinstance(metrics, dict) else {}
-    thresholds = metrics.get("thresholds")
-    if "threshold" in metrics:  # until 0.1.0 there was one for all
-        thresholds = dict.fromkeys(defaults, metrics["threshold"])
+    thresholds = metrics.get("thresholds") if isinstance(metrics, dict) else None
     if (
         not isinstance(thresholds, dict)
         or thresholds.keys() != defaults.keys()

@@ -11,7 +11,6 @@ from tqdm import tqdm
 Thresholds = dict[str, float]  # by the name of what is compared with each
 Curve = dict[float, float]  # threshold -> score, in the order of the thresholds
 
-ROUNDS = 2  # how often each threshold is chosen, as the best one depends on the others
 REACH, FURTHEST = 4, 9  # steps away from the default that are tried, at first and at most
 SMOOTHING = np.array([1, 6, 15, 20, 15, 6, 1]) / 64
 WORTH = 0.5  # gold items that each step away from the default has to win
@@ -32,7 +31,8 @@ def choose_thresholds(
 ) -> dict[str, Curve]:
     """Give the extractor the thresholds with the best scores, and return the scores along each threshold.
 
-    One threshold after the other is chosen, while the others stay as they are. Without gold items the default
+    One threshold after the other is chosen, while the others stay as they are. A second round would change little.
+    Without gold items the default
     thresholds stay, and there are no scores.
 
     Args:
@@ -55,7 +55,7 @@ def choose_thresholds(
                 bar.update()
             return known[key][name if name in known[key] else "f1"]
 
-        for name, default in [*extractor.thresholds.items()] * ROUNDS:
+        for name, default in [*extractor.thresholds.items()]:
             extractor.thresholds[name], curves[name] = best_along(partial(score, name), default, extractor.step, items)
     for name, curve in curves.items():
         if len(curve) == 2 * FURTHEST + 1 and extractor.thresholds[name] in (min(curve), max(curve)):

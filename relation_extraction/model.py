@@ -79,7 +79,12 @@ HEADS: dict[str, Head] = {"pair": pair, "pointer": pointer}
 
 
 def load_extractor(
-    folder: RunFolder, config: "Config", source: EncoderSource, labels: Labels, engine: str = "auto"
+    folder: RunFolder,
+    config: "Config",
+    source: EncoderSource,
+    labels: Labels,
+    engine: str = "auto",
+    remember: bool = False,
 ) -> Extractor:
     """Load the extractor of a trained model: in float32, with the default thresholds.
 
@@ -89,6 +94,7 @@ def load_extractor(
         source: has the sizes of the encoder. Its weights are not read, because those of the run include the encoder's.
         labels: the labels that the model was trained with.
         engine: what runs the model: "tensorflow", "openvino" or "auto", see `common.inference.select_engine`.
+        remember: whether to run a batch that comes again only once.
     """
     from common.weights import load_weights
 
@@ -96,4 +102,4 @@ def load_extractor(
     head = HEADS[config.head]
     model = head.build(build_encoder(source.architecture, config.seed), labels, config.seed)
     load_weights(model, folder.weights)
-    return head.Extractor(start_engines(head.parts(model), engine), labels)
+    return head.Extractor(start_engines(head.parts(model), engine, remember), labels)

@@ -153,7 +153,7 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 
 NUMBERS = ("NaN", '"0"', "true", "[]", "null")
 THRESHOLDS = [f'{{"thresholds": {{"spans": {value}, "links": 0}}}}' for value in NUMBERS]
-OTHERS = ['{"thresholds": {"spans": 0}}', '{"thresholds": {}}', '{"thresholds": 0}', '{"threshold": null}']
+OTHERS = ['{"thresholds": {"spans": 0}}', '{"thresholds": {}}', '{"thresholds": 0}']
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", "{}", "{}x", *THRESHOLDS, *OTHERS])
@@ -167,11 +167,4 @@ def test_thresholds(tmp_path):
     (tmp_path / "metrics.json").write_text('{"thresholds": {"spans": -0.5, "links": 1}}')
     assert read_thresholds(RunFolder(tmp_path), {"spans": 0.0, "links": 0.0}) == {"spans": -0.5, "links": 1}
     (tmp_path / "metrics.json").write_text('{"thresholds": {}}')
-    assert read_thresholds(RunFolder(tmp_path), {}) == {}
-
-
-def test_a_run_of_an_older_version_has_one_threshold(tmp_path):
-    (tmp_path / "metrics.json").write_text('{"threshold": -0.5}')
-    assert read_thresholds(RunFolder(tmp_path), {"spans": 0.0, "links": 0.0}) == {"spans": -0.5, "links": -0.5}
-    (tmp_path / "metrics.json").write_text('{"threshold": null}')
     assert read_thresholds(RunFolder(tmp_path), {}) == {}

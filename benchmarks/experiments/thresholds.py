@@ -41,7 +41,7 @@ class Run:
     def __init__(self, path: str):
         folder, self.config, self.source = load_run(path, Config)
         self.labels = Labels(read_schema(folder.schema))
-        self.extractor = load_extractor(folder, self.config, self.source, self.labels)
+        self.extractor = load_extractor(folder, self.config, self.source, self.labels, remember=True)
         self.defaults = dict(self.extractor.thresholds)
         records = list(read_records(self.config.train_file, schema=self.labels.schema))
         _, self.kept = hold_out(records, self.config.threshold_share, self.config.seed)
