@@ -2,8 +2,9 @@
 
 python benchmarks/experiments/gplinker.py [--task relation_extraction|event_extraction]
 
-Both sides train the bundled encoder on the first lines of the official train file, as the task's `bundled.json` says:
-epochs, batch size, dropout, the project's tokens and windows. They differ in head, loss and framework.
+Both sides train the bundled encoder on the first lines of the official train file, for the same number of epochs and
+with the project's tokens. Batch size, windows and dropout are those of the task's `bundled.json`. The sides differ in
+head, loss and framework.
 
 - Ours is the task's train.py. It keeps 5 % of these lines out, to choose its threshold on. Its epoch is the best one
   on dev.
@@ -208,7 +209,7 @@ class GPLinker:
                 loss = self.call("train", batches=of_epoch)
                 f1_by_epoch[name].append(f1 := self.f1(kept))
                 print(f"GPLinker, rates {name}, epoch {number}: loss {loss:.4g}, F1 {f1} on kept lines", flush=True)
-                if f1 > best:
+                if f1 >= best:
                     best, chosen = f1, f"{name}, epoch {number}"
                     self.call("keep")
         self.call("restore")
@@ -336,7 +337,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--lines", type=int, default=5000, metavar="N", help="lines of train to train on")
     parser.add_argument("--dev-lines", type=int, metavar="N", help="lines of dev to score (default: all)")
     parser.add_argument("--epochs", type=int, default=3, metavar="N", help="epochs of each training")
-    parser.add_argument("--steps", type=int, default=10, metavar="N", help="steps of each side in a round")
+    parser.add_argument("--steps", type=int, default=20, metavar="N", help="steps of each side in a round")
     parser.add_argument("--torch-python", type=Path, default=TORCH_PYTHON, metavar="PATH", help="Python with PyTorch")
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override our config"

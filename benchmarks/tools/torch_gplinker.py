@@ -191,7 +191,10 @@ def pad(token_ids: list[list[int]]) -> torch.Tensor:
 
 
 def keep_memory() -> None:
-    """Make glibc reuse freed memory. By default it returns large tensors to the system, and a step takes 1.5 times."""
+    """Make glibc reuse freed memory.
+
+    By default it returns large tensors to the system, and a step of event extraction takes 1.5 times as long.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(-4, 0)  # M_MMAP_MAX
