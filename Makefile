@@ -117,7 +117,7 @@ scores: install  ## train the models in the READMEs' tables of scores on the off
 bench: install  ## measure speed and memory, one script after the other (on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv/bin/python "$$script" || exit 1; done
 
-bench-torch: install  ## install PyTorch into its own environment, for two benchmarks and tests/transformers_gold.py
+bench-torch: install  ## install PyTorch into its own environment, for three benchmarks and tests/transformers_gold.py
 	.venv/bin/python -m venv runs/benchmarks/torch
 	runs/benchmarks/torch/bin/pip install -r benchmarks/tools/torch-requirements.txt
 

@@ -97,8 +97,10 @@ def make_parser(description: str, rounds: int = 5) -> argparse.ArgumentParser:
     return parser
 
 
-def in_turns(cases: Mapping[str, Case], rounds: int) -> dict[str, list[float]]:
-    """Measure the seconds of each case in each round.
+def in_turns(
+    cases: Mapping[str, Case], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Measure the seconds of each case in each round, by the given clock.
 
     The cases are taken in turns (A B C A B C ...), so that a slow minute of the machine is shared by all. A case is
     called with the number of the round, from 1 to `rounds`, and before that once with 0 to warm up.
@@ -108,9 +110,9 @@ def in_turns(cases: Mapping[str, Case], rounds: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(1, rounds + 1):
         for name, case in cases.items():
-            start = time.perf_counter()
+            start = clock()
             case(number)
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 
