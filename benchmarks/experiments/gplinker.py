@@ -6,7 +6,7 @@ Both sides train the bundled encoder on the first lines of the official train fi
 with the project's tokens. Batch size, windows and dropout are those of the task's `bundled.json`. The sides differ in
 head, loss and framework.
 
-- Ours is the task's train.py. It keeps 5 % of these lines out, to choose its threshold on. Its epoch is the best one
+- Ours is the task's train.py. It keeps 5 % of these lines out, to choose its thresholds on. Its epoch is the best one
   on dev.
 - GPLinker (kexue.fm/archives/8888 for relations, 8926 for events) trains on all of them, in float32. Its learning
   rates, its epoch and its threshold are those with the best F1 on further lines of train. The rates to choose from have
@@ -48,7 +48,7 @@ from common.encoder import resolve_encoder, start_encoder
 from common.encoder_source import EncoderSource
 from common.files import read_json
 from common.inference import cpu_has_bfloat16, in_length_order
-from common.run_folder import RunFolder
+from common.run_folder import RunFolder, read_thresholds
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -249,6 +249,7 @@ def predict_ours(run: RunFolder, config: Any, source: EncoderSource, task: Task)
     from model import load_extractor
 
     extractor = load_extractor(run, config, source, task.labels)
+    extractor.thresholds = read_thresholds(run, extractor.thresholds)
     return lambda records: list(predict(records, extractor, source.tokenizer, task.labels, config, BATCH_SIZE))
 
 
