@@ -71,9 +71,6 @@ class PredictionTests:
 
     def test_scores_what_training_said(self, trained, call, tmp_path):
         dev = trained.parent / "dev.json"
-        call(
-            sibling("predict").main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json",
-            "--engine", "tensorflow",
-        )  # fmt: skip
+        call(sibling("predict").main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json")
         metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
         assert sibling("scoring").score(read_records(dev), read_records(tmp_path / "dev.json")) == metrics["dev"]

@@ -98,9 +98,7 @@ def test_workers_write_the_same(trained, call, tmp_path, monkeypatch):
 
 def test_scores_what_training_said(trained, call, tmp_path):
     dev = trained.parent / "dev.json"
-    call(
-        predict.main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json", "--engine", "tensorflow",
-    )  # fmt: skip
+    call(predict.main, "--model", trained, "--input", dev, "--output", tmp_path / "dev.json")
     metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
     found = score(read_questions(dev), read_predictions(tmp_path / "dev.json"))
     assert {name: found[name] for name in ("F1", "EM")} == metrics["dev"]

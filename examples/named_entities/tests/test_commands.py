@@ -27,7 +27,7 @@ def trained(demo, call, tmp_path_factory):
 
 def test_a_finished_run_predicts_what_it_scored(trained, call, capsys):
     files = trained.parent / "dev.json", trained.parent / "predicted.zip"
-    call(predict.main, "--model", trained, "--input", files[0], "--output", files[1], "--engine", "tensorflow")
+    call(predict.main, "--model", trained, "--input", files[0], "--output", files[1])
     capsys.readouterr()
     call(evaluate.main, "--gold", files[0], "--predictions", files[1], "--report", trained.parent / "report")
     output = capsys.readouterr()
