@@ -56,18 +56,23 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
     The emissions are [batch, length, tags], the transitions [tags, tags]. The mask, bool [batch, length], is true for
     all tokens but padding.
     """
-    import tf_keras as keras
-
-    from common.crf import Transitions
     from common.heads import hidden_states
     from common.loss_model import LossModel
 
     token_ids, hidden, _ = hidden_states(encoder)
+    return LossModel({"token_ids": token_ids}, score(token_ids, hidden, labels), seed=seed)
+
+
+def score(token_ids: "tf.Tensor", hidden: "tf.Tensor", labels: Labels) -> dict[str, "tf.Tensor"]:
+    """Compute the outputs of the model from tokens [batch, length] and their hidden states [batch, length, size]."""
+    import tf_keras as keras
+
+    from common.crf import Transitions
+
     n_tags = 1 + 2 * len(labels.arguments)
     emissions = keras.layers.Dense(n_tags, dtype="float32", name="emissions")(hidden)
     transitions = Transitions(n_tags, name="transitions")(emissions)
-    outputs = {"emissions": emissions, "transitions": transitions, "mask": token_ids != 0}
-    return LossModel({"token_ids": token_ids}, outputs, seed=seed)
+    return {"emissions": emissions, "transitions": transitions, "mask": token_ids != 0}
 
 
 def rates(config: "Config") -> dict[str, float]:
@@ -84,14 +89,19 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
     """Return the models that have to run for the extractor, by name. Its engines have the same names."""
-    import tensorflow as tf
     import tf_keras as keras
+
+    return {"crf": keras.Model(model.input, to_decode(model))}
+
+
+def to_decode(model: "LossModel") -> dict[str, "tf.Tensor"]:
+    """Return the outputs that decoding needs: emissions and transitions."""
+    import tensorflow as tf
 
     transitions = model.output["transitions"]
     # OpenVINO drops an output that no input reaches. So we add a 0 that depends on the input.
     rows = tf.range(transitions.shape[0]) + tf.minimum(model.input["token_ids"][0, 0], 0)
-    outputs = {"emissions": model.output["emissions"], "transitions": tf.gather(transitions, rows)}
-    return {"crf": keras.Model(model.input, outputs)}
+    return {"emissions": model.output["emissions"], "transitions": tf.gather(transitions, rows)}
 
 
 class Extractor:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 import crf
+import joint
 import pair
 from common.encoder import build_encoder, set_precision
 from common.encoder_source import EncoderSource
@@ -74,7 +75,7 @@ class Head(Protocol):
         """Find what the extractor finds in a window if the model makes no mistakes. Other gold is out of reach."""
 
 
-HEADS: dict[str, Head] = {"pair": pair, "crf": crf}
+HEADS: dict[str, Head] = {"pair": pair, "crf": crf, "joint": joint}
 
 
 def load_extractor(

@@ -54,16 +54,22 @@ def count_lost(_features: list[Features], _labels: Labels) -> dict[str, int]:
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
     """Build the model, which turns token_ids [batch, length] into the factors of the three pair heads."""
-    from common.heads import PairHead, hidden_states
+    from common.heads import hidden_states
     from common.loss_model import LossModel
 
     token_ids, hidden, mask = hidden_states(encoder)
-    outputs = {
+    return LossModel({"token_ids": token_ids}, score(hidden, mask, labels), seed=seed)
+
+
+def score(hidden: "tf.Tensor", mask: "tf.Tensor", labels: Labels) -> dict[str, tuple]:
+    """Compute the factors of the three pair heads, by name, from hidden states [batch, length, size] and their mask."""
+    from common.heads import PairHead
+
+    return {
         "spans": PairHead(len(labels), name="spans")(hidden, mask=mask),
         "starts": PairHead(len(labels), upper_triangle=False, name="starts")(hidden, mask=mask),
         "ends": PairHead(len(labels), upper_triangle=False, name="ends")(hidden, mask=mask),
     }
-    return LossModel({"token_ids": token_ids}, outputs, seed=seed)
 
 
 def rates(_config: "Config") -> dict[str, float]:

@@ -70,7 +70,9 @@ FOLDERS = {
         features = list(to_features([Example(text, ())], tokenizer, labels, 64, 32, Counter()))
         n = 1 + 2 * len(labels.arguments)
         crf = lambda inputs: {"emissions": numbers(n)(inputs), "transitions": np.zeros((n, n))}
-        engines = {"pair": {"pair": three(len(labels), len(labels))}, "crf": {"crf": crf}}
+        pair = three(len(labels), len(labels))
+        joint = lambda inputs: pair(inputs) | crf(inputs)
+        engines = {"pair": {"pair": pair}, "crf": {"crf": crf}, "joint": {"joint": joint}}
         for name, head in HEADS.items():
             (tokens,) = head.Extractor(engines[name], labels)(features)
             found = Found(set(), set())

@@ -57,7 +57,7 @@ def test_the_training_is_in_the_open(folder):
 
 
 def test_trainings_and_losses_know_of_no_workers():
-    names = ("train", "pair", "pointer", "crf", "softmax", "model")
+    names = ("train", "pair", "pointer", "crf", "joint", "softmax", "model")
     paths = [path for folder in FOLDERS for path in folder.glob("*.py") if path.stem in names]
     for path in (*paths, *(REPOSITORY / "common" / f"{name}.py" for name in ("losses", "crf", "heads"))):
         text = path.read_text(encoding="utf-8").lower()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import joint
 import pair
 from common.tokenizer import Tokenizer
 from crf import tag_spans
@@ -36,6 +37,22 @@ def test_decoding_equals_brute_force(seed, labels):
         if labels.names[trigger][1] == TRIGGER and labels.names[label][1] != TRIGGER
         and labels.names[trigger][0] == labels.names[label][0] and starts[label, a, c] and ends[label, b, d]
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_joint_head_has_a_threshold_for_what_the_crf_finds_as_well(seed, labels):
+    rng = np.random.default_rng(seed)
+    length = 6
+    factors = rng.normal(-4, 2, (length, length)), *rng.normal(0, 1, (2, len(labels), length))
+    tagged = np.argwhere(rng.random((len(labels), length, length)) < 0.1)
+    extractor = joint.Extractor({"joint": lambda _: None}, labels)
+    extractor.thresholds |= {"spans": float(rng.normal()), "tagged": float(rng.normal())}
+    scores = factors[0] + factors[1][:, :, None] + factors[2][:, None, :]
+    limits = np.full(scores.shape, extractor.thresholds["spans"])
+    limits[tuple(tagged.T)] = extractor.thresholds["tagged"]
+    found = extractor.find_spans(factors, length, tagged)
+    assert sorted(found.tolist()) == np.argwhere(scores > limits).tolist()
+    assert len(extractor.find_spans(factors, length, tagged[:0])) == (scores > extractor.thresholds["spans"]).sum()
 
 
 @pytest.mark.parametrize(

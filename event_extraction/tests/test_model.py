@@ -7,7 +7,7 @@ from common.config import EncoderSizes
 from common.encoder import build_encoder, resolve_encoder
 from common.inference import start_engines
 from common.loss_model import mean_loss
-from common.losses import multilabel_crossentropy
+from common.losses import multilabel_crossentropy, pair_heads_loss
 from common.weights import load_weights, save_weights
 from crf import token_tags
 from dataset import Features
@@ -26,7 +26,7 @@ def features():
     ]
 
 
-@pytest.fixture(scope="module", params=["pair", "crf"])
+@pytest.fixture(scope="module", params=["pair", "crf", "joint"])
 def head(request):
     return HEADS[request.param]
 
@@ -65,11 +65,23 @@ def test_steps_learn_and_the_extractor_finds_what_was_learnt(head, model, featur
     losses = [model.train_on_batch(inputs, targets) for _ in range(150)]
     assert losses[-1] < losses[0] / 10
     found = list(head.Extractor(start_engines(head.parts(model)), labels)(features))
-    has_links = head is HEADS["pair"]
+    has_links = head is not HEADS["crf"]
     spans = features[0].spans if has_links else features[0].spans[1:]
     assert sorted(found[0][0].tolist()) == spans.tolist()
     assert found[0][1].tolist() == (features[0].links.tolist() if has_links else [])
     assert [len(part) for part in found[1]] == [0, 0]
+
+
+@pytest.mark.parametrize("head", ["joint"], indirect=True)
+def test_the_joint_loss_adds_up_shares(head, model, features, labels):
+    inputs, targets = head.batch(features, np.random.default_rng(0), labels)
+    outputs = model(inputs)
+    alone = {
+        name: pair_heads_loss({name: targets[name]}, {name: outputs[name]}) for name in ("spans", "starts", "ends")
+    }
+    tags = HEADS["crf"].loss(targets, {name: outputs[name] for name in ("emissions", "transitions", "mask")})
+    expected = alone["spans"] + (alone["starts"] + alone["ends"]) / 3 + 0.3 * tags
+    np.testing.assert_allclose(head.loss(targets, outputs), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("head", ["crf"], indirect=True)

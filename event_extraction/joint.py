@@ -1,0 +1,102 @@
+"""The joint head: the pair head and the CRF on one encoder. An argument that both find needs a lower score.
+
+The CRF learns faster, and the pair head finds arguments that overlap. Triggers and links are those of the pair head.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import crf
+import pair
+from common.batching import model_inputs
+from common.inference import Engine
+from common.spans import best_spans, pair_scores
+from common.viterbi import viterbi
+from dataset import Features
+from decode import Tokens
+from records import Labels
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from common.loss_model import LossModel
+
+PAIRS = ("spans", "starts", "ends")
+# The shares of the loss. The official metric counts spans.
+SHARES = {"spans": 1.0, "starts": 1 / 3, "ends": 1 / 3, "tags": 0.3}
+
+count_lost, rates, perfect = pair.count_lost, crf.rates, pair.perfect
+
+
+def batch(features: list[Features], rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
+    """Make the inputs and the targets of a batch: those of the pair head and those of the CRF."""
+    inputs, targets = pair.batch(features, rng, labels)
+    return inputs, targets | crf.batch(features, rng, labels)[1]
+
+
+def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
+    """Build the model, which has the outputs of both heads."""
+    from common.heads import hidden_states
+    from common.loss_model import LossModel
+
+    token_ids, hidden, mask = hidden_states(encoder)
+    outputs = pair.score(hidden, mask, labels) | crf.score(token_ids, hidden, labels)
+    return LossModel({"token_ids": token_ids}, outputs, seed=seed)
+
+
+def loss(targets: dict, outputs: dict) -> "tf.Tensor":
+    """Return a loss for each row, float32 [batch]."""
+    import tensorflow as tf
+
+    from common.crf import crf_loss
+    from common.losses import factored_multilabel_crossentropy
+
+    losses = {
+        name: tf.reduce_sum(factored_multilabel_crossentropy(targets[name], *outputs[name]), -1) for name in PAIRS
+    }
+    losses["tags"] = crf_loss(targets["tags"], outputs["emissions"], outputs["transitions"], outputs["mask"])
+    return tf.add_n([SHARES[name] * values for name, values in losses.items()])
+
+
+def parts(model: "LossModel") -> dict[str, "keras.Model"]:
+    """Return the models that have to run for the extractor, by name. Its engines have the same names."""
+    import tf_keras as keras
+
+    return {"joint": keras.Model(model.input, {name: model.output[name] for name in PAIRS} | crf.to_decode(model))}
+
+
+class Extractor:
+    """Finds the spans and links of each window of a batch, as in `Features`."""
+
+    step = 0.5
+
+    def __init__(self, engines: dict[str, Engine], labels: Labels):
+        self.engine, self.labels = engines["joint"], labels
+        self.thresholds = {"spans": 0.0, "tagged": -1.5, "links": -0.5}
+
+    def __call__(self, features: list[Features]) -> Iterator[Tokens]:
+        outputs = self.engine(model_inputs(features))
+        lengths = np.array([len(feature.token_ids) for feature in features])
+        tags = viterbi(outputs["emissions"], outputs["transitions"], lengths)
+        for row, (length, of_row) in enumerate(zip(lengths.tolist(), tags, strict=True)):
+            factors = {name: tuple(factor[row] for factor in outputs[name]) for name in PAIRS}
+            spans = self.find_spans(factors["spans"], length, crf.tag_spans(of_row, self.labels))
+            starts, ends = (partial(pair_scores, factors[name]) for name in ("starts", "ends"))
+            yield spans, pair.find_links(spans, starts, ends, self.labels, self.thresholds["links"])
+
+    def find_spans(self, factors: tuple, length: int, tagged: np.ndarray) -> np.ndarray:
+        """Find the spans of a window: those above the threshold of `spans`, or of `tagged` if the CRF has them as well.
+
+        Args:
+            factors: those of the pair head of spans.
+            length: tokens of the window without its padding.
+            tagged: the spans of the CRF, int [t, 3].
+        """
+        spans = best_spans(factors, length, min(self.thresholds["spans"], self.thresholds["tagged"]))
+        scores = pair_scores(factors, spans[:, 1], spans[:, 2])[spans[:, 0], np.arange(len(spans))]
+        both = (spans[:, None] == tagged).all(-1).any(-1)
+        return spans[scores > np.where(both, self.thresholds["tagged"], self.thresholds["spans"])]
