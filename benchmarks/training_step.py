@@ -1,8 +1,8 @@
-"""Measures seconds per training step of a task's `small.json` with either head, and the share of padding.
+"""Measures seconds per training step of a task's `small.json` with each head, and the share of padding.
 
 python benchmarks/training_step.py [--task relation_extraction|event_extraction|reading_comprehension]
 
-Both heads train on the same batches of one epoch, a few steps at a time, in turns. The share of padding is that of a
+The heads train on the same batches of one epoch, a few steps at a time, in turns. The share of padding is that of a
 whole epoch. The data is the official train file if it is there (CMRC 2018 instead of DuReader-robust's), else that of
 the demo set.
 """
