@@ -109,8 +109,11 @@ def prepare(task: str, config: Any, source: EncoderSource) -> tuple[list[Any], l
         return list(to_features(read_questions(config.train_file), source.tokenizer, config, counts)), []
     from dataset import to_example, to_features
     from records import Labels
-    from schema import read_schema
 
+    if task == "relation_extraction":
+        from schema import read_schema
+    else:
+        from records import read_schema
     labels = Labels(read_schema(config.schema_file))
     more = [counts] if task == "relation_extraction" else []
     examples = [to_example(record, *more) for _, record in read_jsonl(config.train_file)]
