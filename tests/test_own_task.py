@@ -11,8 +11,10 @@ ORIGINAL, EXAMPLE = REPOSITORY / "event_extraction", REPOSITORY / "examples" / "
 
 
 def files(folder):
-    paths = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in paths}
+    """Return the contents of the files, but not what Python, pytest and hypothesis leave there."""
+    names = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    kept = (name for name in names if not any(part.startswith((".", "__pycache__")) for part in name.parts))
+    return {str(name): (folder / name).read_text(encoding="utf-8") for name in kept}
 
 
 def test_its_commands_give_the_example(tmp_path):
