@@ -69,8 +69,8 @@ def resolve_encoder(
     positions = architecture["max_position"]
     if KINDS[architecture["model"]].has_positions and max_length > positions:
         raise UserError(f"max_length: {max_length} tokens, but {source.name} has positions for {positions}")
-    if architecture["segment_vocab_size"] < segments:
-        known = architecture["segment_vocab_size"]
+    known = architecture["segment_vocab_size"]
+    if known < segments:
         raise UserError(f"encoder: {source.name} knows {known} segment (type_vocab_size), but {segments} are needed")
     if gelu is None:
         return source

@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 # The most tokens in a batch, with padding: enough to keep the matrix products busy, few enough for the CPU's caches.
 MAX_TOKENS = 4096
-REMEMBERED = 2**30
+REMEMBERED = 2**30  # bytes of outputs that a remembering engine keeps at most
 
 
 class Engine(Protocol):
@@ -56,26 +56,14 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def start_engines(
-    parts: dict[str, "keras.Model"], engine: str = "tensorflow", remember: bool = False
-) -> dict[str, Engine]:
-    """Start an engine for each part of a head's model.
-
-    Args:
-        parts: the parts, by name.
-        engine: a name that `select_engine` knows.
-        remember: whether to run a batch that comes again only once.
-    """
+def start_engines(parts: dict[str, "keras.Model"], engine: str = "tensorflow") -> dict[str, Engine]:
+    """Start an engine for each part of a head's model. `engine` is a name that `select_engine` knows."""
     start = select_engine(engine)
-    engines = {name: start(part) for name, part in parts.items()}
-    return {name: remembering(engine) for name, engine in engines.items()} if remember else engines
+    return {name: start(part) for name, part in parts.items()}
 
 
 def remembering(engine: Engine) -> Engine:
-    """Return an engine that keeps the outputs of its first batches, up to `REMEMBERED` bytes, for when they come again.
-
-    Choosing thresholds decodes the same outputs again and again.
-    """
+    """Return an engine that keeps the outputs of batches, up to `REMEMBERED` bytes, for when they come again."""
     import tensorflow as tf
 
     known: dict[tuple, Any] = {}

@@ -215,8 +215,8 @@ def read_thresholds(folder: RunFolder, defaults: Thresholds) -> Thresholds:
         or thresholds.keys() != defaults.keys()
         or not all(map(_is_finite, thresholds.values()))
     ):
-        names = ", ".join(defaults) or "nothing"
-        raise UserError(f'{folder.metrics}: expected an object with "thresholds", a number for each of {names}')
+        wanted = ", ".join(f'"{name}": NUMBER' for name in defaults)
+        raise UserError(f'{folder.metrics}: expected an object with "thresholds": {{{wanted}}}')
     return thresholds
 
 

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from tqdm import tqdm
 
+from common.inference import Engine, remembering
+
 Thresholds = dict[str, float]  # by the name of what is compared with each
 Curve = dict[float, float]  # threshold -> score, in the order of the thresholds
 
@@ -19,6 +21,7 @@ WORTH = 0.5  # gold items that each step away from the default has to win
 class HasThresholds(Protocol):
     """An extractor whose thresholds can be chosen."""
 
+    engines: dict[str, Engine]  # run the parts of its model
     thresholds: Thresholds  # those in use; none if the extractor knows no thresholds
 
     @property
@@ -31,9 +34,9 @@ def choose_thresholds(
 ) -> dict[str, Curve]:
     """Give the extractor the thresholds with the best scores, and return the scores along each threshold.
 
-    One threshold after the other is chosen, while the others stay as they are. A second round would change little.
-    Without gold items the default
-    thresholds stay, and there are no scores.
+    One threshold after the other is chosen, while the others stay as they are. A second round would change little. The
+    model runs once, as only the decoding of its outputs differs. Without gold items the default thresholds stay, and
+    there are no scores.
 
     Args:
         extractor: has the default thresholds.
@@ -44,6 +47,8 @@ def choose_thresholds(
     curves: dict[str, Curve] = {}
     if not items:
         return curves
+    engines = extractor.engines
+    extractor.engines = {name: remembering(engine) for name, engine in engines.items()}
     known: dict[tuple[float, ...], dict[str, float]] = {}
     with tqdm(desc="choosing thresholds", unit=" tries", disable=not extractor.thresholds) as bar:
 
@@ -57,6 +62,7 @@ def choose_thresholds(
 
         for name, default in [*extractor.thresholds.items()]:
             extractor.thresholds[name], curves[name] = best_along(partial(score, name), default, extractor.step, items)
+    extractor.engines = engines
     for name, curve in curves.items():
         if len(curve) == 2 * FURTHEST + 1 and extractor.thresholds[name] in (min(curve), max(curve)):
             print(f"note: {name}: no threshold beyond {extractor.thresholds[name]:g} was tried", file=sys.stderr)

@@ -84,7 +84,7 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
     """Return a loss for each row, float32 [batch]."""
     from common.crf import crf_loss
 
-    return crf_loss(targets["tags"], **outputs)
+    return crf_loss(targets["tags"], outputs["emissions"], outputs["transitions"], outputs["mask"])
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
@@ -110,10 +110,11 @@ class Extractor:
     step = 0.0
 
     def __init__(self, engines: dict[str, Engine], labels: Labels):
-        self.engine, self.labels, self.thresholds = engines["crf"], labels, Thresholds()
+        self.engines, self.labels = engines, labels
+        self.thresholds: Thresholds = {}
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
-        outputs = self.engine(model_inputs(features))
+        outputs = self.engines["crf"](model_inputs(features))
         lengths = np.array([len(feature.token_ids) for feature in features])
         for tags in viterbi(outputs["emissions"], outputs["transitions"], lengths):
             yield tag_spans(tags, self.labels), np.zeros((0, 5), np.int64)

@@ -4,7 +4,6 @@ The CRF learns faster, and the pair head finds arguments that overlap. Triggers 
 """
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from common.loss_model import LossModel
 
 PAIRS = ("spans", "starts", "ends")
-# The shares of the loss. The official metric counts spans.
-SHARES = {"spans": 1.0, "starts": 1 / 3, "ends": 1 / 3, "tags": 0.3}
+LINKS, TAGS = 2 / 3, 0.3  # the weights of their losses; that of spans, which the official metric counts, has 1
 
 count_lost, rates, perfect = pair.count_lost, crf.rates, pair.perfect
 
@@ -50,16 +48,11 @@ def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":
 
 def loss(targets: dict, outputs: dict) -> "tf.Tensor":
     """Return a loss for each row, float32 [batch]."""
-    import tensorflow as tf
+    from common.losses import pair_heads_loss
 
-    from common.crf import crf_loss
-    from common.losses import factored_multilabel_crossentropy
-
-    losses = {
-        name: tf.reduce_sum(factored_multilabel_crossentropy(targets[name], *outputs[name]), -1) for name in PAIRS
-    }
-    losses["tags"] = crf_loss(targets["tags"], outputs["emissions"], outputs["transitions"], outputs["mask"])
-    return tf.add_n([SHARES[name] * values for name, values in losses.items()])
+    spans = pair_heads_loss(targets, {"spans": outputs["spans"]})
+    links = pair_heads_loss(targets, {name: outputs[name] for name in ("starts", "ends")})
+    return spans + LINKS * links + TAGS * crf.loss(targets, outputs)
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
@@ -75,18 +68,17 @@ class Extractor:
     step = 0.5
 
     def __init__(self, engines: dict[str, Engine], labels: Labels):
-        self.engine, self.labels = engines["joint"], labels
+        self.engines, self.labels = engines, labels
         self.thresholds = {"spans": 0.0, "tagged": -1.5, "links": -0.5}
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
-        outputs = self.engine(model_inputs(features))
+        outputs = self.engines["joint"](model_inputs(features))
         lengths = np.array([len(feature.token_ids) for feature in features])
         tags = viterbi(outputs["emissions"], outputs["transitions"], lengths)
         for row, (length, of_row) in enumerate(zip(lengths.tolist(), tags, strict=True)):
             factors = {name: tuple(factor[row] for factor in outputs[name]) for name in PAIRS}
             spans = self.find_spans(factors["spans"], length, crf.tag_spans(of_row, self.labels))
-            starts, ends = (partial(pair_scores, factors[name]) for name in ("starts", "ends"))
-            yield spans, pair.find_links(spans, starts, ends, self.labels, self.thresholds["links"])
+            yield spans, pair.score_links(spans, factors, self.labels, self.thresholds["links"])
 
     def find_spans(self, factors: tuple, length: int, tagged: np.ndarray) -> np.ndarray:
         """Find the spans of a window: those above the threshold of `spans`, or of `tagged` if the CRF has them as well.

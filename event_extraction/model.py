@@ -79,12 +79,7 @@ HEADS: dict[str, Head] = {"pair": pair, "crf": crf, "joint": joint}
 
 
 def load_extractor(
-    folder: RunFolder,
-    config: "Config",
-    source: EncoderSource,
-    labels: Labels,
-    engine: str = "auto",
-    remember: bool = False,
+    folder: RunFolder, config: "Config", source: EncoderSource, labels: Labels, engine: str = "auto"
 ) -> Extractor:
     """Load the extractor of a trained model: in float32, with the default thresholds.
 
@@ -94,7 +89,6 @@ def load_extractor(
         source: has the sizes of the encoder. Its weights are not read, because those of the run include the encoder's.
         labels: the labels that the model was trained with.
         engine: what runs the model: "tensorflow", "openvino" or "auto", see `common.inference.select_engine`.
-        remember: whether to run a batch that comes again only once.
     """
     from common.weights import load_weights
 
@@ -102,4 +96,4 @@ def load_extractor(
     head = HEADS[config.head]
     model = head.build(build_encoder(source.architecture, config.seed), labels, config.seed)
     load_weights(model, folder.weights)
-    return head.Extractor(start_engines(head.parts(model), engine, remember), labels)
+    return head.Extractor(start_engines(head.parts(model), engine), labels)

@@ -95,10 +95,10 @@ class Extractor:
     step = 0.5
 
     def __init__(self, engines: dict[str, Engine], labels: Labels):
-        self.engine, self.labels, self.thresholds = engines["pair"], labels, {"spans": -0.5, "links": -0.5}
+        self.engines, self.labels, self.thresholds = engines, labels, {"spans": -0.5, "links": -0.5}
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
-        outputs = self.engine(model_inputs(features))
+        outputs = self.engines["pair"](model_inputs(features))
         for row, feature in enumerate(features):
             factors = {name: tuple(factor[row] for factor in output) for name, output in outputs.items()}
             yield decode(factors, len(feature.token_ids), self.labels, self.thresholds)
@@ -123,9 +123,13 @@ def decode(factors: dict[str, tuple], length: int, labels: Labels, thresholds: T
             score above `links`.
     """
     spans = best_spans(factors["spans"], length, thresholds["spans"])
-    starts = partial(pair_scores, factors["starts"])
-    ends = partial(pair_scores, factors["ends"])
-    return spans, find_links(spans, starts, ends, labels, thresholds["links"])
+    return spans, score_links(spans, factors, labels, thresholds["links"])
+
+
+def score_links(spans: np.ndarray, factors: dict[str, tuple], labels: Labels, threshold: float) -> np.ndarray:
+    """Find the links between the spans of a window by its factors, see `find_links`."""
+    starts, ends = (partial(pair_scores, factors[name]) for name in ("starts", "ends"))
+    return find_links(spans, starts, ends, labels, threshold)
 
 
 def find_links(spans: np.ndarray, starts: Gather, ends: Gather, labels: Labels, threshold: float) -> np.ndarray:

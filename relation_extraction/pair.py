@@ -82,10 +82,10 @@ class Extractor:
     step = 0.5
 
     def __init__(self, engines: dict[str, Engine], labels: Labels):
-        self.engine, self.labels, self.thresholds = engines["pair"], labels, dict(THRESHOLDS)
+        self.engines, self.labels, self.thresholds = engines, labels, dict(THRESHOLDS)
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
-        outputs = self.engine(model_inputs(features))
+        outputs = self.engines["pair"](model_inputs(features))
         for row, feature in enumerate(features):
             factors = {name: tuple(factor[row] for factor in of_output) for name, of_output in outputs.items()}
             yield decode(factors, len(feature.token_ids), self.labels, self.thresholds)

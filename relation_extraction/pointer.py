@@ -151,11 +151,11 @@ class Extractor:
     step = 0.04
 
     def __init__(self, engines: dict[str, Engine], _labels: Labels):
-        self.find_subjects, self.find_objects = engines["subjects"], engines["objects"]
+        self.engines = engines
         self.thresholds = {"subjects": 0.4, "objects": 0.4}  # for the probabilities of their starts and ends
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
-        outputs = self.find_subjects(model_inputs(features))
+        outputs = self.engines["subjects"](model_inputs(features))
         probabilities = sigmoid(outputs["subjects"]) ** SUBJECT_POWER
         lengths = [len(feature.token_ids) for feature in features]
         subjects = [
@@ -166,7 +166,7 @@ class Extractor:
         spans = np.concatenate(subjects).astype(np.int32)
         for start in range(0, len(rows), len(features)):
             part = slice(start, start + len(features))
-            logits = self.find_objects({"hidden": outputs["hidden"][rows[part]], "subject": spans[part]})
+            logits = self.engines["objects"]({"hidden": outputs["hidden"][rows[part]], "subject": spans[part]})
             for row, subject, p in zip(rows[part], spans[part], sigmoid(logits) ** OBJECT_POWER, strict=True):
                 relations[row].append(object_relations(subject, p[: lengths[row]], self.thresholds["objects"]))
         return map(np.concatenate, relations)

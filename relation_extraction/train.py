@@ -84,7 +84,7 @@ def train(
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
         training.score(lambda: score(dev, predict_all(dev, extractor)), best_by="f1")
 
-    final = load_extractor(folder, config, source, labels, remember=True)  # the best epoch, as predict.py runs it
+    final = load_extractor(folder, config, source, labels)  # the best epoch, as predict.py runs it
     items = sum(len(record["spo_list"]) for record in kept)
     curves = choose_thresholds(final, lambda: score(kept, predict_all(kept, final)), items)
     write_results(training, dev, predict_all(dev, final), {"thresholds": final.thresholds, "f1_by_threshold": curves})

@@ -36,7 +36,7 @@ def test_a_flat_curve_keeps_the_default():
 
 def test_thresholds_depend_on_each_other(capsys):
     """The best threshold for links lies opposite to that for spans, and they are scored by different functions."""
-    extractor = SimpleNamespace(thresholds={"spans": 0.0, "links": 0.0}, step=0.5)
+    extractor = SimpleNamespace(engines={}, thresholds={"spans": 0.0, "links": 0.0}, step=0.5)
     seen = []
 
     def evaluate():
@@ -53,7 +53,7 @@ def test_thresholds_depend_on_each_other(capsys):
 
 
 def test_the_edge_of_what_was_tried_is_told(capsys):
-    extractor = SimpleNamespace(thresholds={"spans": 0.0}, step=0.5)
+    extractor = SimpleNamespace(engines={}, thresholds={"spans": 0.0}, step=0.5)
     choose_thresholds(extractor, lambda: {"spans": extractor.thresholds["spans"]}, items=10_000)
     edge = FURTHEST * 0.5
     assert extractor.thresholds == {"spans": edge}
@@ -61,7 +61,7 @@ def test_the_edge_of_what_was_tried_is_told(capsys):
 
 
 def test_an_extractor_without_thresholds_stays_as_it_is(capsys):
-    extractor = SimpleNamespace(thresholds={}, step=0.5)
+    extractor = SimpleNamespace(engines={}, thresholds={}, step=0.5)
     assert choose_thresholds(extractor, lambda: {}, items=0) == {}
     assert extractor.thresholds == {}
     assert capsys.readouterr().err == ""

@@ -52,7 +52,7 @@ from common.run_folder import RunFolder, read_thresholds
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools.gplinker_tasks import TASKS, Records, Task, perfect, to_records
+from tools.gplinker_tasks import TASKS, Records, Task, featurise, perfect, to_records
 from tools.harness import (
     ROOT,
     SCHEMAS,
@@ -190,7 +190,7 @@ class GPLinker:
         Returns what was chosen, as facts for the report.
         """
         task, config = self.task, self.config
-        self.features = task.features(records)
+        self.features = featurise(task, records)
         targets = task.targets(records, self.features)
         windows = [
             (feature.token_ids.tolist(), [positives.tolist() for positives in of_window])
@@ -238,7 +238,7 @@ class GPLinker:
             found = self.call("find", token_ids=[feature.token_ids.tolist() for feature in batch], **options)
             return [Found(*(np.reshape(np.array(rows, int), (-1, 3)) for rows in of_window)) for of_window in found]
 
-        features = self.task.features(records, labelled=False)
+        features = featurise(self.task, records, labelled=False)
         found = in_length_order(features, [len(feature.token_ids) for feature in features], find, BATCH_SIZE)
         return to_records(self.task, records, features, found)
 

@@ -20,6 +20,7 @@ from tools.harness import ROOT, report
 
 from common.batching import hold_out
 from common.cli import run_command
+from common.inference import remembering
 from common.run_folder import load_run
 from common.thresholds import Thresholds, choose_thresholds
 
@@ -41,7 +42,9 @@ class Run:
     def __init__(self, path: str):
         folder, self.config, self.source = load_run(path, Config)
         self.labels = Labels(read_schema(folder.schema))
-        self.extractor = load_extractor(folder, self.config, self.source, self.labels, remember=True)
+        self.extractor = load_extractor(folder, self.config, self.source, self.labels)
+        # The lines are predicted many times.
+        self.extractor.engines = {name: remembering(engine) for name, engine in self.extractor.engines.items()}
         self.defaults = dict(self.extractor.thresholds)
         records = list(read_records(self.config.train_file, schema=self.labels.schema))
         _, self.kept = hold_out(records, self.config.threshold_share, self.config.seed)

@@ -30,15 +30,14 @@ Records = list[dict[str, Any]]
 class Task(Protocol):
     """A task as GPLinker sees it. `features` are the task's own."""
 
-    labels: Any  # of the task itself
+    config: Any  # of the task itself, as are the labels
+    tokenizer: Tokenizer
+    labels: Any
     sizes: list[int]  # how many labels each of GPLinker's heads has
     directed: bool  # whether its links have a direction
 
     def read(self, path: str) -> Records:
         """Read labelled records."""
-
-    def features(self, records: Records, labelled: bool = True) -> list[Any]:
-        """Cut records into windows."""
 
     def targets(self, records: Records, features: list[Any]) -> list[Targets]:
         """Return the targets of each window of labelled records."""
@@ -70,12 +69,6 @@ class Relations:
         from records import read_records
 
         return list(read_records(path, schema=self.labels.schema))
-
-    def features(self, records: Records, labelled: bool = True) -> list[Any]:
-        from dataset import Example, to_example
-
-        examples = [to_example(record) if labelled else Example(record["text"], ()) for record in records]
-        return _features(examples, self)
 
     def targets(self, records: Records, features: list[Any]) -> list[Targets]:
         n = self.sizes[1]  # the labels that follow are those of ties
@@ -113,12 +106,6 @@ class Events:
         from records import read_labelled
 
         return list(read_labelled(path, self.labels.schema))
-
-    def features(self, records: Records, labelled: bool = True) -> list[Any]:
-        from dataset import Example, to_example
-
-        examples = [to_example(record) if labelled else Example(record["text"], ()) for record in records]
-        return _features(examples, self)
 
     def targets(self, records: Records, features: list[Any]) -> list[Targets]:
         from dataset import Example, to_example
@@ -159,6 +146,14 @@ class Events:
 TASKS: dict[str, type[Relations] | type[Events]] = {"relation_extraction": Relations, "event_extraction": Events}
 
 
+def featurise(task: Task, records: Records, labelled: bool = True) -> list[Any]:
+    """Cut records into windows, as the task itself does."""
+    from dataset import Example, to_example
+
+    examples = [to_example(record) if labelled else Example(record["text"], ()) for record in records]
+    return _features(examples, task)
+
+
 def to_records(task: Task, records: Records, features: list[Any], found: Sequence[Found]) -> Records:
     """Return an official record for each given one, from what was found in its windows."""
     in_text: list[set[Hashable]] = [set() for _ in records]
@@ -169,7 +164,7 @@ def to_records(task: Task, records: Records, features: list[Any], found: Sequenc
 
 def perfect(task: Task, records: Records) -> Records:
     """Return what a model without mistakes predicts for labelled records: targets, and their decoding."""
-    features = task.features(records)
+    features = featurise(task, records)
     found = [
         find_links(perfect_scores(targets, task.sizes, len(feature.token_ids)), task.directed, threshold=0.5)
         for feature, targets in zip(features, task.targets(records, features), strict=True)
@@ -177,7 +172,7 @@ def perfect(task: Task, records: Records) -> Records:
     return to_records(task, records, features, found)
 
 
-def _features(examples: list[Any], task: Any) -> list[Any]:
+def _features(examples: list[Any], task: Task) -> list[Any]:
     from dataset import to_features
 
     config = task.config

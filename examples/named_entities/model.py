@@ -69,12 +69,7 @@ HEADS: dict[str, Head] = {"pair": pair}
 
 
 def load_extractor(
-    folder: RunFolder,
-    config: "Config",
-    source: EncoderSource,
-    labels: list[str],
-    engine: str = "auto",
-    remember: bool = False,
+    folder: RunFolder, config: "Config", source: EncoderSource, labels: list[str], engine: str = "auto"
 ) -> Extractor:
     """Load the extractor of a trained model: in float32, with the default thresholds.
 
@@ -84,7 +79,6 @@ def load_extractor(
         source: its encoder.
         labels: its labels.
         engine: "auto", "tensorflow" or "openvino", see `common.inference.select_engine`.
-        remember: whether to run a batch that comes again only once.
     """
     from common.weights import load_weights
 
@@ -92,4 +86,4 @@ def load_extractor(
     head = HEADS[config.head]
     model = head.build(build_encoder(source.architecture, config.seed), labels, config.seed)
     load_weights(model, folder.weights)
-    return head.Extractor(start_engines(head.parts(model), engine, remember), labels)
+    return head.Extractor(start_engines(head.parts(model), engine), labels)

@@ -53,10 +53,10 @@ class Extractor:
     step = 0.5
 
     def __init__(self, engines: dict[str, Engine], _labels: list[str]):
-        self.engine, self.thresholds = engines["pair"], {"spans": -0.5}
+        self.engines, self.thresholds = engines, {"spans": -0.5}
 
     def __call__(self, features: list[Features]) -> Iterator[np.ndarray]:
-        outputs = self.engine(model_inputs(features))
+        outputs = self.engines["pair"](model_inputs(features))
         for row, feature in enumerate(features):
             factors = tuple(factor[row] for factor in outputs["spans"])
             yield best_spans(factors, len(feature.token_ids), self.thresholds["spans"])

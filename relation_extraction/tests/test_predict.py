@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import extraction
+from common.inference import Engine
 from common.testing.prediction import PredictionTests
 from common.testing.runs import read_records
 from common.thresholds import Thresholds
@@ -73,6 +74,7 @@ class FindsNothing:
     """An extractor without a model."""
 
     has_ties = True
+    engines: dict[str, Engine] = {}
     thresholds: Thresholds = {}
     step = 0.0
 
