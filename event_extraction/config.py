@@ -12,8 +12,8 @@ from model import HEADS
 class Config(WindowedConfig):
     schema_file: InputFile
     head: Annotated[str, one_of(HEADS)] = "pair"
-    # The share of train that is kept out of training, to choose the pair head's threshold on. The CRF head has no
-    # threshold, but keeps the same share out, so that the two heads can be compared.
+    # The share of train that is kept out of training, to choose the thresholds on. The CRF head has none, but keeps the
+    # same share out, so that the heads can be compared.
     threshold_share: Fraction = 0.05
     # The learning rate of the CRF head's transitions. They need a larger one than the other layers
     # (kexue.fm/archives/7196).

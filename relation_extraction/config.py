@@ -10,4 +10,4 @@ from model import HEADS
 class Config(WindowedConfig):
     schema_file: InputFile
     head: Annotated[str, one_of(HEADS)] = "pair"
-    threshold_share: Fraction = 0.05  # the share of train_file that is kept out of training to choose the threshold
+    threshold_share: Fraction = 0.05  # the share of train_file that is kept out of training to choose the thresholds
