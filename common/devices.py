@@ -196,8 +196,11 @@ def shares(batches: Batches, strategy: "tf.distribute.Strategy") -> Any:
                     yield tf.nest.map_structure(lambda array, r=replica: rows_of_replica(array, r, replicas), batch)
 
         signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), batches[0])
+        options = tf.data.Options()
+        options.autotune.enabled = False  # it can go on for up to a minute after the epoch's end, and Keras waits for it
         # The data set never ends, so the workers need not ask one another in each step whether there is more.
-        return tf.data.Dataset.from_generator(rows, output_signature=signature).repeat().prefetch(2 * local)
+        endless = tf.data.Dataset.from_generator(rows, output_signature=signature).repeat()
+        return endless.prefetch(2 * local).with_options(options)
 
     return strategy.distribute_datasets_from_function(dataset_of_worker)
 

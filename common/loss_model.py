@@ -47,8 +47,6 @@ class LossModel(keras.Model):
     def fit(self, batches: Batches, **kwargs) -> keras.callbacks.History:
         """Train on the batches in their order. If there are several devices, each computes its rows of every batch."""
         kwargs |= {"steps_per_epoch": len(batches), "verbose": 0}
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return super().fit(iter(batches), **kwargs)
         with naming_lost_workers():
             return super().fit(shares(batches, self.distribute_strategy), **kwargs)
 
