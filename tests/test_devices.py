@@ -201,6 +201,11 @@ def test_two_devices_give_the_weights_and_the_loss_of_one(two_devices):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
 
 
+def test_an_epoch_does_not_wait_for_a_thread_that_tunes_the_pipeline():
+    dataset = devices.shares(Batches(list(range(10)), ORDER, collate, seed=(0,)), tf.distribute.get_strategy())
+    assert dataset.options().autotune.enabled is False
+
+
 def test_every_device_has_its_own_dropout(two_devices):
     with two_devices.scope():
         inputs = keras.Input([64])
