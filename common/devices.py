@@ -197,7 +197,7 @@ def shares(batches: Batches, strategy: "tf.distribute.Strategy") -> Any:
 
         signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), batches[0])
         options = tf.data.Options()
-        options.autotune.enabled = False  # it can go on for up to a minute after the epoch's end, and Keras waits for it
+        options.autotune.enabled = False  # Keras waits for its thread after an epoch, for up to a minute
         # The data set never ends, so the workers need not ask one another in each step whether there is more.
         endless = tf.data.Dataset.from_generator(rows, output_signature=signature).repeat()
         return endless.prefetch(2 * local).with_options(options)

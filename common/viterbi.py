@@ -2,43 +2,55 @@
 
 import numpy as np
 
-_FEW = 8  # this many of the best tags of a step are tried first
+_SLACK = 1e-3  # more than rounding can change in a sum of scores
 
 
 def viterbi(emissions: np.ndarray, transitions: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
     """Find the best path of tags of each sequence, int [length] each.
 
-    For a maximum over sums there is no fast matrix product. But the best predecessor of nearly every tag is among the
-    few best tags of the step before. All n predecessors are tried only where a bound leaves doubt.
+    A step of a trained model leaves a few of hundreds of tags possible, and only those are tried.
 
     Args:
         emissions: float32 [batch, longest, n], the scores of the tags at each step.
         transitions: float32 [n, n], the scores of going from the tag of a row to the tag of a column.
         lengths: int [batch], the steps of each sequence.
     """
-    _, longest, n = emissions.shape
-    arriving = np.ascontiguousarray(transitions.T)
-    highest = transitions.max(0)
-    few = min(_FEW, n)
-    scores, pointers = emissions[:, 0], []
-    for t in range(1, longest):
-        order = np.argpartition(-scores, few - 1, axis=1)[:, :few]
-        best_scores = np.take_along_axis(scores, order, 1)
-        through = best_scores[:, :, None] + transitions[order]  # [batch, few, n]
-        chosen = through.argmax(1)
-        reached = np.take_along_axis(through, chosen[:, None], 1)[:, 0]
-        pointer = np.take_along_axis(order, chosen, 1)
-        rows, tags = np.nonzero(best_scores.min(1)[:, None] + highest > reached)
-        if len(rows):
-            all_ways = scores[rows] + arriving[tags]
-            pointer[rows, tags] = all_ways.argmax(1)
-            reached[rows, tags] = all_ways.max(1)
-        pointers.append(pointer)
-        scores = np.where((t < lengths)[:, None], reached + emissions[:, t], scores)
+    tags, counts = _possible_tags(emissions, transitions)
+    emissions = np.take_along_axis(emissions, tags, 2)
+    scores, pointers = emissions[:, 0, : counts[0]], []
+    last = scores.argmax(1)
+    for t in range(1, len(counts)):
+        before, now = tags[:, t - 1, : counts[t - 1]], tags[:, t, : counts[t]]
+        through = scores[:, None] + transitions[before[:, None], now[:, :, None]]  # [batch, now, before]
+        pointers.append(through.argmax(2))
+        scores = through.max(2) + emissions[:, t, : counts[t]]
+        last = np.where(t < lengths, scores.argmax(1), last)
     paths = []
-    for row, (length, last) in enumerate(zip(lengths, scores.argmax(1), strict=True)):
-        path = [last]
+    for row, (length, place) in enumerate(zip(lengths, last, strict=True)):
+        places = [place]
         for pointer in pointers[: length - 1][::-1]:
-            path.append(pointer[row, path[-1]])
-        paths.append(np.array(path[::-1]))
+            places.append(pointer[row, places[-1]])
+        paths.append(tags[row, np.arange(length), places[::-1]])
     return paths
+
+
+def _possible_tags(emissions: np.ndarray, transitions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the tags that the best path may have at each step.
+
+    A tag is not among them if another one in its place would make any path better, whatever comes before and after.
+
+    Returns:
+        The tags in rising order, int [batch, longest, k], filled up with tag 0; and how many a step has at most in any
+        sequence, int [longest].
+    """
+    batch, longest, _ = emissions.shape
+    # What a tag gains at least and at most by its two transitions. Nothing comes before the first step, or after the last.
+    least = sum(transitions.min(axis).clip(max=0) for axis in (0, 1))
+    most = sum(transitions.max(axis).clip(min=0) for axis in (0, 1))
+    bound = (emissions + least).max(2, keepdims=True) - _SLACK
+    row, step, tag = np.nonzero(~(emissions + most < bound))  # NaN keeps a tag
+    counts = np.bincount(row * longest + step, minlength=batch * longest)
+    place = np.arange(len(tag)) - np.repeat(np.cumsum(counts) - counts, counts)
+    tags = np.zeros((batch, longest, counts.max()), int)
+    tags[row, step, place] = tag
+    return tags, counts.reshape(batch, longest).max(0)

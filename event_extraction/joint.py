@@ -4,7 +4,7 @@ The CRF learns faster, and the pair head finds arguments that overlap. Triggers 
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,22 +62,34 @@ def parts(model: "LossModel") -> dict[str, "keras.Model"]:
     return {"joint": keras.Model(model.input, {name: model.output[name] for name in PAIRS} | crf.to_decode(model))}
 
 
+def tagging(engine: Engine, labels: Labels) -> Engine:
+    """Return an engine that gives the spans of the CRF, int [t, 3] for each row, instead of emissions and transitions.
+
+    No threshold changes them. So a remembering engine around this one spares the CRF's decoding as well.
+    """
+
+    def run(inputs: dict[str, np.ndarray]) -> dict[str, Any]:
+        outputs = engine(inputs)
+        tags = viterbi(outputs["emissions"], outputs["transitions"], (inputs["token_ids"] != 0).sum(1))
+        return {name: outputs[name] for name in PAIRS} | {"tagged": [crf.tag_spans(row, labels) for row in tags]}
+
+    return run
+
+
 class Extractor:
     """Finds the spans and links of each window of a batch, as in `Features`."""
 
     step = 0.5
 
     def __init__(self, engines: dict[str, Engine], labels: Labels):
-        self.engines, self.labels = engines, labels
-        self.thresholds = {"spans": 0.0, "tagged": -1.5, "links": -0.5}
+        self.engines, self.labels = {name: tagging(engine, labels) for name, engine in engines.items()}, labels
+        self.thresholds = {"spans": 0.0, "tagged": -3.0, "links": -0.5}
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
         outputs = self.engines["joint"](model_inputs(features))
-        lengths = np.array([len(feature.token_ids) for feature in features])
-        tags = viterbi(outputs["emissions"], outputs["transitions"], lengths)
-        for row, (length, of_row) in enumerate(zip(lengths.tolist(), tags, strict=True)):
+        for row, feature in enumerate(features):
             factors = {name: tuple(factor[row] for factor in outputs[name]) for name in PAIRS}
-            spans = self.find_spans(factors["spans"], length, crf.tag_spans(of_row, self.labels))
+            spans = self.find_spans(factors["spans"], len(feature.token_ids), outputs["tagged"][row])
             yield spans, pair.score_links(spans, factors, self.labels, self.thresholds["links"])
 
     def find_spans(self, factors: tuple, length: int, tagged: np.ndarray) -> np.ndarray:

@@ -95,11 +95,13 @@ def test_viterbi_finds_the_best_of_all_paths(seed):
         assert tuple(path) == paths[scores.argmax()]
 
 
-@pytest.mark.parametrize("scale", [0.1, 3.0])
-def test_viterbi_is_exact_with_many_labels(scale):
-    """There are more labels than Viterbi looks at first, and the transitions weigh little or much."""
+@pytest.mark.parametrize("sure", [0.0, 3.0, 9.0])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
+def test_viterbi_is_exact_with_many_labels(scale, sure):
+    """The transitions weigh little or much, and few tags or all of them are possible."""
     rng = np.random.default_rng(1)
     emissions = rng.normal(0, 1, (4, 9, 60)).astype(np.float32)
+    emissions += sure * (rng.random(emissions.shape) < 0.02) + sure * (np.arange(60) == 0)
     transitions = rng.normal(0, scale, (60, 60)).astype(np.float32)
     scores = emissions[:, 0]
     for t in range(1, 9):
