@@ -44,7 +44,7 @@ def _possible_tags(emissions: np.ndarray, transitions: np.ndarray) -> tuple[np.n
         sequence, int [longest].
     """
     batch, longest, _ = emissions.shape
-    # What a tag gains at least and at most by its two transitions. Nothing comes before the first step, or after the last.
+    # What a tag gains at least and at most by its two transitions. The first and the last step have only one.
     least = sum(transitions.min(axis).clip(max=0) for axis in (0, 1))
     most = sum(transitions.max(axis).clip(min=0) for axis in (0, 1))
     bound = (emissions + least).max(2, keepdims=True) - _SLACK
