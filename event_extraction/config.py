@@ -11,7 +11,7 @@ from model import HEADS
 @strict_config
 class Config(WindowedConfig):
     schema_file: InputFile
-    head: Annotated[str, one_of(HEADS)] = "pair"
+    head: Annotated[str, one_of(HEADS)] = "joint"
     # The share of train that is kept out of training, to choose the thresholds on. The CRF head has none, but keeps the
     # same share out, so that the heads can be compared.
     threshold_share: Fraction = 0.05
