@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from common.loss_model import LossModel
 
 PAIRS = ("spans", "starts", "ends")
-LINKS, TAGS = 2 / 3, 0.3  # the weights of their losses; that of spans, which the official metric counts, has 1
+LINKS = 2 / 3  # the weight of their loss; those of spans and tags, which the official metric counts, have 1
 
 count_lost, rates, perfect = pair.count_lost, crf.rates, pair.perfect
 
@@ -52,7 +52,7 @@ def loss(targets: dict, outputs: dict) -> "tf.Tensor":
 
     spans = pair_heads_loss(targets, {"spans": outputs["spans"]})
     links = pair_heads_loss(targets, {name: outputs[name] for name in ("starts", "ends")})
-    return spans + LINKS * links + TAGS * crf.loss(targets, outputs)
+    return spans + LINKS * links + crf.loss(targets, outputs)
 
 
 def parts(model: "LossModel") -> dict[str, "keras.Model"]:
