@@ -80,7 +80,7 @@ def test_the_joint_loss_adds_up_shares(head, model, features, labels):
         name: pair_heads_loss({name: targets[name]}, {name: outputs[name]}) for name in ("spans", "starts", "ends")
     }
     tags = HEADS["crf"].loss(targets, {name: outputs[name] for name in ("emissions", "transitions", "mask")})
-    expected = alone["spans"] + (alone["starts"] + alone["ends"]) / 3 + 0.3 * tags
+    expected = alone["spans"] + (alone["starts"] + alone["ends"]) / 3 + tags
     np.testing.assert_allclose(head.loss(targets, outputs), expected, rtol=1e-5)
 
 
