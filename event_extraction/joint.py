@@ -83,7 +83,7 @@ class Extractor:
 
     def __init__(self, engines: dict[str, Engine], labels: Labels):
         self.engines, self.labels = {name: tagging(engine, labels) for name, engine in engines.items()}, labels
-        self.thresholds = {"spans": 0.0, "tagged": -3.0, "links": -0.5}
+        self.thresholds = {"spans": 0.5, "tagged": -4.0, "links": -0.5}
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
         outputs = self.engines["joint"](model_inputs(features))
