@@ -5,7 +5,7 @@ python benchmarks/crf.py
 There are as many labels as the event extraction baseline of 2020 has on DuEE 1.0: BIO over 217 pairs of type and role,
 so 435. Emissions are random. Decoding is compared with a Viterbi in NumPy that takes the maximum over the broadcast
 [batch, n, n]. Its emissions are like those of a trained model, which prefers one label of each token by 8, and both
-find the same paths. On random emissions, where all labels stay possible, only ours is timed.
+find the same paths. On random emissions only ours is timed.
 """
 
 import argparse

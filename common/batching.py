@@ -13,7 +13,7 @@ BATCHES_PER_POOL = 64
 
 
 class Collate(Protocol):
-    """Makes the (inputs, targets) of a batch from its items. `rng` is the only source of randomness."""
+    """Makes the (inputs, targets) of a batch from its items, arrays in dicts or tuples. `rng` draws all that is random."""
 
     def __call__(self, items: list, rng: np.random.Generator, /) -> tuple[Any, Any]: ...
 

@@ -15,6 +15,6 @@ class Config(WindowedConfig):
     # The share of train that is kept out of training, to choose the thresholds on. The CRF head has none, but keeps the
     # same share out, so that the heads can be compared.
     threshold_share: Fraction = 0.05
-    # The learning rate of the CRF head's transitions. They need a larger one than the other layers
+    # The learning rate of the CRF's transitions. They need a larger one than the other layers
     # (kexue.fm/archives/7196).
     crf_learning_rate: PositiveFloat = 2e-3

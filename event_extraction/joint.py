@@ -100,7 +100,7 @@ class Extractor:
             length: tokens of the window without its padding.
             tagged: the spans of the CRF, int [t, 3].
         """
-        spans = best_spans(factors, length, min(self.thresholds["spans"], self.thresholds["tagged"]))
-        scores = pair_scores(factors, spans[:, 1], spans[:, 2])[spans[:, 0], np.arange(len(spans))]
-        both = (spans[:, None] == tagged).all(-1).any(-1)
-        return spans[scores > np.where(both, self.thresholds["tagged"], self.thresholds["spans"])]
+        spans = best_spans(factors, length, self.thresholds["spans"])
+        only_here = ~(spans[:, None] == tagged).all(-1).any(-1)
+        scores = pair_scores(factors, tagged[:, 1], tagged[:, 2])[tagged[:, 0], np.arange(len(tagged))]
+        return np.concatenate([spans[only_here], tagged[scores > self.thresholds["tagged"]]])

@@ -114,7 +114,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--best", action="store_true", help="also search on dev (slow)")
     parser.add_argument("--unseen", metavar="FILE", help="records that the runs have not trained on")
     parser.add_argument("--draws", type=int, default=16, metavar="N", help="how often lines of it are drawn")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.unseen and not args.lines:
+        parser.error("--unseen: add --lines N [N ...], how many of its lines are drawn")
+    return args
 
 
 def on_dev(run: Run, sizes: list[int], best: bool) -> Iterator[dict[str, Any]]:

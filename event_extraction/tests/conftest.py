@@ -42,4 +42,4 @@ def labels():
 
 
 make_config = config_of_lines(DEMO, "event_schema.json")
-trained = trained_by_head("pair", "crf")
+trained = trained_by_head("pair", "crf", "joint")
