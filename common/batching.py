@@ -13,7 +13,7 @@ BATCHES_PER_POOL = 64
 
 
 class Collate(Protocol):
-    """Makes the (inputs, targets) of a batch from its items, arrays in dicts or tuples. `rng` draws all that is random."""
+    """Makes the (inputs, targets) of a batch, arrays in dicts or tuples. `rng` is the only source of randomness."""
 
     def __call__(self, items: list, rng: np.random.Generator, /) -> tuple[Any, Any]: ...
 
