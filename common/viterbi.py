@@ -66,7 +66,8 @@ def _possible_tags(
     possible = ~(emissions + most < bound)  # NaN keeps a tag
     possible &= (np.arange(emissions.shape[1]) < lengths[:, None])[..., None]
     of_row = possible.any(1)
-    real = np.arange(of_row.sum(1).max()) < of_row.sum(1)[:, None]
+    counts = of_row.sum(1)
+    real = np.arange(counts.max()) < counts[:, None]
     tags = np.zeros(real.shape, int)
     tags[real] = np.nonzero(of_row)[1]
     return tags, real

@@ -115,14 +115,18 @@ class Extractor:
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:
         outputs = self.engines["crf"](model_inputs(features))
-        lengths = np.array([len(feature.token_ids) for feature in features])
-        for tags in viterbi(outputs["emissions"], outputs["transitions"], lengths):
-            yield tag_spans(tags, self.labels), np.zeros((0, 5), np.int64)
+        for spans in decode(outputs, np.array([len(feature.token_ids) for feature in features]), self.labels):
+            yield spans, np.zeros((0, 5), np.int64)
 
 
 def perfect(feature: Features, labels: Labels) -> Tokens:
     """Find what the extractor finds in a window if all tags are right."""
     return tag_spans(token_tags(feature, labels), labels), np.zeros((0, 5), np.int64)
+
+
+def decode(outputs: dict[str, np.ndarray], lengths: np.ndarray, labels: Labels) -> list[np.ndarray]:
+    """Find the spans of each window, int [s, 3], by its emissions and the transitions. `lengths` has no padding."""
+    return [tag_spans(tags, labels) for tags in viterbi(outputs["emissions"], outputs["transitions"], lengths)]
 
 
 def tag_spans(tags: np.ndarray, labels: Labels) -> np.ndarray:

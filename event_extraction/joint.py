@@ -13,7 +13,6 @@ import pair
 from common.batching import model_inputs
 from common.inference import Engine
 from common.spans import best_spans, pair_scores
-from common.viterbi import viterbi
 from dataset import Features
 from decode import Tokens
 from records import Labels
@@ -70,8 +69,8 @@ def tagging(engine: Engine, labels: Labels) -> Engine:
 
     def run(inputs: dict[str, np.ndarray]) -> dict[str, Any]:
         outputs = engine(inputs)
-        tags = viterbi(outputs["emissions"], outputs["transitions"], (inputs["token_ids"] != 0).sum(1))
-        return {name: outputs[name] for name in PAIRS} | {"tagged": [crf.tag_spans(row, labels) for row in tags]}
+        tagged = crf.decode(outputs, (inputs["token_ids"] != 0).sum(1), labels)
+        return {name: outputs[name] for name in PAIRS} | {"tagged": tagged}
 
     return run
 
@@ -82,7 +81,7 @@ class Extractor:
     step = 0.5
 
     def __init__(self, engines: dict[str, Engine], labels: Labels):
-        self.engines, self.labels = {name: tagging(engine, labels) for name, engine in engines.items()}, labels
+        self.engines, self.labels = {"joint": tagging(engines["joint"], labels)}, labels
         self.thresholds = {"spans": 0.5, "tagged": -4.0, "links": -0.5}
 
     def __call__(self, features: list[Features]) -> Iterator[Tokens]:

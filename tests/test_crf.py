@@ -95,6 +95,19 @@ def test_viterbi_finds_the_best_of_all_paths(seed):
         assert tuple(path) == paths[scores.argmax()]
 
 
+def test_viterbi_takes_each_sequence_for_itself():
+    """Neither padding nor a sequence in which every tag is possible changes the paths of the others."""
+    rng = np.random.default_rng(2)
+    transitions = rng.normal(0, 1, (30, 30)).astype(np.float32)
+    emissions = rng.normal(0, 1, (3, 8, 30)).astype(np.float32)
+    emissions[1] += 20 * (np.arange(30) == rng.integers(0, 30, (8, 1)))
+    lengths = np.array([8, 5, 1])
+    emissions[1, 5:], emissions[2, 1:] = 1e6, -np.inf
+    for row, path in enumerate(viterbi(emissions, transitions, lengths)):
+        [alone] = viterbi(emissions[row : row + 1, : lengths[row]], transitions, lengths[row : row + 1])
+        np.testing.assert_array_equal(path, alone)
+
+
 @pytest.mark.parametrize("sure", [0.0, 3.0, 9.0])
 @pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
 def test_viterbi_is_exact_with_many_labels(scale, sure):

@@ -24,7 +24,7 @@ import numpy as np
 from tools.harness import ROOT, report
 
 from common.batching import hold_out
-from common.cli import run_command
+from common.cli import UserError, run_command
 from common.inference import remembering
 from common.run_folder import load_run
 from common.thresholds import Thresholds, choose_thresholds
@@ -144,6 +144,8 @@ def simulate(run: Run, sizes: list[int], draws: int) -> Iterator[dict[str, Any]]
     }
     rng = np.random.default_rng(0)
     for size in sizes:
+        if size >= len(run.records["unseen"]):
+            raise UserError(f"--lines {size}: the file of --unseen needs more lines, as the others are scored")
         orders = [rng.permutation(len(run.records["unseen"])).tolist() for _ in range(draws)]
         for how, choose in ways.items():
             scores = [run.scores(choose(order[:size]), "unseen", order[size:]) for order in orders]
