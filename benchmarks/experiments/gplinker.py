@@ -69,7 +69,7 @@ from tools.linking import Found
 
 WORKER = ROOT / "benchmarks/tools/torch_gplinker.py"
 RATES = ((1e-3, 4e-3), (1e-3, 1e-3), (5e-4, 2e-3))  # of the encoder and the heads; the first are those of bundled.json
-THRESHOLDS = (0.0, -1.0, -0.5, 0.5, 1.0)  # the first is the published one
+THRESHOLDS = (0.0, -2.0, -1.5, -1.0, -0.5, 0.5, 1.0)  # the first is the published one
 BATCH_SIZE = 64  # of prediction, as in predict.py
 
 
