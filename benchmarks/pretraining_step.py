@@ -4,7 +4,8 @@ python benchmarks/pretraining_step.py [--text TEXT]
 
 The batches and the step are those of extras/pretraining/train.py. TEXT is `shared/corpus` next to the repository if it
 is there, and about --passages passages from all over it are read. The operations that count are the products of the
-encoder and of the head, times three for the gradients. Padding counts as time, but not as tokens.
+encoder and of the head, times three for the gradients. In the last block only the tokens to be found count, apart from
+keys and values. Padding counts as time, but not as tokens.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from tools.harness import ROOT, corpus_or_demo, in_turns, make_parser, report
 from common.batching import Batches
 from common.cli import run_command
 from common.config import find_files, load_config
+from common.devices import devices
 from common.encoder import build_encoder, resolve_encoder, set_precision
 from common.losses import token_crossentropy
 from common.optimizers import make_optimizer
@@ -29,7 +31,7 @@ from common.optimizers import make_optimizer
 sys.path.insert(0, str(ROOT / "extras/pretraining"))
 
 from config import Config
-from dataset import Text, Windows, masked_batch, passes, to_corpus
+from dataset import MASKED, Text, Windows, masked_batch, passes, to_corpus
 from model import build_model
 
 
@@ -54,9 +56,10 @@ def main() -> None:
     plan = passes(windows, [1.0] * len(files), config.batch_size, config.max_length, config.seed)
     order = list(itertools.islice(itertools.chain.from_iterable(plan), (args.rounds + 1) * args.steps))
     precision = set_precision("auto")
-    encoder = build_encoder(source.architecture, config.seed, config.dropout, with_mlm=True)
-    model = build_model(encoder, config.seed)
-    model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), token_crossentropy)
+    with devices():
+        encoder = build_encoder(source.architecture, config.seed, config.dropout, with_mlm=True, choose=True)
+        model = build_model(encoder, config.seed)
+        model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), token_crossentropy)
     collate = partial(masked_batch, tokenizer=source.tokenizer, whole_words=config.whole_words)
 
     def steps(number: int) -> None:
@@ -85,11 +88,14 @@ def main() -> None:
 def operations(lengths: np.ndarray, architecture: dict[str, Any]) -> float:
     """Return the floating-point operations of a step on windows of these lengths, without padding."""
     size, vocabulary = architecture["hidden_size"], architecture["vocab_size"]
-    block = 8 * size**2 + 4 * size * architecture["intermediate_size"]  # for each token
+    keys_and_values = 4 * size**2  # for each token
+    rest = 4 * size**2 + 4 * size * architecture["intermediate_size"]  # for each token that a block computes
     attention = 4 * size  # for each pair of tokens
-    head = 0.15 * 2 * size * (size + vocabulary)
+    head = 2 * size * (size + vocabulary)
+    layers = architecture["num_hidden_layers"]
     tokens, pairs = lengths.sum(), (lengths.astype(float) ** 2).sum()
-    return 3 * (architecture["num_hidden_layers"] * (block * tokens + attention * pairs) + head * tokens)
+    all_tokens = layers * keys_and_values * tokens + (layers - 1 + MASKED) * (rest * tokens + attention * pairs)
+    return 3 * (all_tokens + MASKED * head * tokens)
 
 
 def parse_arguments() -> argparse.Namespace:

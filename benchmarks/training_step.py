@@ -19,6 +19,7 @@ from tools.harness import OFFICIAL, ROOT, SCHEMAS, Case, in_turns, make_parser, 
 from common.batching import Batches, bucketed_batches
 from common.cli import run_command
 from common.config import load_config
+from common.devices import devices
 from common.encoder import build_encoder, resolve_encoder, set_precision
 from common.encoder_source import EncoderSource
 from common.files import read_jsonl
@@ -40,9 +41,10 @@ def main() -> None:
 
     def fit(name: str) -> Case:
         head = HEADS[name]
-        encoder = build_encoder(source.architecture, config.seed, config.dropout)
-        model = head.build(encoder, *labels, config.seed)
-        model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), head.loss)
+        with devices():
+            encoder = build_encoder(source.architecture, config.seed, config.dropout)
+            model = head.build(encoder, *labels, config.seed)
+            model.compile(make_optimizer(config.optimizer, config.learning_rate, len(order)), head.loss)
 
         def steps(number: int) -> None:
             part = order[number * args.steps : (number + 1) * args.steps]

@@ -21,12 +21,12 @@ def gelu_erf(x: tf.Tensor) -> tf.Tensor:
 
 @tf.custom_gradient
 def _half_precision_gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    phi = tf.cast(0.5 + 0.5 * tf.math.erf(tf.cast(x, tf.float32) * math.sqrt(0.5)), x.dtype)
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        return upstream * (phi + x * (tf.exp(-0.5 * tf.square(x)) * (1 / math.sqrt(2 * math.pi))))
-
-    return x * phi, gradient
+    # The slope is computed at once, since it needs phi as well. It is all that is kept for the gradient.
+    x32 = tf.cast(x, tf.float32)
+    phi = 0.5 + 0.5 * tf.math.erf(x32 * math.sqrt(0.5))
+    slope = phi + x32 * (tf.exp(-0.5 * tf.square(x32)) * (1 / math.sqrt(2 * math.pi)))
+    kept = tf.cast(slope, x.dtype)
+    return tf.cast(x32 * phi, x.dtype), lambda upstream: upstream * kept
 
 
 def gelu_tanh(x: tf.Tensor) -> tf.Tensor:

@@ -39,6 +39,8 @@ from bert4keras import layers, models
 
 from common.activations import GELU
 
+PIECE = 2**56  # added to the step for each piece of a batch; no replica has so large a step (common/replicas.py)
+
 # A context variable gives every thread its own key: a distribution strategy traces each replica in its own thread.
 _dropout_key: ContextVar[tuple[int, int | tf.Tensor | tf.Variable] | None] = ContextVar("dropout key", default=None)
 
@@ -47,14 +49,25 @@ _dropout_key: ContextVar[tuple[int, int | tf.Tensor | tf.Variable] | None] = Con
 def dropout_seed(seed: int, step: int | tf.Tensor | tf.Variable) -> Iterator[None]:
     """Set the (seed, step) of all dropout that is called inside the `with` block.
 
-    Gradients have to be taken inside as well, because recomputed layers call their dropout again then. Enter the
-    context inside a traced `tf.function`: if it is entered outside, a `step` that is not a variable becomes a constant.
+    Enter the context inside a traced `tf.function`: if it is entered outside, a `step` that is not a variable becomes a
+    constant.
     """
     token = _dropout_key.set((seed, step))
     try:
         yield
     finally:
         _dropout_key.reset(token)
+
+
+@contextmanager
+def dropout_of_piece(number: int) -> Iterator[None]:
+    """Inside the `with` block, give a piece of a batch its own dropout. Piece 0 has that of an undivided batch."""
+    key = _dropout_key.get()
+    if key is None or number == 0:
+        yield
+        return
+    with dropout_seed(key[0], tf.cast(key[1], tf.int64) + number * PIECE):
+        yield
 
 
 def stateless_dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:
@@ -113,8 +126,9 @@ class MultiHeadAttention(layers.MultiHeadAttention):
         block: int = 0,
         a_bias: bool | None = None,
         p_bias: Literal["rotary", "typical_relative"] | None = None,
+        chosen: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Return the attention's output [batch, length, size].
+        """Return the attention's output [batch, length, size], or [batch, p, size] with p `chosen` tokens.
 
         Args:
             inputs: the sources of queries, keys and values, [batch, length, size] each. With `a_bias` a mask follows,
@@ -125,26 +139,24 @@ class MultiHeadAttention(layers.MultiHeadAttention):
             block: number of the transformer block. ALBERT uses one layer in all blocks, with new dropout in each.
             a_bias: whether `inputs` contains a mask.
             p_bias: the kind of positions that `inputs` contains, if any.
+            chosen: the tokens that attend, int32 [batch, p]. None means all. They cannot be combined with `a_bias`.
         """
-        batch, length = tf.shape(inputs[0])[0], tf.shape(inputs[0])[1]
-
-        def projected(dense: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, size: int) -> tf.Tensor:
-            return tf.transpose(tf.reshape(dense(_tokens(x)), [batch, length, self.heads, size]), [0, 2, 1, 3])
-
-        query = projected(self.q_dense, inputs[0], self.key_size)  # [batch, heads, length, size]
-        key = projected(self.k_dense, inputs[1], self.key_size)
-        value = projected(self.v_dense, inputs[2], self.head_size)
+        asking = inputs[0] if chosen is None else tf.gather(inputs[0], chosen, batch_dims=1)
+        query = self._projected(self.q_dense, asking, self.key_size)
+        key = self._projected(self.k_dense, inputs[1], self.key_size)
+        value = self._projected(self.v_dense, inputs[2], self.head_size)
         allowed = None if mask is None or mask[2] is None else mask[2][:, None, None, :]
         if a_bias:
             visible = inputs[3][..., None, :, :]
             allowed = visible if allowed is None else allowed & visible
         if p_bias == "rotary":
-            sine, cosine = inputs[-1][:, None, :, ::2], inputs[-1][:, None, :, 1::2]
-            query, key = rotate(query, sine, cosine), rotate(key, sine, cosine)
+            own = inputs[-1] if chosen is None else tf.gather(inputs[-1][0], chosen)
+            query, key = _rotated(query, own), _rotated(key, inputs[-1])
         query *= self.key_size**-0.5
         scores = tf.matmul(query, key, transpose_b=True)
         if p_bias == "typical_relative":
-            scores += tf.einsum("bhjd,jkd->bhjk", query, inputs[-1])
+            relative, axes = (inputs[-1], "jkd") if chosen is None else (tf.gather(inputs[-1], chosen), "bjkd")
+            scores += tf.einsum(f"bhjd,{axes}->bhjk", query, relative)
         if allowed is not None:  # adding is cheaper than the broadcast `where` of bert4keras
             scores += tf.where(allowed, tf.zeros((), scores.dtype), scores.dtype.min / 2)
         attention = tf.nn.softmax(scores)
@@ -152,9 +164,19 @@ class MultiHeadAttention(layers.MultiHeadAttention):
             attention = stateless_dropout(attention, self.attention_dropout, f"{self.name}/{block}")
         output = tf.matmul(attention, value)
         if p_bias == "typical_relative":
-            output += tf.einsum("bhjk,jkd->bhjd", attention, inputs[-1])
+            output += tf.einsum(f"bhjk,{axes}->bhjd", attention, relative)
         mixed = tf.reshape(tf.transpose(output, [0, 2, 1, 3]), [-1, self.heads * self.head_size])
-        return tf.reshape(self.o_dense(mixed), [batch, length, self.out_dim])
+        return tf.reshape(self.o_dense(mixed), [tf.shape(query)[0], tf.shape(query)[2], self.out_dim])
+
+    def _projected(self, dense: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, size: int) -> tf.Tensor:
+        """Apply a dense layer: [batch, length, ...] -> [batch, heads, length, size]."""
+        shape = [tf.shape(x)[0], tf.shape(x)[1], self.heads, size]
+        return tf.transpose(tf.reshape(dense(_tokens(x)), shape), [0, 2, 1, 3])
+
+
+def _rotated(x: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
+    """Rotate x [batch, heads, length, size] by sines and cosines in turn, [batch or 1, length, size]."""
+    return rotate(x, angles[:, None, :, ::2], angles[:, None, :, 1::2])
 
 
 def rotate(x: tf.Tensor, sine: tf.Tensor, cosine: tf.Tensor) -> tf.Tensor:
@@ -267,12 +289,14 @@ class Compat(models.Transformer):
     """A mixin that builds a bert4keras `Transformer` from this module's layers. It must be the first base class.
 
     If the model has a masked-language-model head (`with_mlm`), it returns [hidden states, scores]; bert4keras returns
-    only the scores.
+    only the scores. With `choose` it has a third input, positions int32 [batch, p]. Then the last block computes only
+    the tokens at these positions, and the outputs are [batch, p, ...].
     """
 
-    def __init__(self, seed: int = 0, layer_norm_eps: float = 1e-12, **kwargs: Any):
+    def __init__(self, seed: int = 0, layer_norm_eps: float = 1e-12, choose: bool = False, **kwargs: Any):
         self._initializer = TruncatedNormal(seed)
         self.layer_norm_eps = layer_norm_eps
+        self.chosen = keras.Input([None], dtype="int32", name="Input-Chosen") if choose else None
         self.block = 0
         self.boundaries: list[tf.Tensor] = []  # the input of the first block, then the output of each block
         super().__init__(**kwargs)
@@ -280,6 +304,14 @@ class Compat(models.Transformer):
     @property
     def initializer(self) -> TruncatedNormal:
         return self._initializer
+
+    @property
+    def _chooses(self) -> bool:
+        """Whether the block that is being built computes only the chosen tokens."""
+        return self.chosen is not None and self.block == self.num_hidden_layers - 1
+
+    def build(self, **kwargs: Any) -> None:
+        super().build(additional_input_layers=[] if self.chosen is None else [self.chosen], **kwargs)
 
     def apply_main_layers(self, inputs: tf.Tensor, index: int) -> tf.Tensor:
         self.block = index
@@ -305,6 +337,10 @@ class Compat(models.Transformer):
             layer = FeedForward
         elif layer is models.MultiHeadAttention:
             layer, arguments = MultiHeadAttention, {**(arguments or {}), "block": self.block}
+            if self._chooses:
+                arguments["chosen"] = self.chosen
+        elif layer is models.Add and self._chooses and kwargs["name"].endswith("SelfAttention-Add"):
+            inputs = [tf.gather(inputs[0], self.chosen, batch_dims=1), inputs[1]]
         elif layer is models.Dropout and self.dropout_rate:
             layer = StatelessDropout
             if self.prefixed(kwargs["name"]) in self.layers:  # ALBERT uses one layer in all its blocks

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from common.batching import Batches
 from common.cli import UserError
+from common.cores import share_batches
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -122,6 +123,7 @@ def devices() -> Iterator[None]:
     global _strategy
     cluster = read_cluster()
     if cluster is None:
+        share_batches()
         several = len(tf.config.list_physical_devices("GPU")) > 1
         strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
     else:

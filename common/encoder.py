@@ -118,6 +118,7 @@ def build_encoder(
     with_mlm: bool = False,
     recompute: int = 0,
     unilm: bool = False,
+    choose: bool = False,
 ) -> "keras.Model":
     """Build the encoder with fresh weights.
 
@@ -134,6 +135,8 @@ def build_encoder(
         recompute: this many blocks at a time are run again in the backward pass, see `common.recompute`. 0 means none.
         unilm: whether a token of segment 0 attends only to segment 0, and one of segment 1 only to the tokens up to
             itself (arXiv 1905.03197).
+        choose: whether there is a third input, positions int32 [batch, p]. The last block then computes only the tokens
+            at these positions, and the outputs are [batch, p, ...]. It cannot be combined with `unilm`.
     """
     from common.recompute import Encoder
 
@@ -142,7 +145,7 @@ def build_encoder(
             "the encoder's masked-language-model head has its own output weights (tie_word_embeddings is false in its "
             "config), which is not supported; expected an encoder whose head shares the embeddings"
         )
-    transformer = _transformer(architecture, seed, dropout_rate, with_mlm, unilm)
+    transformer = _transformer(architecture, seed, dropout_rate, with_mlm, unilm, choose)
     transformer.build()
     if architecture.get("same_token_attention"):
         _attend_to_same_token(transformer.model)
@@ -158,7 +161,7 @@ def start_encoder(config: TrainingConfig, source: EncoderSource, **options: bool
     Args:
         config: the config of the training.
         source: the resolved `encoder` of the config.
-        options: `with_mlm` and `unilm` of `build_encoder`.
+        options: `with_mlm`, `unilm` and `choose` of `build_encoder`.
     """
     import tf_keras as keras
 
@@ -226,6 +229,7 @@ def _transformer(
     dropout_rate: float = 0.0,
     with_mlm: bool = False,
     unilm: bool = False,
+    choose: bool = False,
 ) -> "Compat":
     """Return the bert4keras object that builds the model and knows the names of its weights."""
     from common import bert  # imported here because it loads TensorFlow, and the input is checked before that
@@ -236,6 +240,7 @@ def _transformer(
     return (bert.with_unilm_mask(transformer) if unilm else transformer)(
         **sizes,
         seed=seed,
+        choose=choose,
         dropout_rate=dropout_rate,
         attention_dropout_rate=dropout_rate,
         with_mlm="linear" if with_mlm else False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from common.batching import length_sorted_batches
+from common.cores import whole_batches
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -127,7 +128,9 @@ def openvino_engine(model: "keras.Model") -> Engine:
 
     # OpenVINO's report of versions deletes a local name through `exec`, which is a NameError from Python 3.13 on.
     openvino.frontend.tensorflow.utils.get_environment_setup = lambda framework: {"tensorflow": tf.__version__}
-    converted = openvino.convert_model(_graph(model).get_concrete_function())
+    with whole_batches():
+        graph = _graph(model).get_concrete_function()
+    converted = openvino.convert_model(graph)
     precision = "bf16" if cpu_has_bfloat16() else "f32"
     threads = os.environ.get("TF_NUM_INTRAOP_THREADS", 0)  # the variable is TensorFlow's; with 0 OpenVINO chooses
     properties = {

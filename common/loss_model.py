@@ -67,13 +67,10 @@ class LossModel(keras.Model):
         """
         step = tf.cast(self.optimizer.iterations, tf.int64) * self.accumulate + tf.cast(piece, tf.int64)
         scaler = self.optimizer if isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer) else None
-        # The gradients are taken in here as well, because recomputed blocks then draw their dropout again.
-        with dropout_seed(self.seed, step_of_replica(step)):
-            with tf.GradientTape() as tape:
-                outputs = self(inputs, training=True)
-                loss = mean_loss(self.loss_function(targets, outputs))
-                scaled = scaler.get_scaled_loss(loss) if scaler else loss
-            gradients = tape.gradient(scaled, self.trainable_variables)
+        with dropout_seed(self.seed, step_of_replica(step)), tf.GradientTape() as tape:
+            loss = mean_loss(self.loss_function(targets, self(inputs, training=True)))
+            scaled = scaler.get_scaled_loss(loss) if scaler else loss
+        gradients = tape.gradient(scaled, self.trainable_variables)
         return loss, scaler.get_unscaled_gradients(gradients) if scaler else gradients
 
     @property

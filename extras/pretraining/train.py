@@ -54,7 +54,7 @@ def train(
     from scoring import SCORES, score
 
     with devices():
-        encoder = start_encoder(config, source, with_mlm=True)
+        encoder = start_encoder(config, source, with_mlm=True, choose=True)
         model = build_model(encoder, config.seed)
         steps = config.epochs * config.epoch_steps
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)

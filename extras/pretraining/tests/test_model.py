@@ -21,11 +21,12 @@ TOKENS = np.array([[10, 11], [12, 0]], np.int32)
 
 @pytest.fixture(params=[0, 1], ids=["", "recompute"])
 def encoder(request):
-    return build_encoder(ARCHITECTURE, seed=1, dropout_rate=0.1, with_mlm=True, recompute=request.param)
+    return build_encoder(ARCHITECTURE, seed=1, dropout_rate=0.1, with_mlm=True, choose=True, recompute=request.param)
 
 
 def test_scores_are_the_encoders_at_the_positions(encoder):
-    _, expected = encoder([INPUTS["token_ids"], np.zeros((2, 6), np.int32)])
+    whole = build_encoder(ARCHITECTURE, seed=1, with_mlm=True)
+    _, expected = whole([INPUTS["token_ids"], np.zeros((2, 6), np.int32)])
     scores = build_model(encoder, 1)(INPUTS)
     np.testing.assert_allclose(scores[0], expected.numpy()[0, [1, 4]], atol=1e-5)
     np.testing.assert_allclose(scores[1, 0], expected.numpy()[1, 2], atol=1e-5)
