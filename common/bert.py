@@ -28,7 +28,7 @@ form that was set last. The forms are in `common.activations`.
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -59,15 +59,10 @@ def dropout_seed(seed: int, step: int | tf.Tensor | tf.Variable) -> Iterator[Non
         _dropout_key.reset(token)
 
 
-@contextmanager
-def dropout_of_piece(number: int) -> Iterator[None]:
+def dropout_of_piece(number: int) -> AbstractContextManager[None]:
     """Inside the `with` block, give a piece of a batch its own dropout. Piece 0 has that of an undivided batch."""
     key = _dropout_key.get()
-    if key is None or number == 0:
-        yield
-        return
-    with dropout_seed(key[0], tf.cast(key[1], tf.int64) + number * PIECE):
-        yield
+    return nullcontext() if key is None else dropout_seed(key[0], tf.cast(key[1], tf.int64) + number * PIECE)
 
 
 def stateless_dropout(x: tf.Tensor, rate: float, name: str) -> tf.Tensor:

@@ -20,15 +20,15 @@ _pieces = 1
 
 
 def share_batches() -> None:
-    """From now on cut the batches of encoders, see `cut`, if there is no GPU and the machine has few cores.
+    """From now on cut the batches of encoders, see `cut`, if the machine has few cores.
 
     It has to be called before TensorFlow computes anything. If TF_NUM_INTRAOP_THREADS is set, it does nothing.
     """
     import tensorflow as tf
 
     global _pieces
-    cores = count()
-    if cores > MOST or tf.config.list_physical_devices("GPU") or "TF_NUM_INTRAOP_THREADS" in os.environ:
+    cores = count_cores()
+    if cores > MOST or "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
     with contextlib.suppress(RuntimeError):  # TensorFlow has computed something already
         tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -36,7 +36,7 @@ def share_batches() -> None:
         _pieces = cores
 
 
-def count() -> int:
+def count_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

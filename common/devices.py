@@ -123,9 +123,10 @@ def devices() -> Iterator[None]:
     global _strategy
     cluster = read_cluster()
     if cluster is None:
-        share_batches()
-        several = len(tf.config.list_physical_devices("GPU")) > 1
-        strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+        gpus = tf.config.list_physical_devices("GPU")
+        if not gpus:
+            share_batches()
+        strategy = tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
     else:
         # Ctrl-C has to end the process at once: Python's handler would wait for TensorFlow, which may wait for workers.
         signal.signal(signal.SIGINT, signal.SIG_DFL)

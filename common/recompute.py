@@ -14,7 +14,7 @@ from common.cores import cut
 
 
 class Encoder(keras.Model):
-    """A functional model of blocks that can be computed again in the backward pass.
+    """A functional model of blocks. It cuts a batch into pieces (common/cores.py), and can compute blocks again.
 
     In training each group of `recompute` blocks keeps only its input, and the backward pass repeats the group's forward
     pass (kexue.fm/archives/7367, arXiv 1604.06174). Layers, weights and results do not depend on `recompute`. What
@@ -48,7 +48,7 @@ class Encoder(keras.Model):
             after = keras.Model(kept[-1], outputs[1]) if isinstance(outputs, list) else None
             self._parts = lambda: (before, segments, after)  # hidden from Keras, which would save their layers again
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> tf.Tensor | list[tf.Tensor]:
+    def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor | list[tf.Tensor]:
         outputs = []
         for number, piece in enumerate(cut(tf.nest.flatten(inputs))):
             with dropout_of_piece(number):

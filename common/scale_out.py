@@ -31,6 +31,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from tqdm import tqdm
 
 from common.cli import UserError
+from common.cores import count_cores
 from common.files import make_folder, read_jsonl, write_jsonl
 from common.inference import chunks
 
@@ -270,8 +271,7 @@ class Predictor:
 
 def processes(job: Job) -> list["Process"]:
     """Start `--workers` processes, which share the cores of this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return [Process(job, max(1, cores // job.args.workers)) for _ in range(job.args.workers)]
+    return [Process(job, max(1, count_cores() // job.args.workers)) for _ in range(job.args.workers)]
 
 
 class Process:
