@@ -74,6 +74,7 @@ class Report:
     tables: Sequence[Table]  # the first has the scores by label
     items: Sequence[Item]
     history: Sequence[dict[str, Any]] = field(default=())  # the epochs of a training
+    made_with: str = ""  # what the predictions depend on beside the weights
 
 
 def write(report: Report, folder: str | Path) -> None:

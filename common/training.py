@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -197,6 +197,11 @@ class Training(keras.callbacks.Callback):
         while_training = {name: self.best_row[name] for name in dev}
         epoch = self.best_row["epoch"]
         return {"epoch": epoch, "dev_while_training": while_training, "engine": describe_engine(), "dev": dev}
+
+    def made_with(self, thresholds: Mapping[str, float]) -> str:
+        """Say what the final predictions depend on beside the weights, as the report shows it."""
+        chosen = ", ".join(f"{name} {value:g}" for name, value in thresholds.items())
+        return f"epoch {self.best_row['epoch']}; {describe_engine()}" + (f"; thresholds: {chosen}" if chosen else "")
 
     def finish(self, metrics: dict[str, Any]) -> None:
         """Write metrics.json, which marks the run as finished, and wait for the other workers."""

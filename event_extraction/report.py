@@ -24,7 +24,11 @@ Records = Sequence[dict[str, Any]]
 
 
 def write_report(
-    folder: str | Path, gold: Records, predictions: Records, history: Sequence[dict[str, Any]] = ()
+    folder: str | Path,
+    gold: Records,
+    predictions: Records,
+    history: Sequence[dict[str, Any]] = (),
+    made_with: str = "",
 ) -> None:
     """Write the report on predictions to a folder.
 
@@ -33,6 +37,7 @@ def write_report(
         gold: official records with texts.
         predictions: official records, matched with gold by `id`.
         history: the epochs of a training, for its curves.
+        made_with: the engine and the thresholds of the predictions, as the page shows them.
 
     Raises:
         UserError: if the folder cannot be written to.
@@ -55,7 +60,7 @@ def write_report(
         table_of_parts("gold_items", "By number of gold events", SCORES, by_number, scores),
     ]
     items = [Item(r["text"], facts(r["text"], r["event_list"], found.get(r["id"], []))) for r in gold]
-    write(Report("Event extraction", scores(gold), KINDS, tables, items, history), folder)
+    write(Report("Event extraction", scores(gold), KINDS, tables, items, history, made_with), folder)
 
 
 def facts(text: str, gold: list[dict[str, Any]], predicted: list[dict[str, Any]]) -> list[Fact]:

@@ -116,7 +116,8 @@ def write_results(training: "Training", dev: list[dict], predictions: list[dict]
         predictions: what the best weights predict for these records at the chosen thresholds.
         chosen: the thresholds, and the scores on the kept records by which they were chosen.
     """
-    write_report(training.folder.report, dev, predictions, history=training.history)
+    made_with = training.made_with(chosen["thresholds"])
+    write_report(training.folder.report, dev, predictions, history=training.history, made_with=made_with)
     training.finish(chosen | training.final_scores(score(dev, predictions)))
 
 

@@ -36,6 +36,7 @@ def write_report(
     questions: Sequence[Question],
     predictions: Mapping[str, str],
     history: Sequence[dict[str, Any]] = (),
+    made_with: str = "",
 ) -> None:
     """Write report.html and its charts.
 
@@ -44,6 +45,7 @@ def write_report(
         questions: with their gold answers.
         predictions: answers by id. A question without one is shown as "no answer".
         history: a row for each epoch of a training, for the learning curves.
+        made_with: the engine and the thresholds of the predictions, as the page shows them.
 
     Raises:
         UserError: the folder cannot be written to.
@@ -66,7 +68,8 @@ def write_report(
         )
     ]
     items = [to_item(question, predictions.get(question.id)) for question in questions]
-    write(Report("Reading comprehension", score(questions, predictions), KINDS, tables, items, history), folder)
+    scored = score(questions, predictions)
+    write(Report("Reading comprehension", scored, KINDS, tables, items, history, made_with), folder)
 
 
 def asked_for(question: Question) -> str:

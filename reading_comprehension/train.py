@@ -76,7 +76,7 @@ def train(
         training.score(lambda: f1_and_em(score(dev, predict_all(extractor))), best_by="F1")
 
     answers = predict_all(load_extractor(folder, config, source))  # the best epoch, run as predict.py runs it
-    write_report(folder.report, dev, answers, training.history)
+    write_report(folder.report, dev, answers, training.history, training.made_with({}))
     training.finish(training.final_scores(f1_and_em(score(dev, answers))))
 
 

@@ -26,6 +26,7 @@ def write_report(
     predictions: Records,
     aliases: Aliases | None = None,
     history: Sequence[dict[str, Any]] = (),
+    made_with: str = "",
 ) -> None:
     """Write the report of predictions, one page and its charts.
 
@@ -35,6 +36,7 @@ def write_report(
         predictions: official records with the predicted triples.
         aliases: other names for a name, as `scoring.read_aliases` returns them.
         history: a row for each epoch, if this is the end of a training.
+        made_with: the engine and the thresholds of the predictions, as the page shows them.
 
     Raises:
         UserError: if the folder cannot be written to.
@@ -55,7 +57,7 @@ def write_report(
         table_of_parts("gold_items", "By number of gold triples", SCORES, by_number, scores),
     ]
     items = [Item(r["text"], facts(r["text"], r["spo_list"], found.get(r["text"], []), aliases or {})) for r in gold]
-    write(Report("Relation extraction", scores(gold), KINDS, tables, items, history), folder)
+    write(Report("Relation extraction", scores(gold), KINDS, tables, items, history, made_with), folder)
 
 
 def facts(text: str, gold: Records, predicted: Records, aliases: Aliases) -> list[Fact]:

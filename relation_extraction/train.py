@@ -104,7 +104,8 @@ def read_features(
 
 def write_results(training: "Training", dev: list[dict], predictions: list[dict], chosen: dict[str, Any]) -> None:
     """Write the report and metrics.json: what was chosen on the kept records, and the scores."""
-    write_report(training.folder.report, dev, predictions, history=training.history)
+    made_with = training.made_with(chosen["thresholds"])
+    write_report(training.folder.report, dev, predictions, history=training.history, made_with=made_with)
     training.finish(chosen | training.final_scores(score(dev, predictions)))
 
 

@@ -77,6 +77,8 @@ class TrainingTests:
         assert any((trained / "logs").iterdir())
         report = read_report(trained / "report")
         assert report["scores"].items() >= metrics["dev"].items()
+        thresholds = [f"{name} {value:g}" for name, value in metrics.get("thresholds", {}).items()]
+        assert all(part in report["made_with"] for part in [metrics["engine"], *thresholds])
         assert [row["epoch"] for row in report["history"]] == [int(row["epoch"]) for row in rows]
 
     def test_the_same_command_again_changes_nothing(self, trained, call, capsys):

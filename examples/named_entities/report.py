@@ -21,7 +21,11 @@ Entity = tuple[str, str, int, int]  # label, string, first and last character
 
 
 def write_report(
-    folder: str | Path, gold: Records, predictions: Records, history: Sequence[dict[str, Any]] = ()
+    folder: str | Path,
+    gold: Records,
+    predictions: Records,
+    history: Sequence[dict[str, Any]] = (),
+    made_with: str = "",
 ) -> None:
     """Write the report on predictions to a folder.
 
@@ -30,6 +34,7 @@ def write_report(
         gold: labelled records.
         predictions: labelled records, matched with gold by `text`.
         history: a row for each epoch of a training, for the learning curves.
+        made_with: the engine and the thresholds of the predictions, as the page shows them.
 
     Raises:
         UserError: if the folder cannot be written to.
@@ -53,7 +58,7 @@ def write_report(
     for record in gold:
         predicted = found.get(record["text"], {"label": {}})
         items.append(Item(record["text"], facts(set(entities(record)), set(entities(predicted)))))
-    write(Report("Named entities", scores(gold), KINDS, tables, items, history), folder)
+    write(Report("Named entities", scores(gold), KINDS, tables, items, history, made_with), folder)
 
 
 def facts(gold: set[Entity], predicted: set[Entity]) -> list[Fact]:
