@@ -11,6 +11,7 @@ All functions compute in float32 whatever the precision policy is. They return o
 `common.loss_model.mean_loss` takes the mean.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -129,8 +130,33 @@ def token_crossentropy(tokens: tf.Tensor, scores: tf.Tensor) -> Weighted:
 
     The losses are float32 [...]. Their weights are 0 where the token is 0, and 1 elsewhere.
     """
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tokens, tf.cast(scores, tf.float32))
-    return Weighted(losses, tf.cast(tokens != 0, tf.float32))
+    rows = tf.reshape(tf.cast(tokens, tf.int32), [-1])
+    losses = _softmax_crossentropy(rows, tf.reshape(scores, [-1, scores.shape[-1]]))
+    return Weighted(tf.reshape(losses, tf.shape(tokens)), tf.cast(tokens != 0, tf.float32))
+
+
+def _softmax_crossentropy(tokens: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """Return log(sum(exp(scores))) - scores[token], float32 [n], for tokens int32 [n] and scores [n, entries].
+
+    TensorFlow's own function takes twice as long, because it is not vectorised.
+    """
+    cells = tf.stack([tf.range(tf.shape(tokens)[0]), tokens], 1)
+
+    @tf.custom_gradient
+    def losses(scores: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        scores32 = tf.cast(scores, tf.float32)
+        largest = tf.reduce_max(scores32, -1, keepdims=True)
+        powers = tf.exp(scores32 - largest)
+        total = tf.reduce_sum(powers, -1)
+        own = tf.gather_nd(scores32, cells)
+
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            of_scores = powers * (upstream / total)[..., None]
+            return tf.cast(tf.tensor_scatter_nd_sub(of_scores, cells, upstream), scores.dtype)
+
+        return tf.math.log(total) + largest[..., 0] - own, gradient
+
+    return losses(tf.convert_to_tensor(scores))
 
 
 def _log1p_sum_exp(x: tf.Tensor, axis: int = -1) -> tf.Tensor:
