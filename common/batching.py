@@ -1,7 +1,8 @@
 """Batches of items of similar length, in an order that depends only on (seed, epoch)."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -10,6 +11,19 @@ Integers = Sequence[int] | np.ndarray
 
 # This many batches are sorted by length together. More of them mean less padding, fewer mean more mixing.
 BATCHES_PER_POOL = 64
+
+
+class Rounding(NamedTuple):
+    """What the sizes of a batch are rounded up to. A GPU is fast at some sizes, and XLA compiles each one anew."""
+
+    tokens: int = 1  # lengths are multiples of this, but at most `longest`
+    longest: int = 1
+    rows: int = 0  # a smaller batch is filled up to this many rows, whose weights are 0
+    positives: int = 1  # the numbers of positives of all heads are the same power of two, and at least this
+
+
+NO_ROUNDING = Rounding()
+_rounding: ContextVar[Rounding] = ContextVar("rounding", default=NO_ROUNDING)  # of the batch that is being made
 
 
 class Collate(Protocol):
@@ -73,21 +87,38 @@ class Batches:
         collate: makes (inputs, targets) from the items of a batch.
         seed: integers, for instance the run's seed and the number of the epoch.
         skip: number of batches at the start that are done already and are left out.
+        rounding: what sizes are rounded up to.
     """
 
     def __init__(
-        self, items: Sequence, order: Sequence[Integers], collate: Collate, seed: tuple[int, ...], skip: int = 0
+        self,
+        items: Sequence,
+        order: Sequence[Integers],
+        collate: Collate,
+        seed: tuple[int, ...],
+        skip: int = 0,
+        rounding: Rounding = NO_ROUNDING,
     ):
-        self.items, self.order, self.collate, self.seed, self.skip = items, order, collate, seed, skip
+        self.items, self.order, self.collate, self.seed = items, order, collate, seed
+        self.skip, self.rounding = skip, rounding
 
     def __len__(self) -> int:
         return len(self.order) - self.skip
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return (inputs, targets) and, if rows are filled up, the weights of the rows, float32 [batch]."""
         number = self.skip + index
-        return self.collate([self.items[i] for i in self.order[number]], np.random.default_rng((*self.seed, number)))
+        items = [self.items[i] for i in self.order[number]]
+        fill = max(self.rounding.rows - len(items), 0)
+        token = _rounding.set(self.rounding)
+        try:  # the first item stands in for the rows that are missing, since every loss is finite for it
+            batch = self.collate(items + items[:1] * fill, np.random.default_rng((*self.seed, number)))
+        finally:
+            _rounding.reset(token)
+        weights = np.repeat(np.array([1, 0], np.float32), [len(items), fill])
+        return (*batch, weights) if self.rounding.rows else batch
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return (self[index] for index in range(len(self)))
 
 
@@ -100,7 +131,26 @@ def hold_out(items: Sequence[T], share: float, seed: int) -> tuple[list[T], list
 
 def pad(arrays: Sequence[np.ndarray], value: int = 0) -> np.ndarray:
     """Stack arrays [length, ...] of different lengths into one [batch, longest, ...], filled up with `value`."""
-    longest = max(len(array) for array in arrays)
+    return _pad(arrays, max(map(len, arrays)), value)
+
+
+def pad_tokens(arrays: Sequence[np.ndarray], value: int = 0) -> np.ndarray:
+    """Do the same to arrays with an entry for each token of a row, [length, ...]. See `Rounding.tokens`."""
+    rounding, longest = _rounding.get(), max(map(len, arrays))
+    rounded = -(-longest // rounding.tokens) * rounding.tokens
+    return _pad(arrays, max(longest, min(rounded, rounding.longest)), value)
+
+
+def pad_positives(targets: Mapping[str, Sequence[np.ndarray]], value: int = -1) -> dict[str, np.ndarray]:
+    """Do the same to the positives of each head, [positives, ...] for a row. See `Rounding.positives`."""
+    least = _rounding.get().positives
+    longest = {name: max(map(len, arrays)) for name, arrays in targets.items()}
+    if least > 1:
+        longest = dict.fromkeys(targets, 1 << (max(least, *longest.values()) - 1).bit_length())
+    return {name: _pad(arrays, longest[name], value) for name, arrays in targets.items()}
+
+
+def _pad(arrays: Sequence[np.ndarray], longest: int, value: int) -> np.ndarray:
     padded = np.full((len(arrays), longest, *arrays[0].shape[1:]), value, arrays[0].dtype)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
@@ -109,4 +159,4 @@ def pad(arrays: Sequence[np.ndarray], value: int = 0) -> np.ndarray:
 
 def model_inputs(features: Sequence[Any]) -> dict[str, np.ndarray]:
     """Return the model's inputs for a batch: {"token_ids": int32 [batch, longest]}, padded with 0."""
-    return {"token_ids": pad([feature.token_ids for feature in features])}
+    return {"token_ids": pad_tokens([feature.token_ids for feature in features])}

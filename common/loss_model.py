@@ -50,25 +50,28 @@ class LossModel(keras.Model):
         with naming_lost_workers():
             return super().fit(shares(batches, self.distribute_strategy), **kwargs)
 
-    def train_step(self, data: tuple[Any, Any]) -> dict[str, tf.Tensor]:
-        inputs, targets = data
+    def train_step(self, data: tuple[Any, ...]) -> dict[str, tf.Tensor]:
+        inputs, targets, *weights = data
         if self.accumulate > 1:
             loss, gradients = loss_and_gradients_in_pieces(self, inputs, targets)
         else:
-            loss, gradients = self.loss_and_gradients(inputs, targets)
+            loss, gradients = self.loss_and_gradients(inputs, targets, 0, *weights)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         self.loss_tracker.update_state(sum_over_replicas(loss))
         return {"loss": self.loss_tracker.result()}
 
-    def loss_and_gradients(self, inputs: Any, targets: Any, piece: int | tf.Tensor = 0) -> tuple[tf.Tensor, list]:
+    def loss_and_gradients(
+        self, inputs: Any, targets: Any, piece: int | tf.Tensor = 0, rows: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, list]:
         """Return the loss of a batch, or of one piece of it, and the gradients. Each replica returns its share of both.
 
-        `piece` is the number of the piece. The dropout of a layer is a function of (seed, step, piece, replica).
+        `piece` is the number of the piece. The dropout of a layer is a function of (seed, step, piece, replica). `rows`
+        are the weights of the rows, float32 [batch].
         """
         step = tf.cast(self.optimizer.iterations, tf.int64) * self.accumulate + tf.cast(piece, tf.int64)
         scaler = self.optimizer if isinstance(self.optimizer, keras.mixed_precision.LossScaleOptimizer) else None
         with dropout_seed(self.seed, step_of_replica(step)), tf.GradientTape() as tape:
-            loss = mean_loss(self.loss_function(targets, self(inputs, training=True)))
+            loss = mean_loss(self.loss_function(targets, self(inputs, training=True)), rows)
             scaled = scaler.get_scaled_loss(loss) if scaler else loss
         gradients = tape.gradient(scaled, self.trainable_variables)
         return loss, scaler.get_unscaled_gradients(gradients) if scaler else gradients
@@ -78,16 +81,19 @@ class LossModel(keras.Model):
         return [self.loss_tracker]
 
 
-def mean_loss(losses: Losses) -> tf.Tensor:
+def mean_loss(losses: Losses, rows: tf.Tensor | None = None) -> tf.Tensor:
     """Return the mean of the losses over the batch, a scalar. The means of a list of losses are added up.
 
-    With several replicas each returns its share, so that adding the shares (or their gradients) gives the mean.
+    `rows` are the weights of the rows, float32 [batch]; without them all count. With several replicas each returns its
+    share, so that adding the shares (or their gradients) gives the mean.
     """
     terms = losses if isinstance(losses, list) else [losses]
-    return tf.add_n([_mean(*term) if isinstance(term, Weighted) else _mean(term) for term in terms])
+    return tf.add_n([_mean(term if isinstance(term, Weighted) else Weighted(term, 1.0), rows) for term in terms])
 
 
-def _mean(losses: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
-    weights = tf.ones_like(losses) if weights is None else tf.cast(weights, losses.dtype)
+def _mean(term: Weighted, rows: tf.Tensor | None) -> tf.Tensor:
+    losses, weights = term.losses, tf.ones_like(term.losses) * tf.cast(term.weights, term.losses.dtype)
+    if rows is not None:
+        weights *= tf.reshape(rows, [-1, *[1] * (losses.shape.rank - 1)])
     total = sum_over_replicas(tf.reduce_sum(weights))
     return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), total)  # a piece may have no rows

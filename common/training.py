@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -16,9 +16,10 @@ import tensorflow as tf
 import tf_keras as keras
 from tqdm import tqdm
 
+from common.batching import Batches, Collate, Integers
 from common.cli import UserError
 from common.config import TrainingConfig
-from common.devices import check_same_step, wait_for_workers
+from common.devices import check_same_step, rounding, wait_for_workers
 from common.encoder_source import EncoderSource
 from common.files import atomic_write, flush, write_json
 from common.inference import describe_engine
@@ -76,6 +77,7 @@ class Training(keras.callbacks.Callback):
         super().__init__()
         start_run(folder, config, source)
         self.folder, self.checkpoint_steps = folder, config.checkpoint_steps
+        self.seed, self.rounding = config.seed, rounding(config)
         self.saved = SavedProgress()
         model.optimizer.build(model.trainable_variables)
         checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer, progress=self.saved)
@@ -107,6 +109,10 @@ class Training(keras.callbacks.Callback):
     def epochs(self, total: int) -> range:
         """Return the numbers, from 0, of the epochs that are left."""
         return range(self.progress.epoch, total)
+
+    def batches(self, items: Sequence, order: Sequence[Integers], collate: Collate, epoch: int) -> Batches:
+        """Return the batches of an epoch that are left. The arguments are those of `Batches`."""
+        return Batches(items, order, collate, (self.seed, epoch), self.progress.step, self.rounding)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float]) -> None:
         done = self.progress.step

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.batching import model_inputs, pad
+from common.batching import model_inputs, pad_tokens
 from common.inference import Engine
 from common.thresholds import Thresholds
 from common.viterbi import viterbi
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def batch(features: list[Features], _rng: np.random.Generator, labels: Labels) -> tuple[dict, dict]:
     """Make the inputs and targets of a batch. The targets are `tags`, int32 [batch, length], see `token_tags`."""
-    return model_inputs(features), {"tags": pad([token_tags(feature, labels) for feature in features])}
+    return model_inputs(features), {"tags": pad_tokens([token_tags(feature, labels) for feature in features])}
 
 
 def token_tags(feature: Features, labels: Labels) -> np.ndarray:

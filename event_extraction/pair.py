@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from common.batching import model_inputs, pad
+from common.batching import model_inputs, pad_positives
 from common.inference import Engine
 from common.reach import perfect_scores
 from common.spans import best_spans, pair_scores
@@ -44,7 +44,7 @@ def batch(features: list[Features], _rng: np.random.Generator, _labels: Labels) 
         "starts": [feature.links[:, [0, 1, 3]] for feature in features],
         "ends": [feature.links[:, [0, 2, 4]] for feature in features],
     }
-    return model_inputs(features), {name: pad(arrays, -1) for name, arrays in targets.items()}
+    return model_inputs(features), pad_positives(targets)
 
 
 def count_lost(_features: list[Features], _labels: Labels) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common import batching
-from common.batching import pad
+from common.batching import pad_tokens
 from common.folding import find_folded
 from common.spans import Span, find, token_span, token_windows
 from common.tokenizer import Tokenizer
@@ -108,4 +108,4 @@ def _token_spans(question: Question, offsets: np.ndarray, counts: Counter[str]) 
 
 def model_inputs(features: list[Features]) -> dict[str, np.ndarray]:
     """Return the inputs of a batch: `token_ids` and `segment_ids`, int32 [batch, longest]."""
-    return batching.model_inputs(features) | {"segment_ids": pad([feature.segment_ids for feature in features])}
+    return batching.model_inputs(features) | {"segment_ids": pad_tokens([feature.segment_ids for feature in features])}

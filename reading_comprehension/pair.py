@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.batching import pad
+from common.batching import pad_positives
 from common.inference import Engine
 from dataset import Features, model_inputs
 from decode import Candidates, n_best_spans
@@ -24,7 +24,7 @@ def batch(features: list[Features], _rng: np.random.Generator) -> tuple[dict, di
     are positives at once. A window without an answer has no positives.
     """
     answers = [np.insert(feature.answers, 0, 0, axis=1) for feature in features]
-    return model_inputs(features), {"answers": pad(answers, -1)}
+    return model_inputs(features), pad_positives({"answers": answers})
 
 
 def build(encoder: "keras.Model", seed: int) -> "LossModel":

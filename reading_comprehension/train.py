@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from common.batching import Batches, bucketed_batches
+from common.batching import bucketed_batches
 from common.cli import UserError, print_counts, run_command, training_arguments
 from common.config import load_config
 from common.devices import devices
@@ -71,7 +71,7 @@ def train(
     extractor = head.Extractor(start_engines(head.parts(model)), config.max_answer_tokens)
     for epoch in training.epochs(config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
-        batches = Batches(features, order, head.batch, (config.seed, epoch), skip=training.progress.step)
+        batches = training.batches(features, order, head.batch, epoch)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
         training.score(lambda: f1_and_em(score(dev, predict_all(extractor))), best_by="F1")
 

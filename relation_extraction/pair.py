@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.batching import model_inputs, pad
+from common.batching import model_inputs, pad_positives
 from common.inference import Engine
 from common.reach import perfect_scores
 from common.spans import best_spans, pair_scores
@@ -46,7 +46,7 @@ def batch(features: list[Features], rng: np.random.Generator, labels: Labels) ->
         targets["spans"].append(np.unique(spans, axis=0))
         targets["starts"].append(relations[:, [0, 1, 3]])
         targets["ends"].append(relations[:, [0, 2, 4]])
-    return model_inputs(features), {name: pad(arrays, -1) for name, arrays in targets.items()}
+    return model_inputs(features), pad_positives(targets)
 
 
 def build(encoder: "keras.Model", labels: Labels, seed: int) -> "LossModel":

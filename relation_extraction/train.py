@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.batching import Batches, bucketed_batches, hold_out
+from common.batching import bucketed_batches, hold_out
 from common.cli import print_counts, run_command, training_arguments
 from common.config import load_config
 from common.devices import devices
@@ -80,7 +80,7 @@ def train(
     extractor = head.Extractor(start_engines(head.parts(model)), labels)
     for epoch in training.epochs(config.epochs):
         order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
-        batches = Batches(features, order, collate, (config.seed, epoch), skip=training.progress.step)
+        batches = training.batches(features, order, collate, epoch)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
         training.score(lambda: score(dev, predict_all(dev, extractor)), best_by="f1")
 

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from common.batching import Batches, bucketed_batches, hold_out, length_sorted_batches, pad
+from common.batching import (
+    Batches,
+    Rounding,
+    bucketed_batches,
+    hold_out,
+    length_sorted_batches,
+    pad,
+    pad_positives,
+    pad_tokens,
+)
 
 LENGTHS = np.random.default_rng(0).integers(5, 120, 3001)
 
@@ -60,3 +69,25 @@ def test_hold_out():
     assert sorted([*rest, *kept]) == list(range(103))
     assert (rest, kept) == hold_out(range(103), 0.1, seed=3)
     assert hold_out("abc", 0.0, seed=3)[1] == []
+
+
+def test_a_rounded_batch():
+    """Lengths are multiples of 32 up to 50, all heads have as many positives, and rows that do not count are added."""
+
+    def collate(items, rng):
+        positives = {"few": [np.ones(2, int)] * len(items), "many": [np.ones(n, int) for n in items]}
+        return pad_tokens([np.ones(n, int) for n in items]), pad_positives(positives)
+
+    batches = Batches([3, 9, 40], [[0, 1], [2]], collate, (0,), rounding=Rounding(32, 50, rows=2, positives=4))
+    (tokens, positives, weights), (longer, more, less) = batches
+    assert tokens.shape == (2, 32)
+    assert tokens.sum(1).tolist() == [3, 9]
+    assert [array.shape for array in positives.values()] == [(2, 16)] * 2
+    assert (positives["few"][:, 2:] == -1).all()
+    assert weights.tolist() == [1, 1]
+    assert longer.shape == (2, 50)
+    assert more["many"].shape == (2, 64)
+    assert less.tolist() == [1, 0]
+    plain = Batches([3, 9, 40], [[0, 1]], collate, (0,))[0]
+    assert plain[0].shape == (2, 9)
+    assert len(plain) == 2

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.batching import model_inputs, pad
+from common.batching import model_inputs, pad_positives
 from common.inference import Engine
 from common.spans import best_spans
 from dataset import Features
@@ -22,7 +22,7 @@ def batch(features: list[Features], _rng: np.random.Generator, _labels: list[str
 
     The targets are the positives, int32 [batch, p, 3] of (label, first token, last token), padded with -1.
     """
-    return model_inputs(features), {"spans": pad([feature.spans for feature in features], -1)}
+    return model_inputs(features), pad_positives({"spans": [feature.spans for feature in features]})
 
 
 def build(encoder: "keras.Model", labels: list[str], seed: int) -> "LossModel":

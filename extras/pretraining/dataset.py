@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from tqdm import tqdm
 
-from common.batching import bucketed_batches, model_inputs, pad
+from common.batching import bucketed_batches, model_inputs, pad_positives
 from common.cli import UserError
 from common.files import read_lines, replaced
 from common.tokenizer import Tokenizer, load_jieba
@@ -258,7 +258,8 @@ def masked_batch(
         fate = rng.random(len(positions))
         other = rng.integers(1, tokenizer.vocab_size, len(positions))  # not 0, which is padding
         row[positions] = np.select([fate < noise, fate < 2 * noise], [other, original], tokenizer.mask_id)
-    return inputs | {"positions": pad(chosen)}, pad(tokens)
+    padded = pad_positives({"positions": chosen, "tokens": tokens}, 0)
+    return inputs | {"positions": padded["positions"]}, padded["tokens"]
 
 
 def choose(begins_word: np.ndarray, whole_words: bool, rng: np.random.Generator) -> np.ndarray:

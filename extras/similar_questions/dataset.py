@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from common.batching import pad
+from common.batching import pad_positives, pad_tokens
 from common.cli import UserError
 from common.tokenizer import Tokenizer
 from records import Row, read_records
@@ -159,17 +159,16 @@ def pair_batch(features: list[Features], _rng: np.random.Generator | None, token
     Shorter rows are filled up with 0.
     """
 
-    def padded(arrays: list[np.ndarray]) -> np.ndarray:
-        return pad(arrays).reshape(len(features), 2, -1)
-
     rows = [pair for one in features for pair in ((one.first, one.second), (one.second, one.first))]
     both = [_joined(first, second, tokenizer) for first, second in rows]
     segments = [np.repeat(np.array([0, 1], np.int32), [len(first) + 2, len(second) + 1]) for first, second in rows]
     positions = [np.arange(len(first) + 1, len(first) + len(second) + 2, dtype=np.int32) for first, second in rows]
     tokens = [np.append(second, np.int32(tokenizer.sep_id)) for _, second in rows]
     families = np.array([one.family for one in features], np.int32)
-    inputs = {"token_ids": padded(both), "segment_ids": padded(segments), "positions": padded(positions)}
-    return inputs, {"tokens": padded(tokens), "families": families}
+    chosen = pad_positives({"positions": positions, "tokens": tokens}, 0)
+    arrays = {"token_ids": pad_tokens(both), "segment_ids": pad_tokens(segments)} | chosen
+    inputs = {name: array.reshape(len(features), 2, -1) for name, array in arrays.items()}
+    return inputs, {"tokens": inputs.pop("tokens"), "families": families}
 
 
 def _joined(first: np.ndarray, second: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
@@ -184,4 +183,4 @@ def question_inputs(tokens: Sequence[np.ndarray], tokenizer: Tokenizer) -> dict[
     `tokens` has the tokens of each question, int32 [n].
     """
     rows = [np.concatenate([[tokenizer.cls_id], ids, [tokenizer.sep_id]], dtype=np.int32) for ids in tokens]
-    return {"token_ids": pad(rows)}
+    return {"token_ids": pad_tokens(rows)}

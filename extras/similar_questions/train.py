@@ -11,7 +11,7 @@ import numpy as np
 from common.batching import Batches, bucketed_batches
 from common.cli import UserError, print_counts, run_command, training_arguments
 from common.config import load_config
-from common.devices import devices
+from common.devices import devices, rounding
 from common.encoder import resolve_encoder, start_encoder
 from common.encoder_source import EncoderSource
 from common.inference import tensorflow_engine
@@ -62,7 +62,8 @@ def train(
     def batches_of(groups: list[Group], epoch: int, skip: int = 0) -> Batches:
         features = to_features(groups, tokens, np.random.default_rng((config.seed, epoch)))  # other pairs in each epoch
         order = bucketed_batches(list(map(len, features)), config.batch_size, config.seed, epoch)
-        return Batches(features, order, collate, (config.seed, epoch), skip)
+        # The similarity loss compares all rows of a batch, so none may be filled up.
+        return Batches(features, order, collate, (config.seed, epoch), skip, rounding(config)._replace(rows=0))
 
     with devices():
         encoder = start_encoder(config, source, with_mlm=True, unilm=True)

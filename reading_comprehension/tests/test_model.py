@@ -8,6 +8,7 @@ from common.encoder import build_encoder, resolve_encoder
 from common.inference import start_engines
 from common.loss_model import mean_loss
 from common.losses import multilabel_crossentropy
+from common.testing.rounding import check_rounded_batch
 from common.weights import load_weights, save_weights
 from dataset import Features
 from decode import to_answers
@@ -103,3 +104,7 @@ def test_weights_come_back(head, model, make_encoder, features, tmp_path):
     inputs, _ = head.batch(features, np.random.default_rng(0))
     for a, b in zip(tf.nest.flatten(model(inputs)), tf.nest.flatten(again(inputs)), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_loss_of_a_rounded_batch(head, model, features):
+    check_rounded_batch(model, head.loss, features, head.batch)

@@ -1,11 +1,20 @@
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import pair
 import pointer
+import train
+from common.batching import Batches, bucketed_batches
+from common.config import load_config
+from common.devices import rounding
+from config import Config
 from dataset import Example, Triple, to_example, to_features
+from records import Labels, read_records
+from schema import read_schema
 
 
 def spo(subject, predicate, value, **slots):
@@ -205,3 +214,18 @@ def test_pointer_batch(two_features, labels):
         assert not targets["objects"][1].any()
         assert not targets["subjects"][1].any()
     assert drawn == expected.keys()
+
+
+def test_xla_compiles_few_shapes(shared, tokenizer):
+    """These are the shapes of three epochs of DuIE with base.json."""
+    config = load_config(Config, "base.json", train.HERE, ["xla=true"], check_files=False)
+    labels = Labels(read_schema(shared / "data/duie/schema.json"))
+    examples = [to_example(record, Counter()) for record in read_records(shared / "data/duie/train.json")]
+    features = list(to_features(examples, tokenizer, labels, config.max_length, config.stride, Counter()))
+    lengths = [len(feature.token_ids) for feature in features]
+    shapes = set()
+    for epoch in range(3):
+        order = bucketed_batches(lengths, config.batch_size, config.seed, epoch)
+        batches = Batches(features, order, partial(pair.batch, labels=labels), (epoch,), rounding=rounding(config))
+        shapes |= {tuple(array.shape for array in tf.nest.flatten(batch)) for batch in batches}
+    assert len(shapes) <= 16

@@ -8,6 +8,7 @@ from common.encoder import build_encoder
 from common.inference import start_engines
 from common.loss_model import mean_loss
 from common.losses import multilabel_crossentropy
+from common.testing.rounding import check_rounded_batch
 from common.testing.runs import ARCHITECTURE
 from common.weights import load_weights, save_weights
 from dataset import Features
@@ -116,3 +117,7 @@ def test_weights_of_another_model_are_refused(head, model, labels, tmp_path):
     other = head.build(build_encoder(ENCODER | {"hidden_size": 8}, seed=1), labels, seed=1)
     with pytest.raises(UserError, match=r"model\.weights\.h5: not the weights of this model"):
         load_weights(other, path)
+
+
+def test_the_loss_of_a_rounded_batch(head, model, features, labels):
+    check_rounded_batch(model, head.loss, features, lambda items, rng: head.batch(items, rng, labels))

@@ -8,6 +8,7 @@ from common.encoder import build_encoder, resolve_encoder
 from common.inference import start_engines
 from common.loss_model import mean_loss
 from common.losses import multilabel_crossentropy
+from common.testing.rounding import check_rounded_batch
 from dataset import Features
 
 
@@ -48,3 +49,7 @@ def test_steps_learn_and_the_extractor_finds_what_was_learnt(model, features, la
     assert losses[-1] < losses[0] / 10
     found = list(pair.Extractor(start_engines(pair.parts(model)), labels)(features))
     assert [spans.tolist() for spans in found] == [features[0].spans.tolist(), []]
+
+
+def test_the_loss_of_a_rounded_batch(model, features, labels):
+    check_rounded_batch(model, pair.loss, features, lambda items, rng: pair.batch(items, rng, labels))
