@@ -119,6 +119,7 @@ def build_encoder(
     recompute: int = 0,
     unilm: bool = False,
     choose: bool = False,
+    embeddings_of: "keras.Model | None" = None,
 ) -> "keras.Model":
     """Build the encoder with fresh weights.
 
@@ -137,6 +138,8 @@ def build_encoder(
             itself (arXiv 1905.03197).
         choose: whether there is a third input, positions int32 [batch, p]. The last block then computes only the tokens
             at these positions, and the outputs are [batch, p, ...]. It cannot be combined with `unilm`.
+        embeddings_of: another encoder, whose tables of tokens and segments it shares. This is the generator that
+            replaced-token detection trains beside an encoder.
     """
     from common.recompute import Encoder
 
@@ -145,12 +148,13 @@ def build_encoder(
             "the encoder's masked-language-model head has its own output weights (tie_word_embeddings is false in its "
             "config), which is not supported; expected an encoder whose head shares the embeddings"
         )
-    transformer = _transformer(architecture, seed, dropout_rate, with_mlm, unilm, choose)
+    transformer = _transformer(architecture, seed, dropout_rate, with_mlm, unilm, choose, embeddings_of)
     transformer.build()
     if architecture.get("same_token_attention"):
         _attend_to_same_token(transformer.model)
     sides = [side for side in (transformer.attention_bias, transformer.position_bias) if side is not None]
-    return Encoder(transformer.model.inputs, transformer.model.output, transformer.boundaries, sides, recompute)
+    name = "encoder" if embeddings_of is None else "generator"
+    return Encoder(transformer.model.inputs, transformer.model.output, transformer.boundaries, sides, recompute, name)
 
 
 def start_encoder(config: TrainingConfig, source: EncoderSource, **options: bool) -> "keras.Model":
@@ -230,6 +234,7 @@ def _transformer(
     with_mlm: bool = False,
     unilm: bool = False,
     choose: bool = False,
+    embeddings_of: "keras.Model | None" = None,
 ) -> "Compat":
     """Return the bert4keras object that builds the model and knows the names of its weights."""
     from common import bert  # imported here because it loads TensorFlow, and the input is checked before that
@@ -237,8 +242,14 @@ def _transformer(
     no_sizes = ("model", "same_token_attention", "untied_output")
     sizes = {key: value for key, value in architecture.items() if key not in no_sizes}
     transformer = getattr(bert, KINDS[architecture["model"]].builder)
+    layers, prefix = {}, ""
+    if embeddings_of is not None:
+        prefix = "Generator-"  # names of layers are unique within a model
+        layers = {prefix + name: embeddings_of.get_layer(name) for name in ("Embedding-Token", "Embedding-Segment")}
     return (bert.with_unilm_mask(transformer) if unilm else transformer)(
         **sizes,
+        layers=layers,
+        prefix=prefix,
         seed=seed,
         choose=choose,
         dropout_rate=dropout_rate,

@@ -27,6 +27,7 @@ class Encoder(keras.Model):
         boundaries: the input of the first block, and the output of every block. Not needed if `recompute` is 0.
         sides: further inputs of every block (attention mask, positions); masks come first.
         recompute: the number of blocks in a group; 0 keeps everything.
+        name: the layer's name in a model.
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class Encoder(keras.Model):
         boundaries: Sequence[tf.Tensor] = (),
         sides: Sequence[tf.Tensor] = (),
         recompute: int = 0,
+        name: str = "encoder",
     ):
-        super().__init__(inputs, outputs, name="encoder")
+        super().__init__(inputs, outputs, name=name)
         self.boundaries = tuple(boundaries)
         self._parts = None
         if recompute:

@@ -1,6 +1,6 @@
 """The keys of a config that only pretraining has. Those of every training are in common/config.py."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 from pydantic import Field, NonNegativeFloat
@@ -24,5 +24,7 @@ class Config(WindowedConfig):
     # Windows of max_length tokens in a batch. A batch of shorter windows has more of them: as many as have the same
     # number of tokens, but at most eight times as many.
     batch_size: PositiveInt = 32
+    # "masked" finds masked tokens. "replaced" finds the tokens that a small generator got wrong (arXiv 2003.10555).
+    objective: Literal["masked", "replaced"] = "masked"
     whole_words: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of the batches in which whole words are masked
     half_precision: bool = False  # whether the encoder folder is written in float16

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from common.batching import Batches
 from common.cli import UserError, run_command, training_arguments
 from common.config import find_files, load_config
 from common.devices import devices
-from common.encoder import resolve_encoder, save_encoder, start_encoder
+from common.encoder import resolve_encoder, save_encoder
 from common.encoder_source import EncoderSource
 from common.inference import tensorflow_engine
 from common.run_folder import RunFolder, find_run, print_finished
 from config import Config
-from dataset import HELD_OUT, Features, Text, Windows, file_weights, masked_batch, passes, read_corpus, to_corpus
+from dataset import HELD_OUT, Features, Text, Windows, file_weights, passes, read_corpus, to_corpus
 
 HERE = Path(__file__).resolve().parent
 
@@ -47,39 +46,38 @@ def train(
     check_tokens(config, text, weights, dev, source)
 
     # TensorFlow is imported only now that the input has been checked.
-    from common.losses import token_crossentropy
+    import masked
+    import replaced
     from common.optimizers import make_optimizer
     from common.training import Training
-    from model import build_model
-    from scoring import SCORES, score
 
+    objective = {"masked": masked, "replaced": replaced}[config.objective]
     with devices():
-        encoder = start_encoder(config, source, with_mlm=True, choose=True)
-        model = build_model(encoder, config.seed)
+        encoder, model = objective.start(config, source)
         steps = config.epochs * config.epoch_steps
         optimizer = make_optimizer(config.optimizer, config.learning_rate, steps, model.trainable_variables)
-        model.compile(optimizer, token_crossentropy, accumulate=config.accumulate, jit_compile=config.xla)
+        model.compile(optimizer, objective.loss, accumulate=config.accumulate, jit_compile=config.xla)
         training = Training(folder, config, source, model)
     engine = tensorflow_engine(model)
     windows, dev_windows = read_windows(config, text, weights, dev, source, folder)
 
     def collate(features: list[Features], rng: np.random.Generator) -> tuple[dict, np.ndarray]:
-        return masked_batch(features, rng, source.tokenizer, config.whole_words)
+        return objective.batch(features, rng, source.tokenizer, config.whole_words)
 
     def evaluate() -> dict[str, float]:
-        scores = score(engine, dev_windows, source.tokenizer)
+        scores = objective.score(engine, dev_windows, source.tokenizer)
         if scores["accuracy"] > training.progress.best:
             save_encoder(encoder, source, folder.path / "encoder", config.half_precision)
         return scores
 
     for epoch in training.epochs(config.epochs):
         order = epoch_batches(windows, weights, config, epoch)
-        batches = Batches(windows, order, collate, (config.seed, epoch), skip=training.progress.step)
+        batches = training.batches(windows, order, collate, epoch)
         model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, callbacks=[training])
         training.score(evaluate, best_by="accuracy")
 
     best = training.best_row
-    training.finish({"dev": {name: best[name] for name in SCORES}, "epoch": best["epoch"]})
+    training.finish({"dev": {name: best[name] for name in objective.SCORES}, "epoch": best["epoch"]})
 
 
 def read_windows(

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from common.cli import UserError
 from common.encoder import resolve_encoder
 from common.testing.runs import assert_equal_runs, history, kill_training
 from dataset import Text, Windows, to_corpus
+from model import load_model
 from train import main
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -31,6 +33,21 @@ def test_a_run_folder_holds_everything(trained):
     assert metrics["dev"] == {name: float(rows[metrics["epoch"] - 1][name]) for name in SCORES}
 
 
+def test_replaced_token_detection(make_config, call, tmp_path, capsys):
+    """A training of both, stopped after two epochs and resumed, leaves an encoder without a head for words."""
+    config = make_config(tmp_path, objective="replaced", epochs=2)
+    call(main, "--config", config, "--output", tmp_path / "run")
+    rows = history(tmp_path / "run")
+    assert list(rows[0]) == ["epoch", "loss", "accuracy", "precision", "recall"]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    weights = load_file(tmp_path / "run" / "encoder" / "model.safetensors")
+    assert all(name.startswith("roformer.") for name in weights)
+    encoder = resolve_encoder(str(tmp_path / "run" / "encoder"))
+    assert encoder.architecture["hidden_size"] == 32
+    with pytest.raises(UserError, match="no masked-language-model head"):
+        load_model(encoder)
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path, capfd):
     arguments = ["--config", trained.parent / "tiny.json", "--output", tmp_path / "run"]
@@ -43,7 +60,6 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path
 
 def test_the_encoder_scores_what_training_said(trained, tokenizer):
     from common.inference import tensorflow_engine
-    from model import load_model
     from scoring import score
 
     source = resolve_encoder(str(trained / "encoder"))
