@@ -123,14 +123,13 @@ def score(engine: Engine, windows: Windows, tokenizer: Tokenizer) -> dict[str, f
         precision: the share of the tokens that the encoder takes for replaced ones which are.
         recall: the share of the replaced tokens that the encoder finds.
     """
-    found, said, true = [], [], []
+    found = masked = hits = said = true = 0
     for number, indices in enumerate(length_sorted_batches(windows.lengths, MAX_TOKENS, MAX_TOKENS)):
         inputs, tokens = batch([windows[i] for i in indices], np.random.default_rng(number), tokenizer, 0.0)
         outputs = engine(inputs)
-        found.append((outputs["scores"].argmax(-1) == tokens)[tokens != 0])
-        said.append(outputs["replaced"][outputs["truth"] >= 0] > 0)
-        true.append(outputs["truth"][outputs["truth"] >= 0] > 0)
-    found, said, true = map(np.concatenate, (found, said, true))
-    hits = (said & true).sum()
-    values = found.mean(), hits / max(said.sum(), 1), hits / max(true.sum(), 1)
+        is_said, is_true = (outputs["replaced"] > 0) & (outputs["truth"] >= 0), outputs["truth"] == 1
+        found += np.sum((outputs["scores"].argmax(-1) == tokens) & (tokens != 0))
+        masked += np.sum(tokens != 0)
+        hits, said, true = hits + np.sum(is_said & is_true), said + np.sum(is_said), true + np.sum(is_true)
+    values = found / masked, hits / max(said, 1), hits / max(true, 1)
     return {name: round(float(value), 4) for name, value in zip(SCORES, values, strict=True)}
