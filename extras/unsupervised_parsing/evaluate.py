@@ -17,11 +17,10 @@ import numpy as np
 
 from baselines import mutual_information, simple
 from common.cli import UserError, run_command
-from common.config import find_files
 from common.files import read_jsonl, read_lines
 from joining import WORD_LENGTH, sample_sentences
 from scoring import add, count_attachment, count_brackets, count_words, f1
-from sentences import Segmenter, is_tree, read_treebank
+from sentences import Segmenter, is_tree, read_text, read_treebank
 from sentences import Tree as Gold
 from trees import Tree, left_branching, random_tree, right_branching
 
@@ -62,8 +61,7 @@ def score_words(gold: str, predictions: str, baselines: bool, train: str | None)
     pairs = list(read_words(gold, predictions))
     segmenters: dict[str, Segmenter] = simple() if baselines else {}
     if train is not None:
-        lines = (line for path in find_files(train) for _, line in read_lines(path))
-        segmenters |= mutual_information(lines, sample_sentences(train), WORD_LENGTH)
+        segmenters |= mutual_information(read_text(train), sample_sentences(train), WORD_LENGTH)
     scores: dict[str, Any] = f1(*add(count_words(ours, theirs) for theirs, ours in pairs))
     for name, segment in segmenters.items():
         scores[name] = f1(*add(count_words(segment("".join(theirs)), theirs) for theirs, _ in pairs))

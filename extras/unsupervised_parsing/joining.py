@@ -1,27 +1,24 @@
 """Joins neighbouring tokens into words, and chooses the threshold for words of a given mean length without labels."""
 
-import math
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise, tee
 
 import numpy as np
 
 from common.cli import UserError
-from common.config import find_files
-from common.files import read_lines
 from common.inference import Engine
 from common.tokenizer import Tokenizer
+from mutual import MutualInformation
 from perturb import neighbours, relatedness
-from sentences import Sentence, cut_long, is_mark, to_sentence, tokens
+from sentences import Sentence, cut_long, is_mark, read_text, to_sentence, tokens
 
 SAMPLE = 1000  # the most lines on which a threshold is chosen
 WORD_LENGTH = 1.6  # mean number of characters in a word; a punctuation mark counts as a word
+Scored = tuple[Sentence, np.ndarray]  # a sentence of n tokens, and the scores of its neighbours, float [n - 1]
 
 
-def score_neighbours(
-    sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine
-) -> Iterator[tuple[Sentence, np.ndarray]]:
+def score_neighbours(sentences: Iterable[Sentence], tokenizer: Tokenizer, engine: Engine) -> Iterator[Scored]:
     """Yield each sentence of n tokens with the scores of its neighbours, float32 [n - 1].
 
     The score is the `contrast` of (f(i, i+1) + f(i+1, i)) / 2.
@@ -41,6 +38,26 @@ def score_neighbours(
         yield sentence, contrast(np.concatenate(scores))
 
 
+def with_mutual_information(mutual: MutualInformation, sample: list[Scored]) -> Callable[[Scored], Scored]:
+    """Return a function that adds the contrast of the mutual information of neighbours to their scores.
+
+    Both are divided by their standard deviations in the sample, so that they weigh the same.
+    """
+
+    def deviation(scores: Iterable[np.ndarray]) -> float:
+        kept = [own[joinable(sentence)] for (sentence, _), own in zip(sample, scores, strict=True)]
+        return float(np.concatenate(kept).std()) or 1.0
+
+    related = deviation(scores for _, scores in sample)
+    informed = deviation(contrast(mutual(sentence)) for sentence, _ in sample)
+
+    def add(scored: Scored) -> Scored:
+        sentence, scores = scored
+        return sentence, scores / related + contrast(mutual(sentence)) / informed
+
+    return add
+
+
 def join(sentence: Sentence, scores: np.ndarray, threshold: float) -> list[str]:
     """Join the tokens of a sentence into words.
 
@@ -56,12 +73,6 @@ def join(sentence: Sentence, scores: np.ndarray, threshold: float) -> list[str]:
         else:
             words.append(token)
     return words
-
-
-def check_threshold(threshold: float | None) -> None:
-    """Raise UserError if the threshold is NaN, which would join nothing."""
-    if threshold is not None and math.isnan(threshold):
-        raise UserError("--threshold nan: expected a number")
 
 
 def joinable(sentence: Sentence) -> np.ndarray:
@@ -102,11 +113,10 @@ def count_joins(sentences: list[Sentence], word_length: float) -> int:
     return joins
 
 
-def choose_threshold(scored: list[tuple[Sentence, np.ndarray]], word_length: float) -> float:
+def choose_threshold(scored: list[Scored], word_length: float) -> float:
     """Return the threshold at which the words of sentences have `word_length` characters on average.
 
-    `scored` has each sentence of n tokens with the scores of its neighbours, float [n - 1]. Raises UserError if there
-    is no such threshold, see `count_joins`.
+    Raises UserError if there is no such threshold, see `count_joins`.
     """
     joins = count_joins([sentence for sentence, _ in scored], word_length)
     candidates = np.concatenate([scores[joinable(sentence)] for sentence, scores in scored])
@@ -120,16 +130,15 @@ def sample_sentences(text: str) -> list[Sentence]:
     """
     rng, seen = random.Random(0), 0
     sample: list[str] = []
-    for path in find_files(text):
-        for _, line in read_lines(path):
-            if line.strip():
-                seen += 1
-                if len(sample) < SAMPLE:
-                    sample.append(line)
-                    continue
-                place = rng.randrange(seen)
-                if place < SAMPLE:
-                    sample[place] = line
+    for line in read_text(text):
+        if line.strip():
+            seen += 1
+            if len(sample) < SAMPLE:
+                sample.append(line)
+                continue
+            place = rng.randrange(seen)
+            if place < SAMPLE:
+                sample[place] = line
     if not sample:
         raise UserError(f"{text}: only blank lines, expected a sentence per line")
     return [to_sentence(line.split(), tokens) for line in sample]

@@ -1,7 +1,7 @@
 """Parse sentences into trees by the relatedness of their tokens or words (perturbed masking).
 
     python extras/unsupervised_parsing/parse.py --encoder ENCODER --input FILE|- [--output FILE|-] [--json]
-        [--spans tokens|jieba|own|given] [--threshold T] [--pictures FOLDER]
+        [--spans tokens|jieba|given] [--pictures FOLDER]
 
 The input has one sentence per line, or is a treebank if its name ends in .conllu. The output has one tree per line, in
 brackets or with --json as an object: {"line": ..., "words": [...], "brackets": [[start, end], ...], "heads": [...],
@@ -24,7 +24,7 @@ from common.encoder import resolve_encoder
 from common.files import atomic_write, check_output_path
 from common.inference import Engine
 from common.tokenizer import Tokenizer
-from joining import SAMPLE, check_threshold, join, score_neighbours
+from joining import SAMPLE
 from perturb import all_pairs, relatedness
 from sentences import MAX_LENGTH, Sentence, cut_long, is_mark, read_sentences
 from trees import Bracket, bracketed, tree_of
@@ -52,8 +52,7 @@ def main() -> None:
         from pictures import draw, prepare
 
         prepare(args.pictures)
-    spans = "tokens" if args.spans == "own" else args.spans
-    sentences = check_sizes(read_sentences(args.input, spans), args.input)
+    sentences = check_sizes(read_sentences(args.input, args.spans), args.input)
     first = list(islice(sentences, SAMPLE))  # read now, so that a mistake in them is found before TensorFlow loads
     source = resolve_encoder(args.encoder, MAX_LENGTH)
 
@@ -63,9 +62,6 @@ def main() -> None:
     engine = load_engine(source)
     numbers, again = tee(chain(first, sentences))
     found = (sentence for _, sentence in again)
-    if args.spans == "own":
-        scored = score_neighbours(found, source.tokenizer, engine)
-        found = (Sentence(join(sentence, scores, args.threshold)) for sentence, scores in scored)
     with atomic_write(args.output) as file:
         parses = tqdm(parse(found, source.tokenizer, engine), desc="parsing", unit=" sentences")
         for (line, _), parsed in zip(numbers, parses, strict=True):
@@ -127,22 +123,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", default="-", metavar="FILE", help="- is standard output")
     parser.add_argument(
         "--spans",
-        choices=("tokens", "jieba", "own", "given"),
+        choices=("tokens", "jieba", "given"),
         default="tokens",
-        help="leaves of the tree: tokens, or words by jieba, by segment.py (own) or as given",
-    )
-    parser.add_argument(
-        "--threshold", type=float, metavar="T", help="for --spans own: the threshold that segment.py chose"
+        help="leaves of the tree: tokens, or words by jieba or as given, with spaces between them",
     )
     parser.add_argument("--pictures", metavar="FOLDER", help="draw each sentence into LINE.svg and LINE.png")
     parser.add_argument("--json", action="store_true", help="write JSON with heads and relatedness")
-    args = parser.parse_args()
-    check_threshold(args.threshold)
-    if (args.spans == "own") != (args.threshold is not None):
-        raise UserError(
-            "--spans own and --threshold T: expected both or neither; segment.py prints the T that it chose"
-        )
-    return args
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ line: {"text": ..., "tokens": [...], "scores": [...], "words": [...]}. Each scor
 
 import argparse
 import json
+import math
 import sys
 from itertools import chain, islice
 
@@ -21,14 +22,15 @@ from common.files import atomic_write, check_output_path
 from joining import (
     SAMPLE,
     WORD_LENGTH,
-    check_threshold,
     choose_threshold,
     count_joins,
     join,
     sample_sentences,
     score_neighbours,
+    with_mutual_information,
 )
-from sentences import MAX_LENGTH, Sentence, read_sentences
+from mutual import MutualInformation
+from sentences import MAX_LENGTH, Sentence, read_sentences, read_text
 
 
 def main() -> None:
@@ -45,11 +47,15 @@ def main() -> None:
     from model import load_engine
 
     engine = load_engine(source)
+    scored = score_neighbours(chain(first, sentences), source.tokenizer, engine)
     threshold = args.threshold
     if threshold is None:
-        threshold = choose_threshold(list(score_neighbours(sample, source.tokenizer, engine)), args.word_length)
+        of_sample = list(score_neighbours(sample, source.tokenizer, engine))
+        if args.text is not None:
+            add = with_mutual_information(MutualInformation(read_text(args.text)), of_sample)
+            of_sample, scored = list(map(add, of_sample)), map(add, scored)
+        threshold = choose_threshold(of_sample, args.word_length)
         print(f"threshold {threshold:.9g}", file=sys.stderr)
-    scored = score_neighbours(chain(first, sentences), source.tokenizer, engine)
     with atomic_write(args.output) as file:
         for sentence, scores in tqdm(scored, desc="segmenting", unit=" sentences"):
             file.write(to_line(sentence, scores, threshold, args.json) + "\n")
@@ -79,7 +85,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", default="-", metavar="FILE", help="- is standard output")
     parser.add_argument("--threshold", type=float, metavar="T", help="join neighbours whose score is at least T")
     parser.add_argument(
-        "--text", help=f"choose the threshold on {SAMPLE} lines of this text (default: the first {SAMPLE} of the input)"
+        "--text",
+        help="text without labels: a file, a folder or a pattern. The mutual information of its characters is added to "
+        f"what the encoder says, and {SAMPLE} of its lines choose the threshold (default: the input's first {SAMPLE})",
     )
     parser.add_argument(
         "--word-length",
@@ -89,7 +97,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="write JSON with the scores")
     args = parser.parse_args()
-    check_threshold(args.threshold)
+    if args.threshold is not None and math.isnan(args.threshold):  # it would join nothing
+        raise UserError("--threshold nan: expected a number")
     if args.threshold is not None and (args.text is not None or args.word_length is not None):
         raise UserError("--threshold: cannot be used with --text or --word-length, by which a threshold is chosen")
     args.word_length = WORD_LENGTH if args.word_length is None else args.word_length

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from common.cli import UserError
+from common.config import find_files
 from common.files import read_lines
 from common.tokenizer import SPECIAL_TOKENS, Tokenizer, load_jieba
 from perturb import Piece
@@ -97,6 +98,13 @@ class Tree:
     words: list[str]
     heads: list[int]  # of each word; heads count from 1, and 0 is the root
     marks: list[bool]  # whether each word is punctuation
+
+
+def read_text(text: str) -> Iterator[str]:
+    """Yield the lines of a file, of a folder's *.txt, or of the files that fit a pattern."""
+    for path in find_files(text):
+        for _, line in read_lines(path):
+            yield line
 
 
 def read_treebank(path: str) -> Iterator[Tree]:

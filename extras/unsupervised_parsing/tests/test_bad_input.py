@@ -37,7 +37,6 @@ def shared(main, *more):
         "no input": (main, {"text.txt": None}, more, "text.txt: no such file"),
         "no encoder": (main, {}, ["--encoder", "none"], "none: no such folder, and not a name on the hub"),
         "weights cut": (main, {"bert/model.safetensors": b"\x08\0\0"}, more, "bert/model.safetensors: not a readable"),
-        "threshold NaN": (main, {}, ["--threshold", "nan"], "--threshold nan: expected a number"),
         "too few positions": (
             main, {"bert/config.json": json.dumps(BERT | {"max_position_embeddings": 64})}, more, "128 tokens, but",
         ),
@@ -48,6 +47,7 @@ COMMANDS = {
     **{f"segment, {name}": case for name, case in shared(segment.main).items()},
     **{f"parse, {name}": case for name, case in shared(parse.main).items()},
     "two thresholds": (segment.main, {}, ["--threshold", 1, "--text", "text.txt"], "--threshold: cannot be used"),
+    "threshold NaN": (segment.main, {}, ["--threshold", "nan"], "--threshold nan: expected a number"),
     "length NaN": (segment.main, {}, ["--word-length", "nan"], "--word-length nan: expected more than 0"),
     "length infinite": (segment.main, {}, ["--word-length", "inf"], "words cannot have inf characters on average: "),
     "length next to 0": (segment.main, {}, ["--word-length", "1e-320"], "words cannot have 9.99989e-321 characters"),
@@ -72,8 +72,6 @@ COMMANDS = {
         "not a file, a folder with *.txt files or a pattern with a match: none",
     ),
     "no folder": (segment.main, {}, ["--output", "none/out.txt"], "none/out.txt: no such folder: none"),
-    "own without threshold": (parse.main, {}, ["--spans", "own"], "--spans own and --threshold T: expected both"),
-    "threshold without own": (parse.main, {}, ["--threshold", 1], "--spans own and --threshold T: expected both"),
 }
 
 

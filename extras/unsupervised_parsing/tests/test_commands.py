@@ -18,7 +18,8 @@ import parse
 import pictures
 import segment
 from common.testing.commands import write
-from joining import join
+from joining import contrast, join, joinable
+from mutual import MutualInformation
 from sentences import to_sentence, tokens
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -65,11 +66,20 @@ def test_the_scores_are_those_that_were_compared(run_segment):
         assert not all(score >= 0 for score in record["scores"])
 
 
-def test_segment_chooses_its_threshold_on_another_text(run_segment, tmp_path):
+def test_segment_adds_the_mutual_information_of_a_text(run_segment, tmp_path):
+    """The text also chooses the threshold, and scales both parts of a score to unit variance."""
+    alone, _ = run_segment("--input", DEMO / "text.txt", "--json")
+    both, threshold = run_segment("--input", DEMO / "text.txt", "--text", DEMO / "text.txt", "--json")
+    lines = (DEMO / "text.txt").read_text(encoding="utf-8").splitlines()
+    parts = []
+    for line, sentence in zip(alone, [to_sentence([line], tokens) for line in lines], strict=True):
+        informed = contrast(MutualInformation(lines)(sentence))
+        parts.append((np.array(json.loads(line)["scores"]), informed, joinable(sentence)))
+    related, informed = (np.concatenate([part[i][part[2]] for part in parts]).std() for i in (0, 1))
+    for (a, b, _), line in zip(parts, both, strict=True):  # the written scores are rounded to 1e-4
+        np.testing.assert_allclose(json.loads(line)["scores"], a / related + b / informed, atol=1e-4 / related)
     (tmp_path / "one.txt").write_text("今天很好\n", encoding="utf-8")
-    arguments = ["--text", DEMO / "text.txt", "--output", tmp_path / "out.txt"]
-    _, threshold = run_segment("--input", tmp_path / "one.txt", *arguments)
-    assert threshold == run_segment("--input", DEMO / "text.txt")[1]
+    assert run_segment("--input", tmp_path / "one.txt", "--text", DEMO / "text.txt")[1] == threshold
 
 
 def test_parse_and_evaluate_trees(call, encoder, tmp_path, capsys):
@@ -92,20 +102,18 @@ def test_parse_and_evaluate_trees(call, encoder, tmp_path, capsys):
     assert scores["right_branching"]["uas"] == pytest.approx(10 / 38, abs=1e-4)
 
 
-def test_parse_own_words_and_long_lines(call, encoder, tmp_path, capsys):
+def test_parse_long_lines(call, encoder, tmp_path, capsys):
     (tmp_path / "text.txt").write_text("天地玄黄\n\n" + "天，" * 20 + "\n", encoding="utf-8")
     arguments = ["--encoder", encoder, "--input", tmp_path / "text.txt", "--json"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sentences.MAX_LENGTH", 32)
         call(parse.main, *arguments)
-        call(parse.main, *arguments, "--spans", "own", "--threshold", -100)
     output = capsys.readouterr()
-    assert output.err.count("line 3: too long, parsed in 2 parts") == 2
+    assert output.err.count("line 3: too long, parsed in 2 parts") == 1
     records = [json.loads(line) for line in output.out.splitlines()]
-    assert [record["line"] for record in records] == [1, 2, 3] * 2
+    assert [record["line"] for record in records] == [1, 2, 3]
     assert [record["words"] for record in records[:2]] == [list("天地玄黄"), []]
     assert records[2]["parts"] == [0, 30]
-    assert records[3]["words"] == ["天地玄黄"]  # a threshold of -100 joins everything
 
 
 def test_pictures(call, encoder, tmp_path, monkeypatch, capsys):
