@@ -48,13 +48,13 @@ from tools.harness import (
     torch_process,
 )  # fmt: skip
 
-from common.batching import length_sorted_batches, model_inputs
+from common.batching import model_inputs
 from common.cli import run_command
 from common.config import EncoderSizes
 from common.encoder import build_encoder, resolve_encoder
 from common.encoder_source import EncoderSource
 from common.files import read_jsonl, write_jsonl
-from common.inference import MAX_TOKENS, Engine, select_engine, tensorflow_engine
+from common.inference import MAX_TOKENS, Engine, length_sorted_batches, select_engine, tensorflow_engine
 from common.loss_model import LossModel
 from common.spans import pair_scores
 

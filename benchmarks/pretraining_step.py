@@ -25,8 +25,8 @@ from common.cli import run_command
 from common.config import find_files, load_config
 from common.devices import devices
 from common.encoder import build_encoder, resolve_encoder, set_precision
-from common.losses import token_crossentropy
 from common.optimizers import make_optimizer
+from common.sparse_losses import token_crossentropy
 
 sys.path.insert(0, str(ROOT / "extras/pretraining"))
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-T = TypeVar("T")
 Integers = Sequence[int] | np.ndarray
 
 # This many batches are sorted by length together. More of them mean less padding, fewer mean more mixing.
@@ -56,12 +55,6 @@ def bucketed_batches(
         items = items[np.argsort(lengths[items], kind="stable")]
         batches.extend(cut(items, lengths, batch_size, max_tokens))
     return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def length_sorted_batches(lengths: Integers, batch_size: int, max_tokens: int | None = None) -> list[np.ndarray]:
-    """Return batches of indices for inference, the longest items first, so that too little memory shows at once."""
-    lengths = np.asarray(lengths)
-    return cut(np.argsort(-lengths, kind="stable"), lengths, batch_size, max_tokens)
 
 
 def cut(items: np.ndarray, lengths: np.ndarray, batch_size: int, max_tokens: int | None = None) -> list[np.ndarray]:
@@ -120,13 +113,6 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return (self[index] for index in range(len(self)))
-
-
-def hold_out(items: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T]]:
-    """Shuffle the items and split off a share of them; return (the rest, the share)."""
-    order = np.random.default_rng(seed).permutation(len(items))
-    kept = int(share * len(items))
-    return [items[i] for i in order[kept:]], [items[i] for i in order[:kept]]
 
 
 def pad(arrays: Sequence[np.ndarray], value: int = 0) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from common.batching import length_sorted_batches
+from common.batching import Integers, cut
 from common.cores import whole_batches
 
 if TYPE_CHECKING:
@@ -168,3 +168,9 @@ def _graph(model: "keras.Model") -> "tf.types.experimental.PolymorphicFunction":
         return {f"output_{i:02d}": tf.identity(x) for i, x in enumerate(outputs)}
 
     return tf.function(forward, input_signature=[signature])
+
+
+def length_sorted_batches(lengths: Integers, batch_size: int, max_tokens: int | None = None) -> list[np.ndarray]:
+    """Return batches of indices for inference, the longest items first, so that too little memory shows at once."""
+    lengths = np.asarray(lengths)
+    return cut(np.argsort(-lengths, kind="stable"), lengths, batch_size, max_tokens)

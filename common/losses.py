@@ -1,4 +1,4 @@
-"""Multi-label cross-entropy (ZLPR) in dense, sparse and factored form, and the softmax cross-entropy of tokens.
+"""Multi-label cross-entropy (ZLPR) in dense and factored form; its sparse form is in common/sparse_losses.py.
 
 If one instance has scores `s` and positive labels `P`, its loss is
 
@@ -11,7 +11,6 @@ All functions compute in float32 whatever the precision policy is. They return o
 `common.loss_model.mean_loss` takes the mean.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -39,30 +38,9 @@ def multilabel_crossentropy(targets: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
     # The inner `where` keeps the gradient of log finite in the branch that is not taken.
     log_positive = tf.math.log(tf.where(positive, targets, 1.0))
     log_negative = tf.math.log1p(-tf.where(negative, targets, 0.0))
-    return _log1p_sum_exp(tf.where(negative, scores + log_negative, MASKED)) + _log1p_sum_exp(
+    return log1p_sum_exp(tf.where(negative, scores + log_negative, MASKED)) + log1p_sum_exp(
         tf.where(positive, log_positive - scores, MASKED)
     )
-
-
-def sparse_multilabel_crossentropy(positives: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
-    """Return the loss, float32 [batch], for positives given as indices and scores [batch, n].
-
-    `positives` are int [batch, p], padded with -1. Duplicates count once.
-
-    The usual sparse formula subtracts the positives from the log-sum-exp of all scores. In confident models the two
-    cancel (a positive score of 20 gives 4.99 instead of 2.42). Here the positives are taken out before the sum.
-    """
-    scores = tf.cast(scores, tf.float32)
-    positives = tf.sort(tf.cast(positives, tf.int32), axis=-1)
-    # They are sorted, so duplicates are next to each other.
-    repeated = tf.pad(positives[:, 1:] == positives[:, :-1], [[0, 0], [1, 0]])
-    valid = positives >= 0
-    index = tf.where(valid, positives, 0)
-    positive_scores = tf.gather(scores, index, batch_dims=1)
-    rows = tf.broadcast_to(tf.range(tf.shape(scores)[0])[:, None], tf.shape(index))
-    cells = tf.boolean_mask(tf.stack([rows, index], -1), valid)
-    negative_scores = tf.tensor_scatter_nd_update(scores, cells, tf.fill(tf.shape(cells)[:1], MASKED))
-    return _log1p_sum_exp(negative_scores) + _log1p_sum_exp(tf.where(valid & ~repeated, -positive_scores, MASKED))
 
 
 def factored_multilabel_crossentropy(
@@ -110,7 +88,7 @@ def factored_multilabel_crossentropy(
 
     negative = tf.where(of_label & _first(same_row)[..., None], direct_negative[..., None], MASKED)
     positive = tf.where(of_label & _first(same_cell)[..., None], -positive_score[..., None], MASKED)
-    return _log1p_sum_exp(tf.concat([product[:, None], negative], 1), axis=1) + _log1p_sum_exp(positive, axis=1)
+    return log1p_sum_exp(tf.concat([product[:, None], negative], 1), axis=1) + log1p_sum_exp(positive, axis=1)
 
 
 def pair_heads_loss(positives: dict[str, tf.Tensor], outputs: dict[str, tuple[tf.Tensor, ...]]) -> tf.Tensor:
@@ -125,41 +103,7 @@ def pair_heads_loss(positives: dict[str, tf.Tensor], outputs: dict[str, tuple[tf
     return tf.add_n(losses) / len(losses)
 
 
-def token_crossentropy(tokens: tf.Tensor, scores: tf.Tensor) -> Weighted:
-    """Return the cross-entropy of tokens int32 [...], from scores of all vocabulary entries [..., entries].
-
-    The losses are float32 [...]. Their weights are 0 where the token is 0, and 1 elsewhere.
-    """
-    rows = tf.reshape(tf.cast(tokens, tf.int32), [-1])
-    losses = _softmax_crossentropy(rows, tf.reshape(scores, [-1, scores.shape[-1]]))
-    return Weighted(tf.reshape(losses, tf.shape(tokens)), tf.cast(tokens != 0, tf.float32))
-
-
-def _softmax_crossentropy(tokens: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
-    """Return log(sum(exp(scores))) - scores[token], float32 [n], for tokens int32 [n] and scores [n, entries].
-
-    TensorFlow's own function takes twice as long, because it is not vectorised.
-    """
-    cells = tf.stack([tf.range(tf.shape(tokens)[0]), tokens], 1)
-
-    @tf.custom_gradient
-    def losses(scores: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        scores32 = tf.cast(scores, tf.float32)
-        largest = tf.reduce_max(scores32, -1, keepdims=True)
-        powers = tf.exp(scores32 - largest)
-        total = tf.reduce_sum(powers, -1)
-        own = tf.gather_nd(scores32, cells)
-
-        def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            of_scores = powers * (upstream / total)[..., None]
-            return tf.cast(tf.tensor_scatter_nd_sub(of_scores, cells, upstream), scores.dtype)
-
-        return tf.math.log(total) + largest[..., 0] - own, gradient
-
-    return losses(tf.convert_to_tensor(scores))
-
-
-def _log1p_sum_exp(x: tf.Tensor, axis: int = -1) -> tf.Tensor:
+def log1p_sum_exp(x: tf.Tensor, axis: int = -1) -> tf.Tensor:
     """Return log(1 + sum(exp(x))), safe for any x."""
     shift = tf.stop_gradient(tf.maximum(tf.reduce_max(x, axis, keepdims=True), 0.0))
     total = tf.reduce_sum(tf.exp(x - shift), axis) + tf.exp(-tf.squeeze(shift, axis))

@@ -1,14 +1,16 @@
 """Chooses the thresholds above which scores count as a yes."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from tqdm import tqdm
 
 from common.inference import Engine, remembering
+
+T = TypeVar("T")
 
 Thresholds = dict[str, float]  # by the name of what is compared with each
 Curve = dict[float, float]  # threshold -> score, in the order of the thresholds
@@ -83,3 +85,10 @@ def best_along(score: Callable[[float], float], default: float, step: float, ite
         if abs(away[best]) < reach:
             break
     return [*curve][best], curve
+
+
+def hold_out(items: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T]]:
+    """Shuffle the items and split off a share of them; return (the rest, the share)."""
+    order = np.random.default_rng(seed).permutation(len(items))
+    kept = int(share * len(items))
+    return [items[i] for i in order[kept:]], [items[i] for i in order[:kept]]

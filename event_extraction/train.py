@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.batching import bucketed_batches, hold_out
+from common.batching import bucketed_batches
 from common.cli import print_counts, run_command, training_arguments
 from common.config import load_config
 from common.devices import devices
@@ -18,7 +18,7 @@ from common.encoder import resolve_encoder, start_encoder
 from common.encoder_source import EncoderSource
 from common.inference import start_engines
 from common.run_folder import RunFolder, find_run, print_finished
-from common.thresholds import choose_thresholds
+from common.thresholds import choose_thresholds, hold_out
 from common.tokenizer import Tokenizer
 from config import Config
 from dataset import Features, to_example, to_features

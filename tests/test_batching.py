@@ -1,16 +1,9 @@
 import numpy as np
 import pytest
 
-from common.batching import (
-    Batches,
-    Rounding,
-    bucketed_batches,
-    hold_out,
-    length_sorted_batches,
-    pad,
-    pad_positives,
-    pad_tokens,
-)
+from common.batching import Batches, Rounding, bucketed_batches, pad, pad_positives, pad_tokens
+from common.inference import length_sorted_batches
+from common.thresholds import hold_out
 
 LENGTHS = np.random.default_rng(0).integers(5, 120, 3001)
 

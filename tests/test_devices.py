@@ -22,8 +22,9 @@ from common.crf import Transitions, crf_loss
 from common.devices import place_to_work, read_cluster, rows_of_replica
 from common.heads import PairHead
 from common.loss_model import LossModel
-from common.losses import pair_heads_loss, token_crossentropy
+from common.losses import pair_heads_loss
 from common.optimizers import make_optimizer
+from common.sparse_losses import token_crossentropy
 from common.testing.commands import disk_full
 
 TWO = {"worker": ["a:1", "b:2"]}

@@ -5,15 +5,8 @@ import pytest
 import tensorflow as tf
 
 from common.loss_model import mean_loss
-from common.losses import (
-    MASKED,
-    Weighted,
-    factored_multilabel_crossentropy,
-    multilabel_crossentropy,
-    pair_heads_loss,
-    sparse_multilabel_crossentropy,
-    token_crossentropy,
-)
+from common.losses import MASKED, Weighted, factored_multilabel_crossentropy, multilabel_crossentropy, pair_heads_loss
+from common.sparse_losses import sparse_multilabel_crossentropy, token_crossentropy
 
 
 def reference(labels, scores):

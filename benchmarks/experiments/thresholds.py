@@ -23,11 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from tools.harness import ROOT, report
 
-from common.batching import hold_out
 from common.cli import UserError, run_command
 from common.inference import remembering
 from common.run_folder import load_run
-from common.thresholds import Thresholds, choose_thresholds
+from common.thresholds import Thresholds, choose_thresholds, hold_out
 
 sys.path.insert(0, str(ROOT / "relation_extraction"))
 

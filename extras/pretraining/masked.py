@@ -5,7 +5,7 @@ import tf_keras as keras
 from common.encoder import start_encoder
 from common.encoder_source import EncoderSource
 from common.loss_model import LossModel
-from common.losses import token_crossentropy as loss
+from common.sparse_losses import token_crossentropy as loss
 from config import Config
 from dataset import masked_batch as batch
 from model import build_model

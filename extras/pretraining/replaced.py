@@ -10,13 +10,13 @@ import tensorflow as tf
 import tf_keras as keras
 
 from common.activations import GELU
-from common.batching import length_sorted_batches
 from common.bert import TruncatedNormal
 from common.encoder import build_encoder, start_encoder
 from common.encoder_source import EncoderSource
-from common.inference import MAX_TOKENS, Engine
+from common.inference import MAX_TOKENS, Engine, length_sorted_batches
 from common.loss_model import LossModel
-from common.losses import Weighted, token_crossentropy
+from common.losses import Weighted
+from common.sparse_losses import token_crossentropy
 from common.tokenizer import Tokenizer
 from config import Config
 from dataset import Features, Windows, masked_batch

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from common.batching import length_sorted_batches
-from common.inference import MAX_TOKENS, Engine
+from common.inference import MAX_TOKENS, Engine, length_sorted_batches
 from common.tokenizer import Tokenizer
 from dataset import Windows, masked_batch
 

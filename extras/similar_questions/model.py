@@ -9,8 +9,9 @@ import tf_keras as keras
 from common.encoder import build_encoder, mlm_head
 from common.encoder_source import EncoderSource
 from common.loss_model import LossModel, mean_loss
-from common.losses import MASKED, Weighted, token_crossentropy
+from common.losses import MASKED, Weighted
 from common.run_folder import RunFolder
+from common.sparse_losses import token_crossentropy
 from common.weights import load_weights
 from config import Config
 

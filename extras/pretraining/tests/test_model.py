@@ -4,7 +4,7 @@ import tf_keras as keras
 
 from common.encoder import build_encoder
 from common.loss_model import mean_loss
-from common.losses import token_crossentropy
+from common.sparse_losses import token_crossentropy
 from model import build_model
 
 ARCHITECTURE = {

@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy.special import logsumexp
 
 from common.loss_model import mean_loss
-from common.losses import token_crossentropy
+from common.sparse_losses import token_crossentropy
 from dataset import Group, pair_batch, question_inputs, to_features, tokenize
 from model import SCALE, build_model, question_model, similarity_losses
 
