@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT / "extras/pretraining"))
 
 from config import Config
 from dataset import MASKED, Text, Windows, masked_batch, passes, to_corpus
-from model import build_model
+from masked import build_model
 
 
 class Passages:

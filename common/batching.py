@@ -115,28 +115,28 @@ class Batches:
         return (self[index] for index in range(len(self)))
 
 
-def pad(arrays: Sequence[np.ndarray], value: int = 0) -> np.ndarray:
-    """Stack arrays [length, ...] of different lengths into one [batch, longest, ...], filled up with `value`."""
-    return _pad(arrays, max(map(len, arrays)), value)
-
-
-def pad_tokens(arrays: Sequence[np.ndarray], value: int = 0) -> np.ndarray:
-    """Do the same to arrays with an entry for each token of a row, [length, ...]. See `Rounding.tokens`."""
-    rounding, longest = _rounding.get(), max(map(len, arrays))
-    rounded = -(-longest // rounding.tokens) * rounding.tokens
-    return _pad(arrays, max(longest, min(rounded, rounding.longest)), value)
+def pad_tokens(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Pad arrays with an entry for each token of a row, [length, ...], with 0. See `Rounding.tokens`."""
+    rounding = _rounding.get()
+    rounded = -(-max(map(len, arrays)) // rounding.tokens) * rounding.tokens
+    return pad(arrays, 0, min(rounded, rounding.longest))
 
 
 def pad_positives(targets: Mapping[str, Sequence[np.ndarray]], value: int = -1) -> dict[str, np.ndarray]:
-    """Do the same to the positives of each head, [positives, ...] for a row. See `Rounding.positives`."""
-    least = _rounding.get().positives
-    longest = {name: max(map(len, arrays)) for name, arrays in targets.items()}
+    """Pad the positives of each head, [positives, ...] for a row, with `value`. See `Rounding.positives`."""
+    least, size = _rounding.get().positives, 0
     if least > 1:
-        longest = dict.fromkeys(targets, 1 << (max(least, *longest.values()) - 1).bit_length())
-    return {name: _pad(arrays, longest[name], value) for name, arrays in targets.items()}
+        most = max(len(array) for arrays in targets.values() for array in arrays)
+        size = 1 << (max(least, most) - 1).bit_length()
+    return {name: pad(arrays, value, size) for name, arrays in targets.items()}
 
 
-def _pad(arrays: Sequence[np.ndarray], longest: int, value: int) -> np.ndarray:
+def pad(arrays: Sequence[np.ndarray], value: int = 0, size: int = 0) -> np.ndarray:
+    """Stack arrays [length, ...] into one [batch, longest or `size`, ...], filled up with `value`.
+
+    The longest array decides unless `size` is more.
+    """
+    longest = max(size, *map(len, arrays))
     padded = np.full((len(arrays), longest, *arrays[0].shape[1:]), value, arrays[0].dtype)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array

@@ -37,7 +37,7 @@ def write_report(
         gold: official records with texts.
         predictions: official records, matched with gold by `id`.
         history: the epochs of a training, for its curves.
-        made_with: the engine and the thresholds of the predictions, as the page shows them.
+        made_with: what `Training.made_with` says, if this is the end of a training.
 
     Raises:
         UserError: if the folder cannot be written to.

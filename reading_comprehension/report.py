@@ -45,7 +45,7 @@ def write_report(
         questions: with their gold answers.
         predictions: answers by id. A question without one is shown as "no answer".
         history: a row for each epoch of a training, for the learning curves.
-        made_with: the engine and the thresholds of the predictions, as the page shows them.
+        made_with: what `Training.made_with` says, if this is the end of a training.
 
     Raises:
         UserError: the folder cannot be written to.

@@ -36,7 +36,7 @@ def write_report(
         predictions: official records with the predicted triples.
         aliases: other names for a name, as `scoring.read_aliases` returns them.
         history: a row for each epoch, if this is the end of a training.
-        made_with: the engine and the thresholds of the predictions, as the page shows them.
+        made_with: what `Training.made_with` says, if this is the end of a training.
 
     Raises:
         UserError: if the folder cannot be written to.

@@ -34,7 +34,7 @@ def write_report(
         gold: labelled records.
         predictions: labelled records, matched with gold by `text`.
         history: a row for each epoch of a training, for the learning curves.
-        made_with: the engine and the thresholds of the predictions, as the page shows them.
+        made_with: what `Training.made_with` says, if this is the end of a training.
 
     Raises:
         UserError: if the folder cannot be written to.

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from common.batching import bucketed_batches, model_inputs, pad_positives
 from common.cli import UserError
 from common.files import read_lines, replaced
+from common.inference import MAX_TOKENS, length_sorted_batches
 from common.tokenizer import Tokenizer, load_jieba
 
 HELD_OUT = 200  # without a dev file, one passage in 200 of each file belongs to dev
@@ -231,6 +232,12 @@ def sample(n: int, weight: float, seed: tuple[int, ...], number: int) -> np.ndar
 
 
 # --- windows -> batch
+
+
+def dev_batches(windows: Windows) -> Iterator[tuple[list[Features], np.random.Generator]]:
+    """Yield the windows in batches for scoring, each with what draws its masks: the same ones every time."""
+    for number, batch in enumerate(length_sorted_batches(windows.lengths, MAX_TOKENS, MAX_TOKENS)):
+        yield [windows[i] for i in batch], np.random.default_rng(number)
 
 
 def masked_batch(

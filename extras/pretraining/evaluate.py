@@ -45,8 +45,7 @@ def main() -> None:
 
     # TensorFlow is imported only now that the input has been checked.
     from common.inference import tensorflow_engine
-    from model import load_model
-    from scoring import score
+    from masked import load_model, score
 
     scores: dict[str, float | dict[str, float]] = {}
     scores |= score(tensorflow_engine(load_model(source)), windows, source.tokenizer)

@@ -31,7 +31,7 @@ def main() -> None:
     sentences = list(read_sentences(args.input, source.tokenizer))
 
     from common.inference import tensorflow_engine
-    from model import load_model
+    from masked import load_model
 
     engine = tensorflow_engine(load_model(source))
 

@@ -13,13 +13,13 @@ from common.activations import GELU
 from common.bert import TruncatedNormal
 from common.encoder import build_encoder, start_encoder
 from common.encoder_source import EncoderSource
-from common.inference import MAX_TOKENS, Engine, length_sorted_batches
+from common.inference import Engine
 from common.loss_model import LossModel
 from common.losses import Weighted
 from common.sparse_losses import token_crossentropy
 from common.tokenizer import Tokenizer
 from config import Config
-from dataset import Features, Windows, masked_batch
+from dataset import Features, Windows, dev_batches, masked_batch
 
 SCORES = ("accuracy", "precision", "recall")
 WEIGHT = 50.0  # of the encoder's loss; that of the generator's is 1
@@ -29,7 +29,7 @@ BLOCK = 100  # entries of the vocabulary whose probabilities are added up first,
 def start(config: Config, source: EncoderSource) -> tuple[keras.Model, LossModel]:
     """Build the encoder that is trained, and the model around it."""
     encoder = start_encoder(config, source)
-    generator = build_generator(source.architecture, encoder, source.architecture["hidden_size"] // 4, config.seed + 1)
+    generator = build_generator(source.architecture, encoder, config.seed + 1)
     return encoder, build_model(encoder, generator, config.seed)
 
 
@@ -41,13 +41,14 @@ def batch(
     return inputs | {"tokens": tokens, "draws": rng.random(tokens.shape, np.float32)}, tokens
 
 
-def build_generator(architecture: dict[str, Any], encoder: keras.Model, width: int, seed: int) -> keras.Model:
-    """Build a generator with as many blocks as the encoder, `width` units and the encoder's table of tokens."""
-    head_size = architecture["hidden_size"] // architecture["num_attention_heads"]
-    sizes = {
-        "hidden_size": width, "num_attention_heads": max(width // head_size, 1), "intermediate_size": 4 * width,
-        "embedding_size": architecture["embedding_size"],
-    }  # fmt: skip
+def build_generator(architecture: dict[str, Any], encoder: keras.Model, seed: int) -> keras.Model:
+    """Build a generator with the encoder's table of tokens, as many blocks, and a quarter of its heads, at least one.
+
+    The heads have the encoder's size, so the generator is a quarter as wide.
+    """
+    heads = max(architecture["num_attention_heads"] // 4, 1)
+    width = heads * (architecture["hidden_size"] // architecture["num_attention_heads"])
+    sizes = {"hidden_size": width, "num_attention_heads": heads, "intermediate_size": 4 * width}
     return build_encoder(architecture | sizes, seed, 0.0, with_mlm=True, choose=True, embeddings_of=encoder)
 
 
@@ -124,8 +125,8 @@ def score(engine: Engine, windows: Windows, tokenizer: Tokenizer) -> dict[str, f
         recall: the share of the replaced tokens that the encoder finds.
     """
     found = masked = hits = said = true = 0
-    for number, indices in enumerate(length_sorted_batches(windows.lengths, MAX_TOKENS, MAX_TOKENS)):
-        inputs, tokens = batch([windows[i] for i in indices], np.random.default_rng(number), tokenizer, 0.0)
+    for features, rng in dev_batches(windows):
+        inputs, tokens = batch(features, rng, tokenizer, whole_words=0.0)
         outputs = engine(inputs)
         is_said, is_true = (outputs["replaced"] > 0) & (outputs["truth"] >= 0), outputs["truth"] == 1
         found += np.sum((outputs["scores"].argmax(-1) == tokens) & (tokens != 0))

@@ -168,7 +168,8 @@ def pair_batch(features: list[Features], _rng: np.random.Generator | None, token
     chosen = pad_positives({"positions": positions, "tokens": tokens}, 0)
     arrays = {"token_ids": pad_tokens(both), "segment_ids": pad_tokens(segments)} | chosen
     inputs = {name: array.reshape(len(features), 2, -1) for name, array in arrays.items()}
-    return inputs, {"tokens": inputs.pop("tokens"), "families": families}
+    targets = {"tokens": inputs.pop("tokens"), "families": families}
+    return inputs, targets
 
 
 def _joined(first: np.ndarray, second: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:

@@ -4,6 +4,7 @@ python extras/similar_questions/train.py --config demo.json
 """
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from common.encoder_source import EncoderSource
 from common.inference import tensorflow_engine
 from common.run_folder import RunFolder, find_run, print_finished
 from config import Config
-from dataset import KEPT_OUT, Features, Group, pair_batch, read_groups, split, to_features, tokenize
+from dataset import KEPT_OUT, Group, pair_batch, read_groups, split, to_features, tokenize
 from embed import embed
 from scoring import score_groups
 
@@ -56,8 +57,7 @@ def train(
     from common.training import Training
     from model import build_model, loss, mean_losses, question_model
 
-    def collate(features: list[Features], rng: np.random.Generator) -> tuple[dict, dict]:
-        return pair_batch(features, rng, source.tokenizer)
+    collate = partial(pair_batch, tokenizer=source.tokenizer)
 
     def batches_of(groups: list[Group], epoch: int, skip: int = 0) -> Batches:
         features = to_features(groups, tokens, np.random.default_rng((config.seed, epoch)))  # other pairs in each epoch

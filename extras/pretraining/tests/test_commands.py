@@ -15,7 +15,7 @@ from baselines import DISCOUNT, Counts
 from common.encoder import resolve_encoder
 from common.testing.commands import write
 from common.tokenizer import Tokenizer
-from model import load_model
+from masked import load_model
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "天", "地", "玄", "黄"]
 

@@ -5,7 +5,7 @@ import tf_keras as keras
 from common.encoder import build_encoder
 from common.loss_model import mean_loss
 from common.sparse_losses import token_crossentropy
-from model import build_model
+from masked import build_model
 
 ARCHITECTURE = {
     "model": "roformer", "vocab_size": 50, "hidden_size": 16, "embedding_size": 16, "num_hidden_layers": 2,

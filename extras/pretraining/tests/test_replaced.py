@@ -25,7 +25,7 @@ def encoder():
 
 @pytest.fixture
 def generator(encoder):
-    return replaced.build_generator(SIZES, encoder, 8, seed=2)
+    return replaced.build_generator(SIZES, encoder, seed=2)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from common.cli import UserError
 from common.encoder import resolve_encoder
 from common.testing.runs import assert_equal_runs, history, kill_training
 from dataset import Text, Windows, to_corpus
-from model import load_model
+from masked import load_model
 from train import main
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -33,8 +33,7 @@ def test_a_run_folder_holds_everything(trained):
     assert metrics["dev"] == {name: float(rows[metrics["epoch"] - 1][name]) for name in SCORES}
 
 
-def test_replaced_token_detection(make_config, call, tmp_path, capsys):
-    """A training of both, stopped after two epochs and resumed, leaves an encoder without a head for words."""
+def test_replaced_token_detection_leaves_an_encoder_without_head(make_config, call, tmp_path):
     config = make_config(tmp_path, objective="replaced", epochs=2)
     call(main, "--config", config, "--output", tmp_path / "run")
     rows = history(tmp_path / "run")
@@ -60,7 +59,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(trained, call, tmp_path
 
 def test_the_encoder_scores_what_training_said(trained, tokenizer):
     from common.inference import tensorflow_engine
-    from scoring import score
+    from masked import score
 
     source = resolve_encoder(str(trained / "encoder"))
     windows = Windows(to_corpus(Text([trained.parent / "train.txt"], "dev"), tokenizer), tokenizer, 64, 62)
