@@ -44,7 +44,7 @@ def batch(
 def build_generator(architecture: dict[str, Any], encoder: keras.Model, seed: int) -> keras.Model:
     """Build a generator with the encoder's table of tokens, as many blocks, and a quarter of its heads, at least one.
 
-    The heads have the encoder's size, so the generator is a quarter as wide.
+    The heads have the encoder's size, which suits its kind of positions.
     """
     heads = max(architecture["num_attention_heads"] // 4, 1)
     width = heads * (architecture["hidden_size"] // architecture["num_attention_heads"])

@@ -1,5 +1,7 @@
 """Cut sentences into words by what a masked language model knows about neighbours (perturbed masking).
 
+With --text, the counts of neighbouring characters in that text decide as well.
+
     python extras/unsupervised_parsing/segment.py --encoder ENCODER --input FILE|- [--output FILE|-] [--json]
         [--threshold T | --text TEXT --word-length M]
 
